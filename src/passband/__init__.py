@@ -1,0 +1,1 @@
+"""Which spatial frequencies does an image model rely on, and can it be trusted?"""

@@ -1,0 +1,1 @@
+"""Data sets: labelled images in memory, from files, folders, packages and rules."""

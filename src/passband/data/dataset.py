@@ -1,0 +1,87 @@
+"""What a data set is: two tensors, the names of its classes, and a fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from passband.errors import InputError
+from passband.files import digest
+from passband.types import ByteImages, Labels, Subset
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """Labelled images of one size, held in memory.
+
+    Attributes:
+        images: Pixels 0 to 255, shaped (samples, channels, height, width), on the CPU.
+        labels: The class of each image, 0 to `len(classes) - 1`.
+        classes: The names of the classes.
+        name: What the data set is called in tables and reports.
+        subset: `"train"` or `"test"`.
+    """
+
+    images: ByteImages
+    labels: Labels
+    classes: tuple[str, ...]
+    name: str
+    subset: Subset = "test"
+
+    def __post_init__(self) -> None:
+        """Check that images, labels and classes belong together."""
+        if len(self.images) == 0:
+            raise InputError(f"the data set {self.name!r} has no images in its {self.subset} subset")
+        if len(self.images) != len(self.labels):
+            raise InputError(
+                f"a data set needs as many labels as images, got {len(self.labels)} labels and "
+                f"{len(self.images)} images in {self.name!r}"
+            )
+        lowest, highest = int(self.labels.min()), int(self.labels.max())
+        if lowest < 0 or highest >= len(self.classes):
+            raise InputError(
+                f"labels must lie between 0 and {len(self.classes) - 1} for {len(self.classes)} classes, "
+                f"got {lowest} to {highest} in {self.name!r}"
+            )
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.images)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        return self.images.shape[-2], self.images.shape[-1]
+
+    @property
+    def channels(self) -> int:
+        """1 for gray, 3 for colour."""
+        return self.images.shape[1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of shape, pixels and labels: equal for the same data, wherever they were read from."""
+        shape = repr(tuple(self.images.shape)).encode()
+        pixels = memoryview(self.images.contiguous().numpy()).cast("B")
+        return digest(shape, pixels, memoryview(self.labels.contiguous().numpy()).cast("B"))
+
+    def take(self, indices: Tensor | slice) -> ImageDataset:
+        """Return the samples at `indices` (a prefix is `take(slice(n))`), with the same classes and name."""
+        return replace(self, images=self.images[indices], labels=self.labels[indices])
+
+    def class_counts(self) -> Tensor:
+        """Return how many samples each class has, shaped (classes,)."""
+        return torch.bincount(self.labels, minlength=len(self.classes))
+
+    @property
+    def majority_baseline(self) -> float:
+        """The accuracy of always answering the most frequent class."""
+        return self.class_counts().max().item() / len(self)
+
+
+def to_pixels(images: ByteImages, device: torch.device | str = "cpu") -> Tensor:
+    """Return stored bytes as [0, 1] float32 pixels on `device`, moving bytes, not floats."""
+    return images.to(device, non_blocking=True).float().div_(255)

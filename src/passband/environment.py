@@ -1,0 +1,62 @@
+"""What a number was measured with: versions and machine."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from passband.errors import InputError
+
+REPORTED = ("passband", "torch", "torchvision", "timm", "numpy", "polars")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that numbers depend on, where installed."""
+    found = {"python": platform.python_version()}
+    for package in REPORTED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_environment(device: torch.device) -> dict[str, Any]:
+    """Return versions, platform, device and threads, as a manifest holds them."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "versions": versions(),
+        "platform": platform.platform(),
+        "device": str(device),
+        "device_name": name,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device called `name`; `"auto"` is CUDA, else MPS, else the CPU.
+
+    Raises:
+        InputError: If this machine has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {name!r}") from error
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available.get(device.type, False):
+        raise InputError(
+            f"device {name!r} is not available on this machine. Use --device auto or --device cpu."
+        )
+    return device

@@ -1,0 +1,1 @@
+"""Images and their spatial frequencies: splits, spectra, amplitude policies, traces of compression."""

@@ -1,0 +1,69 @@
+"""`PixelModel`: every classifier, seen as a function of [0, 1] pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from passband.errors import InputError
+from passband.types import Batch, Logits
+
+
+class PixelModel(nn.Module):
+    """A classifier that takes [0, 1] pixels, whatever its body was trained on.
+
+    Normalization lives inside, so a radius and an epsilon mean the same for every model.
+
+    Args:
+        body: The network. It takes normalized images (batch, channels, height, width) and returns logits.
+        name: What the model is called in tables and reports.
+        mean: Mean that the body expects to be subtracted, per channel, on the [0, 1] scale; default 0.
+        std: Standard deviation that it expects to be divided by; default 1.
+        size: Height and width that images must be resized to, in pixels; None if any size will do.
+        channels: Channels that the body takes (1 gray, 3 colour); None if unknown.
+        classes: Names of the outputs, where known.
+        outputs: Indices of the body's outputs to keep, in the order of the data set's classes; None keeps all.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        body: nn.Module,
+        *,
+        name: str,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        size: tuple[int, int] | None = None,
+        channels: int | None = None,
+        classes: Sequence[str] | None = None,
+        outputs: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.name = name
+        self.size = size
+        self.channels = channels
+        self.classes = None if classes is None else tuple(classes)
+        self.register_buffer("mean", _per_channel("mean", mean, 0.0, channels), persistent=False)
+        self.register_buffer("std", _per_channel("std", std, 1.0, channels), persistent=False)
+        if (self.std <= 0).any():
+            raise InputError(f"std must be positive in every channel, got {list(std or [])}")
+        kept = None if outputs is None else torch.tensor(list(outputs), dtype=torch.int64)
+        self.register_buffer("outputs", kept, persistent=False)
+
+    def forward(self, images: Batch) -> Logits:
+        """Return the logits of [0, 1] images, one column a class."""
+        logits = self.body((images - self.mean) / self.std)
+        return logits if self.outputs is None else logits[:, self.outputs]
+
+
+def _per_channel(what: str, values: Sequence[float] | None, default: float, channels: int | None) -> Tensor:
+    if values is None:
+        return torch.full((1, 1, 1), default)
+    if channels is not None and len(values) not in (1, channels):
+        raise InputError(f"{what} must have 1 or {channels} values, one a channel, got {len(values)}")
+    return torch.tensor([float(v) for v in values]).reshape(-1, 1, 1)

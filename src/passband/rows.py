@@ -1,0 +1,109 @@
+"""The columns of every table of results, and nothing else names them.
+
+One row is one measurement. Values are fractions in [0, 1] where they are accuracies; an average, a gap or an
+interval is computed from rows, never stored. What does not apply to a row is empty (null), never -1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import polars as pl
+
+from passband.errors import InputError
+
+COLUMNS = pl.Schema(
+    {
+        "run": pl.String(),  # the trained network: a run's id, or the hash of a foreign model's weights
+        "seed": pl.Int64(),
+        "epoch": pl.Int64(),  # empty for a finished model
+        "subset": pl.String(),  # "train" or "test"
+        "component": pl.String(),  # "full", "lfc" or "hfc"
+        "radius": pl.Float64(),  # index units; empty for "full"
+        "amplitude": pl.String(),  # the policy applied to the component
+        "norm": pl.String(),  # "l2" or "linf", of a perturbation
+        "epsilon": pl.Float64(),  # its bound on the [0, 1] pixel scale
+        "metric": pl.String(),
+        "value": pl.Float64(),
+        "count": pl.Int64(),  # the samples that the value rests on
+        "class": pl.String(),  # empty for all classes together
+    }
+)
+
+SAMPLE_COLUMNS = pl.Schema(
+    {
+        "sample": pl.Int64(),  # position in the data set
+        "label": pl.Int64(),
+        "component": pl.String(),
+        "radius": pl.Float64(),
+        "prediction": pl.Int64(),
+        "confidence": pl.Float32(),  # probability of the prediction
+        "label_probability": pl.Float32(),  # probability of the label
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What every measurement has."""
+
+    run: str
+    seed: int | None = None
+    epoch: int | None = None
+    subset: str
+    metric: str
+    value: float
+    count: int
+    class_name: str | None = None  # the column "class", which Python keeps for itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeRow(Row):
+    """What a model does with the whole images, or with one component of them."""
+
+    component: str
+    radius: float | None = None
+    amplitude: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessRow(Row):
+    """What remains of a model's accuracy under perturbations up to epsilon."""
+
+    norm: str
+    epsilon: float
+
+
+def to_table(rows: Iterable[Row]) -> pl.DataFrame:
+    """Return rows as a table with all of `COLUMNS`.
+
+    Example:
+        >>> row = ProbeRow(run="a", subset="test", component="full", metric="accuracy", value=0.5, count=2)
+        >>> to_table([row]).select("component", "radius", "value").row(0)
+        ('full', None, 0.5)
+    """
+    records = [
+        {f.name.replace("class_name", "class"): getattr(row, f.name) for f in fields(row)} for row in rows
+    ]
+    return pl.DataFrame(records, schema=COLUMNS)
+
+
+def read_table(path: Path, columns: Iterable[str]) -> pl.DataFrame:
+    """Read a Parquet table that passband wrote.
+
+    Raises:
+        InputError: If the file is missing, is not Parquet, or lacks one of `columns`.
+    """
+    names = list(columns)
+    if not path.is_file():
+        raise InputError(f"no file {path}")
+    try:
+        table = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path} cannot be read as Parquet: {error}") from error
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}; has {', '.join(table.columns)}")
+    return table.select(names)

@@ -1,0 +1,61 @@
+"""The paper's definitions, written slowly: literal NumPy loops, never imported by the package."""
+
+from __future__ import annotations
+
+import cmath
+import math
+
+import numpy as np
+
+
+def centered_index(i: int, n: int) -> int:
+    """Signed frequency of coefficient i of n: 0, 1, ..., then the negative ones."""
+    return i if i <= (n - 1) // 2 else i - n
+
+
+def is_low(i: int, j: int, height: int, width: int, radius: float) -> bool:
+    """t(z; r) of section 3.1: whether z(i, j) goes to z_l."""
+    di, dj = centered_index(i, height), centered_index(j, width)
+    return math.sqrt(di * di + dj * dj) <= radius
+
+
+def transform_matrix(n: int) -> np.ndarray:
+    """The discrete Fourier transform of n values, term by term."""
+    return np.array([[cmath.exp(-2j * math.pi * i * k / n) for k in range(n)] for i in range(n)])
+
+
+def low(image: np.ndarray, radius: float) -> np.ndarray:
+    """The LFC of one gray image (height, width): transform, threshold, transform back, drop the imaginary part."""
+    height, width = image.shape
+    rows, columns = transform_matrix(height), transform_matrix(width)
+    z = rows @ image @ columns.T
+    z_low = np.zeros_like(z)
+    for i in range(height):
+        for j in range(width):
+            if is_low(i, j, height, width, radius):
+                z_low[i, j] = z[i, j]
+    back = rows.conj() @ z_low @ columns.conj().T / (height * width)
+    return back.real
+
+
+def radial_power(image: np.ndarray) -> list[float]:
+    """Mean power of one gray image by integer radius, orthonormal transform."""
+    height, width = image.shape
+    z = transform_matrix(height) @ image @ transform_matrix(width).T / math.sqrt(height * width)
+    rings: dict[int, list[float]] = {}
+    for i in range(height):
+        for j in range(width):
+            di, dj = centered_index(i, height), centered_index(j, width)
+            rings.setdefault(round(math.sqrt(di * di + dj * dj)), []).append(abs(z[i, j]) ** 2)
+    return [float(np.mean(rings[r])) if r in rings else 0.0 for r in range(max(rings) + 1)]
+
+
+def ceiling(
+    correct: list[bool], distances: list[list[float]], changes: list[list[bool]], epsilon: float
+) -> float:
+    """Corollary 1: the share of samples right, and not changed by any LFC that lies within epsilon."""
+    survivors = 0
+    for is_correct, sample_distances, sample_changes in zip(correct, distances, changes, strict=True):
+        reached = any(c and d <= epsilon for d, c in zip(sample_distances, sample_changes, strict=True))
+        survivors += is_correct and not reached
+    return survivors / len(correct)
