@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -57,6 +58,16 @@ def written_whole(folder: Path) -> Generator[Path]:
             aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def slug(text: str) -> str:
+    """Return `text` as a name for a folder: letters, digits, dots, underscores and hyphens.
+
+    Example:
+        >>> slug("resnet8 on my/photos")
+        'resnet8-on-my-photos'
+    """
+    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "unnamed"
 
 
 def write_json(path: Path, value: Any) -> None:

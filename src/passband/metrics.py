@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import torch
@@ -94,6 +95,24 @@ def mcnemar(only_first: int, only_second: int) -> float:
     n = torch.tensor(float(total), dtype=torch.float64)
     log_terms = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1) - n * math.log(2)
     return min(1.0, 2 * log_terms.logsumexp(0).exp().item())
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for testing all of them at once, in the order given.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+
+    Source:
+        Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    corrected = [1.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, p_values[index] * (len(p_values) - rank)))
+        corrected[index] = highest
+    return corrected
 
 
 def bootstrap_difference(

@@ -5,6 +5,7 @@ Shapes are written for jaxtyping and checked while the tests run.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from jaxtyping import Bool, Float, Int64, UInt8
@@ -33,3 +34,8 @@ Component = Literal["full", "lfc", "hfc"]
 """The whole image, its low-frequency or its high-frequency component."""
 
 Subset = Literal["train", "test"]
+
+Norm = Literal["l2", "linf"]
+
+Progress = Callable[[str, int, int], None]
+"""Called along long work with what is being done, how much of it is done, and how much there is."""

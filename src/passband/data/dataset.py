@@ -23,6 +23,7 @@ class ImageDataset:
         classes: The names of the classes.
         name: What the data set is called in tables and reports.
         subset: `"train"` or `"test"`.
+        source: What `load_dataset` was asked for; empty if it was not.
     """
 
     images: ByteImages
@@ -30,6 +31,7 @@ class ImageDataset:
     classes: tuple[str, ...]
     name: str
     subset: Subset = "test"
+    source: str = ""
 
     def __post_init__(self) -> None:
         """Check that images, labels and classes belong together."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -87,19 +89,21 @@ def energy_fraction(images: Images, radius: float, *, include_mean: bool = False
     return torch.where(total > 0, low / torch.where(total > 0, total, 1), 1)
 
 
-def cumulative_energy(power: Float[Tensor, "height width"]) -> Float[Tensor, " n_radii"]:
-    """Return the share of a power spectrum's energy, without the mean, within radius 0, 1, 2, ... up to the corner.
+def energy_within(
+    power: Float[Tensor, "height width"], radii: Sequence[float]
+) -> Float[Tensor, " radii"]:
+    """Return the share of a power spectrum's energy, the mean left out, within each of `radii`.
 
     Args:
         power: Mean power with the zero frequency at [0, 0], as `power_spectrum` returns it.
+        radii: Cut-offs in cycles per image, inclusive.
 
     Returns:
-        Fractions from 0 (radius 0) to 1 (the corner, rounded up); all 1 where there is no energy.
+        Fractions in [0, 1]; all 1 where there is no energy beside the mean.
     """
     distance = frequency_distance(*power.shape).to(power.device)
-    power = power.clone()
-    power[0, 0] = 0
-    ring = distance.ceil().long().flatten()  # the smallest whole radius that includes the coefficient
-    energy = torch.zeros(int(ring.max()) + 1, dtype=power.dtype, device=power.device)
-    energy = energy.index_add(0, ring, power.flatten()).cumsum(0)
-    return energy / energy[-1] if energy[-1] > 0 else torch.ones_like(energy)
+    power = power.where(distance > 0, 0)
+    total = power.sum()
+    if total == 0:
+        return torch.ones(len(radii), dtype=power.dtype, device=power.device)
+    return torch.stack([power[distance <= radius].sum() / total for radius in radii])

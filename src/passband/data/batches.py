@@ -1,0 +1,54 @@
+"""Walking through a data set in batches of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from passband.data.dataset import ImageDataset, to_pixels
+from passband.types import Batch, Labels
+
+# Values in a batch. On a CPU small batches win, since their components stay in the cache: about 40 color images of
+# 32x32 pixels (benchmarks/probe.py).
+VALUES_IN_BATCH = {"cpu": 2**17, "mps": 2**23, "cuda": 2**25}
+SMALLEST_BATCH, LARGEST_BATCH = 8, 2048
+
+
+class Samples(NamedTuple):
+    """A batch: positions in the data set, [0, 1] pixels and labels, all on one device."""
+
+    indices: Int64[Tensor, " samples"]
+    images: Batch
+    labels: Labels
+
+
+def default_batch_size(dataset: ImageDataset, device: torch.device) -> int:
+    """Return a batch size for evaluation that suits the images' size and the device."""
+    values = VALUES_IN_BATCH.get(device.type, VALUES_IN_BATCH["cpu"])
+    return min(max(values // dataset.images[0].numel(), SMALLEST_BATCH), LARGEST_BATCH)
+
+
+def batches(
+    dataset: ImageDataset,
+    *,
+    batch_size: int,
+    device: torch.device,
+    order: Int64[Tensor, " visited"] | None = None,
+) -> Iterator[Samples]:
+    """Yield a data set batch by batch; the last one may be smaller.
+
+    Args:
+        dataset: The images.
+        batch_size: Images in a batch.
+        device: Where the batches go.
+        order: Positions to visit, in this order; None visits all of them as they are.
+    """
+    if order is None:
+        order = torch.arange(len(dataset))
+    for indices in order.split(batch_size):
+        images, labels = dataset.images[indices], dataset.labels[indices]
+        yield Samples(indices.to(device), to_pixels(images, device), labels.to(device))

@@ -1,0 +1,123 @@
+"""`load_dataset`: every source of images by its name, one line a source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from passband.data.arrays import load_npz
+from passband.data.builtin import load_fashion_mnist
+from passband.data.dataset import ImageDataset
+from passband.data.folder import load_folder
+from passband.data.images import Request
+from passband.data.parquet import load_parquet
+from passband.data.phantom import load_phantom
+from passband.errors import InputError, UnknownNameError
+from passband.types import Subset
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from.
+
+    Attributes:
+        load: Takes what follows the colon, and the request.
+        argument: What follows the colon: nothing, a path, or options that may be left out.
+    """
+
+    load: Callable[[str, Request], ImageDataset]
+    argument: str = ""
+
+
+def _named(load: Callable[[Request], ImageDataset]) -> Source:
+    return Source(lambda argument, request: load(request))
+
+
+def _of_torchvision(load: str) -> Source:
+    def load_late(argument: str, request: Request) -> ImageDataset:
+        from passband.data import torchvision  # takes seconds to import, so only what needs it does
+
+        return getattr(torchvision, load)(request)
+
+    return Source(load_late)
+
+
+SOURCES: dict[str, Source] = {
+    "fashion-mnist": _named(load_fashion_mnist),
+    "fashion-mnist-full": _of_torchvision("load_full_fashion_mnist"),
+    "phantom": Source(load_phantom, "[OPTIONS]"),
+    "parquet": Source(load_parquet, "PATH"),
+    "folder": Source(load_folder, "PATH"),
+    "npz": Source(load_npz, "PATH"),
+    "cifar10": _of_torchvision("load_cifar10"),
+    "mnist": _of_torchvision("load_mnist"),
+    "imagenette": _of_torchvision("load_imagenette"),
+}
+
+
+def load_dataset(
+    source: str,
+    subset: Subset = "test",
+    *,
+    size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    limit: int | None = None,
+    root: Path | str | None = None,
+    memory_limit: int = 8 * 2**30,
+) -> ImageDataset:
+    """Load labeled images into memory.
+
+    Args:
+        source: `fashion-mnist` (built in, a part), `phantom` or `phantom:shape=1,texture=0,...` (made by rule,
+            see `make_phantom`), `parquet:PATH`, `folder:PATH`, `npz:PATH`, or, downloaded once, `cifar10`,
+            `mnist`, `fashion-mnist-full` and `imagenette`.
+        subset: `"train"` or `"test"` (what some call validation).
+        size: Resize, with antialiasing (Lanczos). An int center-crops to a square of that side, which keeps the
+            aspect; a pair (height, width) resizes to exactly that. None keeps the size that all images share.
+        channels: 1 converts to gray (luma, ITU-R 601), 3 to color (gray is repeated). None keeps gray gray,
+            unless the set has color images too.
+        limit: Take only the first so many images, before anything is decoded. Every source is in a fixed order:
+            that of its file, or shuffled where files are sorted by class (`folder:`, `imagenette`).
+        root: Where downloads are kept; default the environment variable `PASSBAND_DATA`, or else
+            `~/.cache/passband/data`.
+        memory_limit: Refuse, before decoding, a set that would take more bytes than this.
+
+    Raises:
+        UnknownNameError: If there is no such source or subset.
+        InputError: If another argument cannot be used, or the data are missing, broken or too large.
+        DownloadError: If data are not on this machine and cannot be downloaded.
+
+    Example:
+        >>> dataset = load_dataset("fashion-mnist", limit=100)
+        >>> dataset.images.shape, dataset.classes[:2]
+        (torch.Size([100, 1, 28, 28]), ('T-shirt/top', 'Trouser'))
+    """
+    request = Request(subset, size, channels, limit, _root(root), memory_limit)
+    name, colon, argument = source.partition(":")
+    if name not in SOURCES:
+        raise _unknown(source, name)
+    expected = SOURCES[name].argument
+    if expected == "PATH" and not argument:
+        raise InputError(f"the data source {name!r} needs a path: {name}:PATH")
+    if not expected and colon:
+        raise InputError(f"the data source {name!r} takes nothing after its name, got {source!r}")
+    return replace(SOURCES[name].load(argument, request), source=source)
+
+
+def _root(root: Path | str | None) -> Path:
+    return Path(root or os.environ.get("PASSBAND_DATA") or "~/.cache/passband/data").expanduser()
+
+
+def _unknown(source: str, name: str) -> InputError:
+    path = Path(source).expanduser()
+    if source and path.is_dir():
+        return InputError(
+            f"a data source begins with its kind. Did you mean folder:{source} or parquet:{source}?"
+        )
+    if path.is_file():
+        kind = "npz" if path.suffix == ".npz" else "parquet"
+        return InputError(f"a data source begins with its kind. Did you mean {kind}:{source}?")
+    known = [f"{each}:{made.argument}" if made.argument == "PATH" else each for each, made in SOURCES.items()]
+    return UnknownNameError("data source", name, known)

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+from passband.data.arrays import load_npz, read_idx
+from passband.data.images import Request
+from passband.errors import InputError
+
+LABELS = np.arange(12) % 3
+
+
+def save(folder, **arrays):
+    np.savez_compressed(folder / "set.npz", **arrays)
+    return str(folder / "set.npz")
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW", "NHW", "Fortran", "float32", "float64"])
+def test_layouts_and_types_give_the_same_pixels(tmp_path, photos, layout):
+    stored = {
+        "NHWC": photos,
+        "NCHW": photos.transpose(0, 3, 1, 2),
+        "NHW": photos[..., 0],
+        "Fortran": np.asfortranarray(photos),
+        "float32": photos.astype(np.float32) / 255,
+        "float64": photos / 255,
+    }[layout]
+    dataset = load_npz(save(tmp_path, images=stored, labels=LABELS), Request(limit=5))
+    expected = photos.transpose(0, 3, 1, 2)[:5, :1] if layout == "NHW" else photos.transpose(0, 3, 1, 2)[:5]
+    assert torch.equal(dataset.images, torch.from_numpy(expected.copy()))
+    assert dataset.labels.tolist() == [0, 1, 2, 0, 1]
+    assert (dataset.name, dataset.classes) == ("set", ("0", "1", "2"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x_train", "y_train", "x_test", "y_test"),
+        ("train_images", "train_labels", "test_images", "test_labels"),
+        ("train_images", "train_labels", "val_images", "val_labels"),
+    ],
+)
+def test_both_subsets_in_one_file(tmp_path, photos, names):
+    # The test subset lacks the last class and its labels are shaped (samples, 1), as in Keras and MedMNIST.
+    arrays = dict(zip(names, (photos, LABELS, photos[:2], np.array([[1], [0]], np.uint8)), strict=True))
+    path = save(tmp_path, **arrays)
+    train, test = load_npz(path, Request("train")), load_npz(path, Request("test"))
+    assert (len(train), train.subset, len(test), test.subset) == (12, "train", 2, "test")
+    assert test.labels.tolist() == [1, 0]
+    assert test.classes == train.classes == ("0", "1", "2")
+
+
+def test_class_names_are_read(tmp_path, photos):
+    path = save(tmp_path, images=photos, labels=LABELS, classes=np.array(["cat", "dog", "owl"]))
+    assert load_npz(path, Request()).classes == ("cat", "dog", "owl")
+
+
+def test_resizing_and_gray(tmp_path, photos):
+    path = save(tmp_path, images=photos, labels=LABELS)
+    assert load_npz(path, Request(size=(5, 4), channels=1)).images.shape == (12, 1, 5, 4)
+
+
+def test_limit_reads_no_more_than_it_needs(tmp_path, photos):
+    """A limit is applied before the memory is checked, let alone used."""
+    path = save(tmp_path, images=np.zeros((1000, 64, 64), np.uint8), labels=np.zeros(1000, int))
+    assert len(load_npz(path, Request(limit=3, memory_limit=3 * 64 * 64))) == 3
+    with pytest.raises(InputError, match="1,000 images of 'images'"):
+        load_npz(path, Request(memory_limit=3 * 64 * 64))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": lambda x: x * 1.0}, r"must lie in \[0, 1\], got 0 to 255 .*images / 255"),
+        ({"images": lambda x: x / 127.5 - 1}, r"got -1 to 1 .*\(images \+ 1\) / 2"),
+        ({"images": lambda x: x / 50 - 2}, r"images \* std \+ mean"),
+        ({"images": lambda x: x / 0.0 * 0}, "must be finite"),
+        ({"images": lambda x: x.astype(np.int64)}, r"got int64 .*astype\('uint8'\)"),
+        ({"images": lambda x: x.transpose(0, 1, 3, 2)}, r"1 or 3 channels, .* \(12, 10, 3, 8\)"),
+        ({"images": lambda x: x[0]}, "as many labels as images, got 12"),
+        ({"images": lambda x: x[0, 0]}, r"images must be shaped \(samples, height, width"),
+        ({"images": lambda x: x[:0], "labels": lambda y: y[:0]}, "'images' in .* has no images"),
+        ({"labels": lambda y: y[:5]}, "as many labels as images, got 5 in 'labels' and 12 in 'images'"),
+        ({"labels": lambda y: y - 1}, "'labels' in .* holds negative labels"),
+        ({"labels": lambda y: y / 2}, "labels must be integers .*got float64"),
+        ({"labels": lambda y: np.eye(3, dtype=int)[y]}, r"shaped \(12, 3\) .*argmax"),
+        ({"labels": lambda y: y.astype(object)}, "'labels' in .* holds Python objects"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning", "ignore:divide by zero:RuntimeWarning")
+def test_what_does_not_fit_is_refused_with_the_mending(tmp_path, photos, change, message):
+    arrays = {"images": photos.copy(), "labels": LABELS}
+    arrays["images"][0, 0, 0] = [0, 128, 255]
+    path = save(
+        tmp_path, **{name: change.get(name, lambda same: same)(array) for name, array in arrays.items()}
+    )
+    with pytest.raises(InputError, match=message):
+        load_npz(path, Request())
+
+
+def test_unknown_names_are_listed(tmp_path, photos):
+    path = save(tmp_path, data=photos, targets=LABELS)
+    with pytest.raises(
+        InputError, match="'x_train' and 'y_train' or .* for the train subset, and holds data, targets"
+    ):
+        load_npz(path, Request("train"))
+
+
+def test_not_an_archive(tmp_path):
+    (tmp_path / "set.npz").write_bytes(b"not a zip file")
+    with pytest.raises(InputError, match=r"cannot read .*set\.npz as an \.npz archive"):
+        load_npz(str(tmp_path / "set.npz"), Request())
+    with pytest.raises(InputError, match="no file .*absent"):
+        load_npz(str(tmp_path / "absent.npz"), Request())
+
+
+def test_damaged_archive(tmp_path, photos):
+    path = tmp_path / "set.npz"
+    np.savez(path, images=photos, labels=LABELS)
+    content = bytearray(path.read_bytes())
+    content[400:500] = bytes(100)  # pixels: the checksum of the archive's member no longer fits
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot read .*CRC"):
+        load_npz(str(path), Request())
+
+
+def idx(items: np.ndarray) -> bytes:
+    return struct.pack(f">HBB{items.ndim}I", 0, 8, items.ndim, *items.shape) + items.tobytes()
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_idx(tmp_path, photos, suffix):
+    items = photos[..., 0]
+    path = tmp_path / f"images{suffix}"
+    path.write_bytes(gzip.compress(idx(items)) if suffix else idx(items))
+    assert np.array_equal(read_idx(path), items)
+    assert np.array_equal(read_idx(path, limit=4), items[:4])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\0\0\x0d\x01\0\0\0\1abcd", "unsigned bytes"),
+        (b"\0\0", "cannot read .* as an IDX file"),
+        (b"\0\0\x08\x01\0\0\0\x09abc", "truncated"),
+        (None, "cannot read .* No such file"),
+    ],
+)
+def test_broken_idx(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "images").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_idx(tmp_path / "images")
+
+
+def test_truncated_gzip(tmp_path, photos):
+    (tmp_path / "images.gz").write_bytes(gzip.compress(idx(photos[..., 0]))[:-200])
+    with pytest.raises(InputError, match="cannot read"):
+        read_idx(tmp_path / "images.gz")
