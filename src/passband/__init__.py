@@ -1,1 +1,88 @@
-"""Which spatial frequencies does an image model rely on, and can it be trusted?"""
+"""Which spatial frequencies does an image model rely on, and can it be trusted?
+
+The names below are the public ones. Each is loaded on first use, so importing passband loads only torch and jaxtyping.
+
+Source:
+    Wang et al. 2020, High-frequency component helps explain the generalization of convolutional neural networks.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+# A function and its package may share a name (audit, train). Python sets a package as an attribute here when it is
+# first imported; so that happens now, and the name is freed for the function.
+for _package in ("audit", "train"):
+    importlib.import_module(f"passband.{_package}")
+    del globals()[_package]
+
+if TYPE_CHECKING:
+    from passband.audit.classifier import Audit as Audit
+    from passband.audit.classifier import audit as audit
+    from passband.data.catalog import load_dataset as load_dataset
+    from passband.data.dataset import ImageDataset as ImageDataset
+    from passband.data.phantom import make_phantom as make_phantom
+    from passband.errors import PassbandError as PassbandError
+    from passband.frequency.fourier import Components as Components
+    from passband.frequency.fourier import HighPass as HighPass
+    from passband.frequency.fourier import LowPass as LowPass
+    from passband.frequency.fourier import high_pass as high_pass
+    from passband.frequency.fourier import low_pass as low_pass
+    from passband.frequency.fourier import radial_mask as radial_mask
+    from passband.frequency.fourier import split as split
+    from passband.frequency.fourier import split_many as split_many
+    from passband.frequency.rescale import rescale as rescale
+    from passband.frequency.spectrum import energy_fraction as energy_fraction
+    from passband.frequency.spectrum import radial_power as radial_power
+    from passband.models.adapters import load_model as load_model
+    from passband.models.catalog import build_model as build_model
+    from passband.models.pixels import PixelModel as PixelModel
+    from passband.probe.components import evaluate_components as evaluate_components
+    from passband.report.page import write_report as write_report
+    from passband.robustness.ceiling import robust_accuracy_ceiling as robust_accuracy_ceiling
+    from passband.train.config import RunConfig as RunConfig
+    from passband.train.loop import train as train
+
+_HOMES = {
+    "passband.audit.classifier": ("Audit", "audit"),
+    "passband.data.catalog": ("load_dataset",),
+    "passband.data.dataset": ("ImageDataset",),
+    "passband.data.phantom": ("make_phantom",),
+    "passband.errors": ("PassbandError",),
+    "passband.frequency.fourier": (
+        "Components",
+        "HighPass",
+        "LowPass",
+        "high_pass",
+        "low_pass",
+        "radial_mask",
+        "split",
+        "split_many",
+    ),
+    "passband.frequency.rescale": ("rescale",),
+    "passband.frequency.spectrum": ("energy_fraction", "radial_power"),
+    "passband.models.adapters": ("load_model",),
+    "passband.models.catalog": ("build_model",),
+    "passband.models.pixels": ("PixelModel",),
+    "passband.probe.components": ("evaluate_components",),
+    "passband.report.page": ("write_report",),
+    "passband.robustness.ceiling": ("robust_accuracy_ceiling",),
+    "passband.train.config": ("RunConfig",),
+    "passband.train.loop": ("train",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'passband' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value  # the next use does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+LISTED = 20  # names that a message lists at most
+
 
 class PassbandError(Exception):
     """Base of every error that passband raises on purpose. The command line prints it and exits with 2."""
@@ -28,7 +30,8 @@ class UnknownNameError(InputError):
         known = sorted(known)
         close = get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"no {kind} named {name!r}.{hint} Known: {', '.join(known)}")
+        more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+        super().__init__(f"no {kind} named {name!r}.{hint} Known: {', '.join(known[:LISTED])}{more}")
 
 
 class MissingDependencyError(PassbandError, ImportError):

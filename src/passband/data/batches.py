@@ -10,6 +10,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from passband.data.dataset import ImageDataset, to_pixels
+from passband.errors import InputError
 from passband.types import Batch, Labels
 
 # Values in a batch. On a CPU small batches win, since their components stay in the cache: about 40 color images of
@@ -26,8 +27,16 @@ class Samples(NamedTuple):
     labels: Labels
 
 
-def default_batch_size(dataset: ImageDataset, device: torch.device) -> int:
-    """Return a batch size for evaluation that suits the images' size and the device."""
+def choose_batch_size(asked: int | None, dataset: ImageDataset, device: torch.device) -> int:
+    """Return the batch size asked for, or one for evaluation that suits the images' size and the device.
+
+    Raises:
+        InputError: If it is less than 1.
+    """
+    if asked is not None:
+        if asked < 1:
+            raise InputError(f"batch_size must be at least 1, got {asked}")
+        return asked
     values = VALUES_IN_BATCH.get(device.type, VALUES_IN_BATCH["cpu"])
     return min(max(values // dataset.images[0].numel(), SMALLEST_BATCH), LARGEST_BATCH)
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from passband.data.batches import batches, default_batch_size
+from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
@@ -173,7 +173,7 @@ def probe_components(
     order = None
     if precision is not None:
         order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
-    size = batch_size or default_batch_size(dataset, place)
+    size = choose_batch_size(batch_size, dataset, place)
 
     start = time.perf_counter()
     parts: list[tuple[Tensor, ...]] = []

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from passband.data.batches import batches, default_batch_size
+from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.frequency.fourier import corner_radius, low_pass
@@ -97,7 +97,7 @@ def find_counterexamples(
     pixels, place = as_pixel_model(model), choose_device(device)
     # Below the corner: from there on the LFC is the image itself.
     radii = range(math.ceil(corner_radius(*dataset.size)))
-    size = batch_size or default_batch_size(dataset, place)
+    size = choose_batch_size(batch_size, dataset, place)
     total = len(dataset) if order is None else len(order)
     parts: list[tuple[Tensor, ...]] = []
     done = 0

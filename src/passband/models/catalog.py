@@ -1,0 +1,113 @@
+"""The networks that passband can build, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+
+from passband.errors import InputError, UnknownNameError
+from passband.models.alexnet import AlexNet
+from passband.models.initialize import initialize_xavier
+from passband.models.lenet import LeNet
+from passband.models.resnet import PreActivationResNet, ResNet18
+from passband.models.vgg import VGG
+
+ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    "alexnet": AlexNet,
+    "lenet": LeNet,
+    "resnet8": partial(PreActivationResNet, blocks=1),
+    "resnet14": partial(PreActivationResNet, blocks=2),
+    "resnet18": ResNet18,
+    "resnet20": partial(PreActivationResNet, blocks=3),
+    "resnet32": partial(PreActivationResNet, blocks=5),
+    "vgg11": partial(VGG, depth=11),
+    "vgg16": partial(VGG, depth=16),
+}
+"""One line a network. `resnet18` is the paper's; `resnet32` is the released code's, with its smaller relatives."""
+
+
+def list_models() -> list[str]:
+    """Return the names that `build_model` knows."""
+    return list(ARCHITECTURES)
+
+
+def build_model(
+    name: str,
+    *,
+    num_classes: int = 10,
+    in_channels: int = 3,
+    batch_norm: bool = False,
+    dropout: float = 0.0,
+    width: int | None = None,
+    seed: int | None = None,
+) -> nn.Module:
+    """Build an untrained network for images of 28 to 224 pixels a side, square or not.
+
+    Without BatchNorm, without dropout and with Xavier initialization it is the paper's vanilla network.
+
+    Args:
+        name: One of `list_models()`.
+        num_classes: Number of outputs.
+        in_channels: Channels of the images: 1 gray, 3 color.
+        batch_norm: Whether to use BatchNorm.
+        dropout: Share of units to drop while training, on hidden fully connected layers or, in residual networks,
+            before the only linear layer.
+        width: Channels of the first stage; None is the architecture's own.
+        seed: Draws the weights from a generator of their own. None draws them from torch's global generator.
+
+    Returns:
+        The network, in training mode, on the CPU: images (batch, in_channels, height, width) to logits
+        (batch, num_classes).
+
+    Raises:
+        UnknownNameError: If there is no such network.
+        InputError: If a number is out of its range.
+
+    Example:
+        >>> model = build_model("resnet8", num_classes=4, in_channels=1, seed=0)
+        >>> model(torch.rand(2, 1, 28, 28)).shape
+        torch.Size([2, 4])
+
+    Source:
+        Wang et al. 2020, sections 4.2 and 5.
+    """
+    if name not in ARCHITECTURES:
+        raise UnknownNameError("model", name, ARCHITECTURES)
+    check_at_least_one("num_classes", num_classes)
+    check_at_least_one("in_channels", in_channels)
+    check_at_least_one("width", width)
+    check_dropout(dropout)
+    options = {} if width is None else {"width": width}
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw weights on their own, replaced right below
+        model = ARCHITECTURES[name](
+            num_classes=num_classes,
+            in_channels=in_channels,
+            batch_norm=batch_norm,
+            dropout=dropout,
+            **options,
+        )
+    initialize_xavier(model, None if seed is None else torch.Generator().manual_seed(seed))
+    return model
+
+
+def check_at_least_one(what: str, value: int | None) -> None:
+    """Refuse what is not a count; None stands for a default.
+
+    Raises:
+        InputError: If `value` is not a whole number, or below 1.
+    """
+    if value is not None and (not isinstance(value, int) or value < 1):
+        raise InputError(f"{what} must be a whole number of at least 1, got {value!r}")
+
+
+def check_dropout(dropout: float) -> None:
+    """Refuse a share of units that is not in [0, 1).
+
+    Raises:
+        InputError: If it is not.
+    """
+    if not 0 <= dropout < 1:
+        raise InputError(f"dropout must be in [0, 1), the share of units to drop, got {dropout}")

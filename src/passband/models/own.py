@@ -1,0 +1,98 @@
+"""Networks of passband's own: the folder of a run, or a name with a file of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from passband.errors import InputError
+from passband.files import read_json
+from passband.models.catalog import build_model
+from passband.models.sources import Found, Options
+from passband.models.weights import Match, Weights, load_state, read_weights
+
+
+def from_run(folder: Path, options: Options) -> Found:
+    """Load the folder that a training run wrote: its network is built as `config.json` says.
+
+    Raises:
+        InputError: If it is not such a folder, or it is damaged.
+    """
+    options.refuse(
+        "weights",
+        "num_classes",
+        "in_channels",
+        because=f"the run {folder} holds its weights and their shapes",
+    )
+    config = folder / "config.json"
+    if not config.is_file():
+        raise InputError(
+            f"{folder} is not the folder of a run: it has no config.json. `passband train` writes such folders."
+        )
+    record = read_json(config)
+    kind = record.get("kind") if isinstance(record, dict) else None
+    if kind != "run":
+        raise InputError(f"{folder} is not the folder of a run: its config.json is of the kind {kind!r}")
+    try:
+        arguments, classes, size = record["model"], record["classes"], record["data"]["size"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{config} is damaged: it has no {error}") from error
+    return _load(arguments, read_weights(folder / "weights.safetensors"), "name", size=size, classes=classes)
+
+
+def from_file(name: str, options: Options) -> Found:
+    """Load one of passband's networks with a file of weights, from passband or from elsewhere.
+
+    A file that `save_weights` wrote says how its network was built. Of another one, the shapes of the first and the
+    last layer say it, where these have the names they have here.
+
+    Raises:
+        InputError: If the file cannot be read or is of another network.
+    """
+    assert options.weights is not None
+    weights = read_weights(options.weights)
+    arguments = weights.metadata.get("model", {"name": name, **_told_by_shapes(weights)})
+    if arguments.get("name") != name:
+        raise InputError(f"{weights.path} holds the weights of {arguments.get('name')!r}, not of {name!r}")
+    said = {"num_classes": options.num_classes, "in_channels": options.in_channels}
+    arguments = arguments | {key: value for key, value in said.items() if value is not None}
+    return _load(
+        arguments,
+        weights,
+        options.match,
+        size=weights.metadata.get("size"),
+        classes=weights.metadata.get("classes"),
+    )
+
+
+def _load(
+    arguments: dict[str, Any],
+    weights: Weights,
+    match: Match,
+    *,
+    size: Sequence[int] | None,
+    classes: Sequence[str] | None,
+) -> Found:
+    try:
+        body = build_model(**arguments)
+    except TypeError as error:
+        raise InputError(f"{weights.path} belongs to a network that cannot be built: {error}") from error
+    load_state(body, weights, match)
+    return Found(
+        body,
+        arguments["name"],
+        size=None if size is None else (size[0], size[-1]),
+        channels=arguments.get("in_channels", 3),
+        names=None if classes is None else [(name,) for name in classes],
+    )
+
+
+def _told_by_shapes(weights: Weights) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"batch_norm": any(name.endswith("running_mean") for name in weights.state)}
+    first, last = weights.state.get("stem.weight"), weights.state.get("classifier.weight")
+    if first is not None and first.ndim == 4:
+        arguments |= {"width": first.shape[0], "in_channels": first.shape[1]}
+    if last is not None and last.ndim == 2:
+        arguments["num_classes"] = last.shape[0]
+    return arguments

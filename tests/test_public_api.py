@@ -1,0 +1,108 @@
+"""The public names, and what importing them costs."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import passband
+
+# A name that leaves this list, or an argument that leaves a signature, breaks somebody's program.
+PUBLIC = {
+    "Audit": None,
+    "Components": None,
+    "HighPass": ["radius", "geometry", "inclusive"],
+    "ImageDataset": ["images", "labels", "classes", "name", "subset", "source"],
+    "LowPass": ["radius", "geometry", "inclusive"],
+    "PassbandError": None,
+    "PixelModel": ["body", "name", "mean", "std", "size", "channels", "classes", "outputs"],
+    "RunConfig": None,
+    "audit": ["model", "dataset", "radii", "amplitude", "precision", "ceiling_samples", "batch_size", "device", "seed",
+              "progress"],
+    "build_model": ["name", "num_classes", "in_channels", "batch_norm", "dropout", "width", "seed"],
+    "energy_fraction": ["images", "radius", "include_mean"],
+    "evaluate_components": ["model", "dataset", "radii", "amplitude", "components", "batch_size", "device", "progress"],
+    "high_pass": ["images", "radius", "geometry", "inclusive"],
+    "load_dataset": ["source", "subset", "size", "channels", "limit", "root", "memory_limit"],
+    "load_model": None,
+    "low_pass": ["images", "radius", "geometry", "inclusive"],
+    "make_phantom": None,
+    "radial_mask": ["height", "width", "radius", "geometry", "inclusive"],
+    "radial_power": ["images"],
+    "rescale": ["images", "policy", "original"],
+    "robust_accuracy_ceiling": ["correct", "distance", "epsilons"],
+    "split": ["images", "radius", "geometry", "inclusive"],
+    "split_many": ["images", "radii", "geometry", "inclusive"],
+    "train": ["model", "dataset", "config", "on_epoch", "device"],
+    "write_report": ["audit", "folder"],
+}  # fmt: skip
+
+
+def test_the_public_names_are_those_listed_here():
+    assert sorted(passband.__all__) == sorted(PUBLIC)
+    assert set(PUBLIC) <= set(dir(passband))
+
+
+@pytest.mark.parametrize(("name", "arguments"), [(n, a) for n, a in PUBLIC.items() if a is not None])
+def test_arguments_are_those_listed_here(name, arguments):
+    assert list(inspect.signature(getattr(passband, name)).parameters) == arguments
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_documented(name):
+    assert inspect.getdoc(getattr(passband, name))
+
+
+def test_type_checkers_see_the_same_names():
+    source = ast.parse(Path(passband.__file__).read_text())
+    block = next(node for node in source.body if isinstance(node, ast.If))
+    seen = {(n.module, alias.name) for n in block.body if isinstance(n, ast.ImportFrom) for alias in n.names}
+    assert seen == {(module, name) for name, module in passband._HOME.items()}
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(AttributeError, match="module 'passband' has no attribute 'spilt'"):
+        passband.spilt  # noqa: B018
+
+
+def loaded_by(program: str) -> set[str]:
+    """Return the top-level modules that a fresh process has after a program."""
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{program}; import sys; print(*{{m.split('.')[0] for m in sys.modules}})"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(ran.stdout.split())
+
+
+HEAVY = {
+    "polars",
+    "PIL",
+    "torchvision",
+    "timm",
+    "altair",
+    "vl_convert",
+    "jinja2",
+    "cyclopts",
+    "rich",
+    "safetensors",
+}
+
+
+def test_importing_and_splitting_loads_only_torch_and_jaxtyping():
+    assert not HEAVY & loaded_by("import passband")
+    assert not HEAVY & loaded_by("import passband; passband.split, passband.rescale, passband.LowPass")
+
+
+def test_that_test_could_fail():
+    assert {"polars", "PIL"} <= loaded_by("import passband; passband.load_dataset")
+
+
+@pytest.mark.parametrize("first", ["passband.audit.card", "passband.train.loop", "passband.audit"])
+def test_functions_are_not_hidden_by_the_packages_of_their_names(first):
+    program = f"import {first}, passband; assert callable(passband.audit) and callable(passband.train)"
+    loaded_by(program)

@@ -1,0 +1,38 @@
+import polars as pl
+import pytest
+
+from passband.errors import InputError
+from passband.rows import COLUMNS, ProbeRow, RobustnessRow, read_table, to_table
+
+PROBE = ProbeRow(
+    run="a", subset="test", component="lfc", radius=4, metric="accuracy", value=0.5, count=2, class_name="x"
+)
+ROBUST = RobustnessRow(
+    run="a", subset="test", norm="l2", epsilon=0.5, metric="accuracy-ceiling", value=1, count=2
+)
+
+
+def test_one_table_holds_all_kinds_of_rows():
+    table = to_table([PROBE, ROBUST])
+    assert table.schema == COLUMNS
+    assert table["class"].to_list() == ["x", None]
+    assert table["radius"].to_list() == [4, None]
+    assert table["epsilon"].to_list() == [None, 0.5]
+
+
+def test_no_rows_are_a_table_too():
+    assert to_table([]).schema == COLUMNS
+
+
+def test_a_table_is_read_as_written(tmp_path):
+    table = to_table([PROBE, ROBUST])
+    table.write_parquet(tmp_path / "rows.parquet")
+    assert read_table(tmp_path / "rows.parquet", COLUMNS).equals(table)
+
+
+def test_what_is_no_such_table_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no file"):
+        read_table(tmp_path / "none.parquet", COLUMNS)
+    pl.DataFrame({"run": ["a"]}).write_parquet(tmp_path / "other.parquet")
+    with pytest.raises(InputError, match="lacks the columns seed, epoch"):
+        read_table(tmp_path / "other.parquet", COLUMNS)
