@@ -20,6 +20,9 @@ Batch = Float[Tensor, "batch channels height width"]
 ByteImages = UInt8[Tensor, "samples channels height width"]
 """Stored images, 0 to 255."""
 
+Planes = Float[Tensor, "planes height width"]
+"""Images of one channel each."""
+
 Labels = Int64[Tensor, " samples"]
 Logits = Float[Tensor, "batch classes"]
 Mask = Bool[Tensor, "height width"]

@@ -89,9 +89,7 @@ def energy_fraction(images: Images, radius: float, *, include_mean: bool = False
     return torch.where(total > 0, low / torch.where(total > 0, total, 1), 1)
 
 
-def energy_within(
-    power: Float[Tensor, "height width"], radii: Sequence[float]
-) -> Float[Tensor, " radii"]:
+def energy_within(power: Float[Tensor, "height width"], radii: Sequence[float]) -> Float[Tensor, " radii"]:
     """Return the share of a power spectrum's energy, the mean left out, within each of `radii`.
 
     Args:
