@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from passband.errors import InputError
 from passband.files import digest
-from passband.types import ByteImages, Labels, Subset
+from passband.types import ByteImages, Images, Labels, Subset
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,8 @@ class ImageDataset:
         return self.class_counts().max().item() / len(self)
 
 
-def to_pixels(images: ByteImages, device: torch.device | str = "cpu") -> Tensor:
+def to_pixels(
+    images: UInt8[Tensor, "*batch channels height width"], device: torch.device | str = "cpu"
+) -> Images:
     """Return stored bytes as [0, 1] float32 pixels on `device`, moving bytes, not floats."""
     return images.to(device, non_blocking=True).float().div_(255)

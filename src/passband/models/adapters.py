@@ -32,7 +32,7 @@ FORMS = ("timm:NAME", "torchvision:NAME", "python:MODULE:FUNCTION", "export:FILE
 
 
 def load_model(
-    source: str,
+    source: str | Path,
     *,
     weights: Path | str | None = None,
     num_classes: int | None = None,
@@ -74,10 +74,9 @@ def load_model(
     if match_weights not in get_args(Match):
         raise UnknownNameError("way to match weights", match_weights, get_args(Match))
     options = Options(None if weights is None else Path(weights), num_classes, in_channels, match_weights)
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # building a network draws weights, which those of the source replace
-        found = _find(source, options)
+    # Building a network draws weights, which those of the source replace.
+    with torch.random.fork_rng(devices=[]):
+        found = _find(str(source), options)
     if isinstance(found.body, PixelModel) and (mean is not None or std is not None):
         raise InputError(f"{found.name} is a PixelModel, which holds its own mean and std")
     found_size = _choose_size(found, size)
@@ -89,7 +88,7 @@ def load_model(
     if class_indices is not None:
         outputs = choose_outputs(class_indices, count=count, names=found.names, model=found.name)
     classes = None if found.names is None else [names[0] for names in found.names]
-    return PixelModel(
+    model = PixelModel(
         body,
         name=found.name,
         mean=found.mean if mean is None else mean,
@@ -98,7 +97,9 @@ def load_model(
         channels=found.channels,
         classes=classes if classes is None or outputs is None else [classes[i] for i in outputs],
         outputs=outputs,
-    ).eval()
+    )
+    model.source = str(source)
+    return model.eval()
 
 
 def _find(source: str, options: Options) -> Found:

@@ -1,0 +1,159 @@
+"""Two audits side by side, with paired tests where both answered the same samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+
+from passband.audit.card import read_card
+from passband.errors import InputError
+from passband.metrics import bootstrap_difference, holm, mcnemar, paired_counts
+from passband.rows import SAMPLE_COLUMNS, read_table
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One measure in two audits.
+
+    Attributes:
+        measure: Such as `"clean"` or `"lfc@8"`, as `passband.audit.gate` names them.
+        first: Its value in the first audit; None where there is none.
+        second: Likewise in the second.
+        low: Lower end of the 95% interval of `second - first` (bootstrap over paired samples); None if not paired.
+        high: Its upper end.
+        p: McNemar's exact two-sided p-value, corrected for all comparisons made (Holm); None if not paired.
+    """
+
+    measure: str
+    first: float | None
+    second: float | None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two cards say of the same measures.
+
+    Attributes:
+        names: Of the models.
+        differences: One a measure that both have.
+        pairing: The number of samples that the paired tests rest on, or why there are none.
+        warnings: What makes the cards hard to compare.
+    """
+
+    names: tuple[str, str]
+    differences: tuple[Difference, ...]
+    pairing: str
+    warnings: tuple[str, ...]
+
+
+def compare(first: Path, second: Path, *, seed: int = 0) -> Comparison:
+    """Compare two audits, given by their folders or card files.
+
+    Accuracies are compared on the samples that both audits hold, if both audited the same data and their
+    `samples.parquet` lie beside the cards.
+
+    Args:
+        first: Folder or `card.json` of the audit to compare with.
+        second: Folder or `card.json` of the audit in question.
+        seed: Draws the bootstrap's resamples.
+
+    Raises:
+        InputError: If a card cannot be read, or the two have no radius in common.
+    """
+    cards = (read_card(first), read_card(second))
+    shared = [r for r in cards[0]["settings"]["radii"] if r in cards[1]["settings"]["radii"]]
+    if not shared:
+        raise InputError("the two audits have no radius in common. Audit again with the same --radii.")
+    values = [_values(card, shared) for card in cards]
+    tables, pairing = _pair(cards, first, second)
+    differences = [Difference(measure, values[0][measure], values[1][measure]) for measure in values[0]]
+    if tables is not None:
+        tested = {f"{c}@{r:g}": (c, r) for c in ("lfc", "hfc") for r in shared} | {"clean": ("full", None)}
+        differences = _test(differences, tested, tables, seed)
+    return Comparison(
+        names=(cards[0]["model"]["name"], cards[1]["model"]["name"]),
+        differences=tuple(differences),
+        pairing=pairing,
+        warnings=tuple(_warnings(cards)),
+    )
+
+
+def _values(card: dict[str, Any], radii: list[float]) -> dict[str, float | None]:
+    """Return a card's measures by the names that the gate has for them."""
+    values = {
+        "clean": card["clean"]["accuracy"]["value"],
+        "loss": card["clean"]["loss"],
+        "confidence": card["clean"]["confidence"],
+    }
+    for point in card["curves"]:
+        if point["radius"] in radii:
+            values[f"{point['component']}@{point['radius']:g}"] = point["accuracy"]["value"]
+    for measure, name in (("critical50", "half"), ("critical95", "most")):
+        values[measure] = card["critical_radius"][name]["radius"]
+    for component in ("lfc", "hfc"):
+        values[f"area-{component}"] = card["area"][component]
+    return values
+
+
+def _pair(
+    cards: tuple[dict[str, Any], dict[str, Any]], first: Path, second: Path
+) -> tuple[tuple[pl.DataFrame, pl.DataFrame] | None, str]:
+    """Return both tables of samples, or None and why there is no pairing."""
+    if cards[0]["data"]["fingerprint"] != cards[1]["data"]["fingerprint"]:
+        return None, "not paired: the audits are of different data"
+    paths = [(path if path.is_dir() else path.parent) / "samples.parquet" for path in (first, second)]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        return None, f"not paired: {missing[0]} is missing"
+    tables = tuple(read_table(path, SAMPLE_COLUMNS) for path in paths)
+    both = tables[0].join(tables[1], on="sample", how="semi")["sample"].n_unique()
+    if both == 0:
+        return None, "not paired: the audits have no sample in common"
+    return (tables[0], tables[1]), f"paired on {both} samples"
+
+
+def _test(
+    differences: list[Difference],
+    tested: dict[str, tuple[str, float | None]],
+    tables: tuple[pl.DataFrame, pl.DataFrame],
+    seed: int,
+) -> list[Difference]:
+    """Return the differences, with the paired tests' results and both values taken on the common samples."""
+    found: dict[str, Difference] = {}
+    for measure, (component, radius) in tested.items():
+        chosen = [
+            table.filter(pl.col("component") == component, pl.col("radius").eq_missing(radius)).select(
+                "sample", correct=pl.col("prediction") == pl.col("label")
+            )
+            for table in tables
+        ]
+        joined = chosen[0].join(chosen[1], on="sample", suffix="_second").sort("sample")
+        one, two = (torch.from_numpy(joined[c].to_numpy().copy()) for c in ("correct", "correct_second"))
+        _, low, high = bootstrap_difference(one.float(), two.float(), seed=seed)
+        p = mcnemar(*paired_counts(one, two))
+        found[measure] = Difference(
+            measure, one.float().mean().item(), two.float().mean().item(), low, high, p
+        )
+    corrected = holm([difference.p for difference in found.values() if difference.p is not None])
+    tested_ones = {d.measure: replace(d, p=p) for d, p in zip(found.values(), corrected, strict=True)}
+    return [tested_ones.get(difference.measure, difference) for difference in differences]
+
+
+def _warnings(cards: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
+    found = []
+    first, second = (card["settings"]["amplitude"] for card in cards)
+    if first != second:
+        found.append(f"different amplitude policies, {first!r} and {second!r}: components are not comparable")
+    sizes = [(card["data"]["height"], card["data"]["width"]) for card in cards]
+    if sizes[0] != sizes[1]:
+        found.append(
+            f"different image sizes, {sizes[0]} and {sizes[1]}: equal radii are not equal frequencies"
+        )
+    return found

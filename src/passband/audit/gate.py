@@ -1,0 +1,150 @@
+"""Requirements on an audit, such as `lfc@8 >= 0.6`: the gate for continuous integration.
+
+A requirement is MEASURE RELATION NUMBER. Relations are >=, <=, > and <. Numbers may be fractions such as 8/255.
+Measures:
+
+- `clean`: accuracy on whole images; `loss` and `confidence` on them;
+- `lfc@8`, `hfc@8`: accuracy on the component at radius 8; `lfc-agreement@8`, `hfc-agreement@8`: how often the
+  prediction is that on the whole image;
+- `critical50`, `critical95`: smallest radius at which the LFC accuracy is half, and 95%, of the clean accuracy;
+- `area-lfc`, `area-hfc`: mean accuracy over the measured range of radii;
+- `ceiling-l2@0.5`, `ceiling-linf@8/255`: Corollary 1's highest possible robust accuracy at that epsilon.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from passband.errors import InputError, UnknownNameError
+from passband.robustness.ceiling import Counterexamples, robust_accuracy_ceiling
+
+RELATIONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+AT_RADIUS = ("lfc", "hfc", "lfc-agreement", "hfc-agreement")
+AT_EPSILON = ("ceiling-l2", "ceiling-linf")
+PLAIN = ("clean", "loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
+
+NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+PATTERN = re.compile(
+    rf"\s*(?P<measure>[a-z][a-z0-9-]*)\s*(?:@\s*(?P<at>(?:{NUMBER})(?:/(?:{NUMBER}))?))?\s*"
+    rf"(?P<relation>>=|<=|>|<)\s*(?P<bound>(?:{NUMBER})(?:/(?:{NUMBER}))?)\s*"
+)
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A parsed requirement: `measure` (at a radius or an epsilon) stands in `relation` to `bound`."""
+
+    text: str
+    measure: str
+    at: float | None
+    relation: str
+    bound: float
+
+    @property
+    def radius(self) -> float | None:
+        """The radius that must be measured for it, if any."""
+        return self.at if self.measure in AT_RADIUS else None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a requirement is met, and by what value; `str()` is one line for a log."""
+
+    requirement: Requirement
+    met: bool
+    value: float | None
+    detail: str
+
+    def __str__(self) -> str:
+        """Return one line: met or not, the requirement, the measured value."""
+        return f"{'ok    ' if self.met else 'FAILED'} {self.requirement.text}: {self.detail}"
+
+
+def parse_requirement(text: str) -> Requirement:
+    """Read a requirement.
+
+    Raises:
+        InputError: If it does not have the form, the measure is unknown, or it lacks or does not take an `@`.
+
+    Example:
+        >>> parse_requirement("ceiling-linf@8/255 >= 0.3").at
+        0.03137254901960784
+    """
+    match = PATTERN.fullmatch(text)
+    if match is None:
+        raise InputError(
+            f"a requirement has the form MEASURE RELATION NUMBER, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; got {text!r}"
+        )
+    measure = match["measure"]
+    if measure not in (*PLAIN, *AT_RADIUS, *AT_EPSILON):
+        raise UnknownNameError("measure", measure, (*PLAIN, *AT_RADIUS, *AT_EPSILON))
+    if measure in PLAIN and match["at"]:
+        raise InputError(f"{measure} is one number for the whole audit and takes no '@', got {text!r}")
+    if measure not in PLAIN and not match["at"]:
+        what, example = ("a radius", "8") if measure in AT_RADIUS else ("an epsilon", "8/255")
+        raise InputError(f"{measure} needs {what}, such as {measure}@{example}; got {text!r}")
+    at = None if match["at"] is None else _number(match["at"], text)
+    return Requirement(text.strip(), measure, at, match["relation"], _number(match["bound"], text))
+
+
+def check(requirement: Requirement, card: dict[str, Any], counterexamples: Counterexamples | None) -> Verdict:
+    """Hold a requirement against an audit. A value that does not exist does not meet it.
+
+    Raises:
+        InputError: If it asks for a radius that was not measured, or the ceiling was left out.
+    """
+    value, detail = _measure(requirement, card, counterexamples)
+    met = value is not None and RELATIONS[requirement.relation](value, requirement.bound)
+    return Verdict(requirement, met, value, detail)
+
+
+def _measure(
+    requirement: Requirement, card: dict[str, Any], counterexamples: Counterexamples | None
+) -> tuple[float | None, str]:
+    """Return the measured value, and how to say it."""
+    measure = requirement.measure
+    if measure == "clean":
+        return _proportion(card["clean"]["accuracy"])
+    if measure in ("loss", "confidence"):
+        return card["clean"][measure], f"{card['clean'][measure]:.4f}"
+    if measure.startswith("critical"):
+        found = card["critical_radius"]["half" if measure == "critical50" else "most"]
+        said = [] if found["radius"] is None else [f"{found['radius']:.2f}"]
+        return found["radius"], ", ".join(said + ([found["note"]] if found["note"] else []))
+    if measure.startswith("area-"):
+        value = card["area"][measure.removeprefix("area-")]
+        return value, f"{value:.4f}"
+    if requirement.at is None:  # the parser lets none through
+        raise InputError(f"{requirement.text!r} lacks the radius or epsilon")
+    if measure in AT_EPSILON:
+        if counterexamples is None:
+            raise InputError(f"{requirement.text!r} needs Corollary 1's ceiling, which this audit left out")
+        distance = counterexamples.distance[measure.removeprefix("ceiling-")]
+        value = robust_accuracy_ceiling(counterexamples.correct, distance, [requirement.at])[0].item()
+        return value, f"{value:.4f} of {len(distance)} samples"
+    component, _, what = measure.partition("-")
+    for point in card["curves"]:
+        if point["component"] == component and point["radius"] == requirement.at:
+            return _proportion(point[what or "accuracy"])
+    measured = ", ".join(f"{radius:g}" for radius in card["settings"]["radii"])
+    raise InputError(f"{requirement.text!r} needs radius {requirement.at:g}; measured were {measured}")
+
+
+def _proportion(interval: dict[str, Any]) -> tuple[float, str]:
+    value = interval["value"]
+    return (
+        value,
+        f"{value:.4f} [{interval['low']:.4f}, {interval['high']:.4f}] of {interval['count']} samples",
+    )
+
+
+def _number(text: str, requirement: str) -> float:
+    numerator, _, denominator = text.partition("/")
+    try:
+        return float(Fraction(numerator) / Fraction(denominator or "1"))
+    except ZeroDivisionError as error:
+        raise InputError(f"{text} divides by zero in {requirement!r}") from error

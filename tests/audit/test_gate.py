@@ -1,0 +1,79 @@
+import pytest
+import torch
+
+from helpers import Memory, noise
+from passband.audit.classifier import audit
+from passband.audit.gate import AT_EPSILON, AT_RADIUS, PLAIN, check, parse_requirement
+from passband.errors import InputError
+
+DATA = noise(samples=60)
+AUDIT = audit(Memory(DATA), DATA, radii=[2, 5])
+CARD = AUDIT.card
+
+
+@pytest.mark.parametrize(
+    ("text", "measure", "at", "relation", "bound"),
+    [
+        ("lfc@8 >= 0.6", "lfc", 8, ">=", 0.6),
+        ("lfc@8>=.6", "lfc", 8, ">=", 0.6),
+        (" clean > 1/2 ", "clean", None, ">", 0.5),
+        ("hfc@12.5 < 0.2", "hfc", 12.5, "<", 0.2),
+        ("ceiling-linf@8/255 <= 1", "ceiling-linf", 8 / 255, "<=", 1),
+    ],
+)
+def test_a_requirement_is_read(text, measure, at, relation, bound):
+    found = parse_requirement(text)
+    assert (found.measure, found.at, found.relation, found.bound) == (measure, at, relation, bound)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has the form MEASURE RELATION NUMBER"),
+        ("lfc@8", "has the form"),
+        ("lfc@8 = 0.6", "has the form"),
+        ("lfc@8 >= sixty", "has the form"),
+        ("lfc@-8 >= 0.6", "has the form"),
+        ("lcf@8 >= 0.6", "no measure named 'lcf'. Did you mean 'lfc'"),
+        ("clean@8 >= 0.6", "clean is one number for the whole audit and takes no '@'"),
+        ("lfc >= 0.6", "lfc needs a radius, such as lfc@8"),
+        ("ceiling-l2 >= 0.6", "ceiling-l2 needs an epsilon, such as ceiling-l2@8/255"),
+        ("ceiling-l2@8/0 >= 0.6", "divides by zero"),
+    ],
+)
+def test_what_is_no_requirement_is_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        parse_requirement(text)
+
+
+@pytest.mark.parametrize(
+    "measure", [*PLAIN, *(f"{m}@5" for m in AT_RADIUS), *(f"{m}@0.1" for m in AT_EPSILON)]
+)
+def test_every_measure_can_be_required_and_is_told_apart_from_its_opposite(measure):
+    at_least, below = (AUDIT.check(f"{measure} {relation} 0.4") for relation in (">=", "<"))
+    if at_least.value is None:
+        assert not at_least.met
+        assert not below.met
+        assert "not reached" in at_least.detail
+    else:
+        assert at_least.met is (at_least.value >= 0.4)
+        assert below.met is not at_least.met
+    assert str(at_least).startswith("ok    " if at_least.met else "FAILED")
+
+
+def test_values_are_those_of_the_card():
+    assert AUDIT.check("clean >= 0").value == CARD["clean"]["accuracy"]["value"]
+    point = next(p for p in CARD["curves"] if p["component"] == "hfc" and p["radius"] == 5)
+    assert AUDIT.check("hfc@5 >= 0").value == point["accuracy"]["value"]
+    assert AUDIT.check("hfc-agreement@5 >= 0").value == point["agreement"]["value"]
+    correct, distance = AUDIT.counterexamples.correct, AUDIT.counterexamples.distance["linf"]
+    assert AUDIT.check("ceiling-linf@20/255 >= 0").value == pytest.approx(
+        (correct & (distance > torch.tensor(20 / 255))).float().mean().item()
+    )
+
+
+def test_what_was_not_measured_is_refused():
+    with pytest.raises(InputError, match="needs radius 4; measured were 2, 5"):
+        AUDIT.check("lfc@4 >= 0.5")
+    with pytest.raises(InputError, match="needs Corollary 1's ceiling, which this audit left out"):
+        check(parse_requirement("ceiling-l2@1 >= 0"), CARD, None)
