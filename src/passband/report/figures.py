@@ -1,0 +1,226 @@
+"""The charts of an audit: each a pure function from its card to one chart.
+
+A chart is described once. The page draws it with tooltips, in light or dark; the files hold the same as PNG and SVG.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from passband.report.curves import Curve, Level, clearest, label, lines, named, rules
+from passband.report.theme import (
+    LIGHT,
+    SIZE,
+    SMALL,
+    Chart,
+    finish,
+    load_altair,
+    number_axis,
+    radius_axis,
+    radius_columns,
+    share_axis,
+)
+from passband.report.words import guessing, number, percent
+
+MOST_CLASSES = 40  # a class needs a row that can be read; beyond, the best and the worst are shown
+MOST_NUMBERS = 12  # columns of a heat map that leave room for a number in each cell
+ROW = 22  # pixels
+
+NAMES = {"lfc": "LFC", "hfc": "HFC"}
+
+
+def accuracy_by_radius(card: dict[str, Any]) -> Chart:
+    """Draw accuracy on the LFC and on the HFC by radius, with the whole image's and both baselines beside them."""
+    alt = load_altair()
+    clean, curves = card["clean"]["accuracy"]["value"], _components(card, "accuracy")
+    levels = [Level(f"clean {percent(clean)}", clean, LIGHT["full"]), *_baselines(card)]
+    critical, texts = _critical(card), []
+    for mark in critical:
+        along = [(mark["radius"], mark["value"] * part) for part in (0.15, 0.3, 0.5, 0.7)]
+        place = clearest(along, curves[1:], [0, *(level.value for level in levels)])
+        texts += label(mark["text"], LIGHT["lfc"], *place, dx=4)
+    drops = alt.Chart(alt.Data(values=critical)).mark_rule(color=LIGHT["lfc"], strokeDash=[2, 3])
+    chart = alt.layer(
+        *rules(levels, gap=0.07),
+        *lines(curves, _radius(card), share_axis("accuracy"), ".1%"),
+        drops.encode(x="radius:Q", y="value:Q", y2=alt.datum(0)),
+        *texts,
+        *named(curves, levels),
+    )
+    return finish(chart, f"Accuracy of {card['model']['name']} on the LFC and on the HFC by radius.")
+
+
+def energy_and_accuracy(card: dict[str, Any]) -> Chart:
+    """Draw the share of the images' energy that the LFC holds beside the share of clean accuracy that it keeps."""
+    alt = load_altair()
+    clean = card["clean"]["accuracy"]["value"]
+    points = [point for point in card["curves"] if point["component"] == "lfc"]
+    energy = [{"radius": p["radius"], "value": p["energy"]} for p in points]
+    kept = [{"radius": p["radius"], "value": p["accuracy"]["value"] / clean} for p in points if clean > 0]
+    curves = [Curve("energy", LIGHT["energy"], energy), Curve("accuracy", LIGHT["lfc"], kept)]
+    top = max(1.0, *(point["value"] for point in energy + kept))
+    axis = share_axis("share of the whole image", top)
+    chart = alt.layer(*lines(curves, _radius(card), axis, ".1%"), *named(curves, span=top))
+    return finish(
+        chart, "Share of the energy that the LFC holds, and of the clean accuracy that it keeps, by radius."
+    )
+
+
+def measure_by_radius(card: dict[str, Any], measure: Literal["agreement", "confidence", "loss"]) -> Chart:
+    """Draw another measure of the LFC and the HFC by radius, small, with the whole image's beside it."""
+    alt = load_altair()
+    curves = _components(card, measure)
+    whole = 1.0 if measure == "agreement" else card["clean"][measure]
+    levels = [Level("whole", whole, LIGHT["full"])]
+    if measure == "loss":
+        top = 1.05 * max(whole, *(point["value"] for curve in curves for point in curve.points))
+        drawn = lines(curves, _radius(card), number_axis("value:Q", measure, top), ".3~r")
+    else:
+        top = 1.0
+        drawn = lines(curves, _radius(card), share_axis(measure), ".1%")
+    chart = alt.layer(*rules(levels), *drawn, *named(curves, levels, top))
+    return finish(chart, f"{measure.capitalize()} on the LFC and on the HFC by radius.", SMALL)
+
+
+def shown_classes(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the classes that a heat map shows, best first; of many, the best and the worst."""
+    ranked = sorted(card["classes"], key=lambda entry: -entry["clean"]["value"])
+    if len(ranked) <= MOST_CLASSES:
+        return ranked
+    return ranked[: MOST_CLASSES // 2] + ranked[-MOST_CLASSES // 2 :]
+
+
+def accuracy_by_class(card: dict[str, Any], component: Literal["lfc", "hfc"]) -> Chart:
+    """Draw a heat map of accuracy, class by radius, the class that is best on whole images on top."""
+    alt = load_altair()
+    radii, shown = card["settings"]["radii"], shown_classes(card)
+    names = _unique([entry["name"] for entry in shown])
+    cells = [
+        {"class": name, "radius": number(radius), "percent": 100 * cell["value"], **cell}
+        for name, entry in zip(names, shown, strict=True)
+        for radius, cell in zip(radii, entry[component], strict=True)
+    ]
+    tooltip = [
+        "class:N",
+        "radius:N",
+        *(alt.Tooltip(f"{p}:Q", format=".1%") for p in ("value", "low", "high")),
+    ]
+    base = alt.Chart(alt.Data(values=cells)).encode(
+        x=radius_columns("top"), y=alt.Y("class:N", title=None, sort=names), tooltip=tooltip
+    )
+    scale = alt.Scale(domain=[0, 1], scheme="viridis")
+    layers = [base.mark_rect().encode(color=alt.Color("value:Q", scale=scale, legend=None))]
+    if len(radii) <= MOST_NUMBERS:
+        color = alt.condition("datum.value < 0.6", alt.value("white"), alt.value("black"))
+        text = alt.Text("percent:Q", format=".0f")
+        layers.append(base.mark_text(fontSize=11).encode(color=color, text=text))
+    description = f"Accuracy on the {NAMES[component]} by class and radius, in percent."
+    return finish(alt.layer(*layers), description, (SIZE[0], ROW * len(shown)))
+
+
+def followers_by_radius(card: dict[str, Any]) -> Chart:
+    """Draw at each radius how many images are right on the whole and on the HFC and wrong on the LFC (Figure 2).
+
+    A mark across each bar is the number expected if the answers to the HFC had nothing to do with the images.
+    """
+    alt = load_altair()
+    found = card["hfc_followers"]["by_radius"]
+    bars = [{**point, "radius": number(point["radius"])} for point in found]
+    top = 1.1 * max(1, *(max(point["count"], point["expected"]) for point in found))
+    base = alt.Chart(alt.Data(values=bars)).encode(
+        x=radius_columns("bottom"),
+        y=number_axis("count:Q", "images", top),
+        tooltip=[
+            "radius:N",
+            alt.Tooltip("count:Q", format=","),
+            alt.Tooltip("fraction:Q", format=".2%"),
+            alt.Tooltip("expected:Q", format=",.1f", title="expected by chance"),
+        ],
+    )
+    counts = base.mark_text(dy=-8, fontSize=11, color=LIGHT["ink"])
+    chart = alt.layer(
+        base.mark_bar(color=LIGHT["hfc"]),
+        base.mark_tick(color=LIGHT["ink"], thickness=3).encode(y=number_axis("expected:Q", "images", top)),
+        counts.encode(text=alt.Text("count:Q", format=",")),
+    )
+    description = "Images that follow the HFC, by radius, and how many are expected by chance."
+    return finish(chart, description, (SIZE[0], 220))
+
+
+def ceiling(card: dict[str, Any], norm: Literal["l2", "linf"]) -> Chart:
+    """Draw the highest robust accuracy that Corollary 1 leaves possible at each epsilon.
+
+    Args:
+        card: The frequency card of a classifier, whose `"ceiling"` is not None.
+        norm: How a perturbation is measured. Linf is shown in 255ths, as such bounds are always given.
+    """
+    alt = load_altair()
+    points = card["ceiling"][norm]
+    if norm == "linf":
+        most = round(255 * points[-1]["epsilon"])
+        step = 2 ** max(0, math.ceil(math.log2(most / 8)))  # at most nine ticks
+        ticks = [level / 255 for level in range(0, most + 1, step)]
+        axis = alt.Axis(grid=False, values=ticks, labelExpr="format(datum.value * 255, '.0f')")
+        title = "epsilon, L∞, in 255ths"
+    else:
+        axis, title = alt.Axis(grid=False, tickCount=6), "epsilon, L2, all pixels together ([0, 1] scale)"
+    curve = alt.Chart(alt.Data(values=points)).encode(
+        x=alt.X("epsilon:Q", title=title, axis=axis, scale=alt.Scale(nice=False)),
+        y=share_axis("robust accuracy, at most", field="accuracy:Q"),
+        tooltip=[alt.Tooltip("epsilon:Q", format=".4f"), alt.Tooltip("accuracy:Q", format=".1%")],
+    )
+    chart = alt.layer(
+        curve.mark_area(interpolate="step-after", color=LIGHT["full"], opacity=0.12),
+        curve.mark_line(interpolate="step-after", color=LIGHT["full"], strokeWidth=2.5),
+        curve.mark_point(filled=True, size=60, opacity=0),  # something to point at
+        *rules([Level("clean", card["ceiling"]["clean"], LIGHT["muted"], (4, 3))]),
+    )
+    return finish(
+        chart, f"Highest robust accuracy that the LFCs leave possible, by epsilon in {norm}.", SMALL
+    )
+
+
+def _components(card: dict[str, Any], measure: str) -> list[Curve]:
+    """Return the curves of the LFC and the HFC, with intervals where the measure has them."""
+    curves = []
+    for component, name in NAMES.items():
+        points = [
+            {"radius": p["radius"], **(p[measure] if isinstance(p[measure], dict) else {"value": p[measure]})}
+            for p in card["curves"]
+            if p["component"] == component
+        ]
+        curves.append(Curve(name, LIGHT[component], points))
+    return curves
+
+
+def _critical(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the critical radii that mean something (see `words.tiles`), with the accuracy reached there."""
+    clean = card["clean"]["accuracy"]["value"]
+    shares = {"half": 0.5, "most": 0.95}
+    return [
+        {"radius": found["radius"], "value": share * clean, "text": f"{share:.0%}: {number(found['radius'])}"}
+        for name, share in shares.items()
+        if not (found := card["critical_radius"][name])["note"] and share * clean > guessing(card)
+    ]
+
+
+def _baselines(card: dict[str, Any]) -> list[Level]:
+    majority, chance = card["baselines"]["majority"], card["baselines"]["chance"]
+    levels = [Level(f"chance {percent(chance)}", chance, LIGHT["muted"], (2, 3))]
+    if majority > chance:
+        levels.append(Level(f"majority {percent(majority)}", majority, LIGHT["muted"], (6, 3)))
+    return levels
+
+
+def _radius(card: dict[str, Any]) -> Any:
+    return radius_axis(card["settings"]["radii"], card["settings"]["corner"])
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Number names that occur twice ("crane", "crane (2)"), since rows of one name would be drawn as one."""
+    return [
+        name if (before := names[:i].count(name)) == 0 else f"{name} ({before + 1})"
+        for i, name in enumerate(names)
+    ]

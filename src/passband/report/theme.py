@@ -1,0 +1,106 @@
+"""What all charts share: colors for light and dark, fonts, sizes, axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from passband.optional import require
+
+if TYPE_CHECKING:
+    from altair import LayerChart as Chart
+    from altair import X, Y
+else:  # altair is optional, and shapes and types are checked while the tests run
+    Chart = X = Y = Any
+
+LIGHT = {
+    "lfc": "#0072b2",
+    "hfc": "#c25400",
+    "full": "#4a4a4b",
+    "energy": "#00795a",
+    "ink": "#1f2328",
+    "muted": "#5f6771",
+    "grid": "#e2e5e9",
+    "paper": "#fefefe",
+}
+"""Colors by role. LFC and HFC are told apart with any color vision: the blue and the vermilion of Okabe and Ito, the
+latter darkened until it can be read as text."""
+
+DARK = {
+    "lfc": "#5cb6ec",
+    "hfc": "#ff9a4d",
+    "full": "#c9ccd1",
+    "energy": "#4fcfa4",
+    "ink": "#e8eaed",
+    "muted": "#a3abb5",
+    "grid": "#343a42",
+    "paper": "#16191d",
+}
+"""The same roles on a dark page, lighter."""
+
+FONT = "system-ui, 'Liberation Sans', Arial, sans-serif"
+SIZE = (560, 320)  # width and height in pixels, in files; on the page a chart is as wide as its column
+SMALL = (360, 240)  # of one of several small charts
+
+
+def with_variables(text: str) -> str:
+    """Replace the light theme's colors in a chart's JSON or SVG by CSS variables, which know light and dark.
+
+    Example:
+        >>> with_variables('fill="#0072B2"')
+        'fill="var(--lfc)"'
+    """
+    for role, color in LIGHT.items():
+        text = text.replace(color, f"var(--{role})").replace(color.upper(), f"var(--{role})")
+    return text
+
+
+def load_altair() -> Any:
+    """Import altair, or say how to install it."""
+    return require("altair", extra="report", purpose="writing a report")
+
+
+def finish(chart: Chart, description: str, size: tuple[int, int] = SIZE) -> Chart:
+    """Give a layered chart its size, its colors and its description for readers who cannot see it."""
+    text = {"labelColor": LIGHT["ink"], "titleColor": LIGHT["ink"], "labelFontSize": 12, "titleFontSize": 12}
+    lines = {"gridColor": LIGHT["grid"], "domainColor": LIGHT["muted"], "tickColor": LIGHT["muted"]}
+    return (
+        chart.properties(width=size[0], height=size[1], description=description)
+        .configure(font=FONT, background="transparent")
+        .configure_view(stroke=None)
+        .configure_axis(**text, **lines, titleFontWeight="normal", titlePadding=8, labelLimit=130)
+    )
+
+
+def radius_axis(radii: Sequence[float], corner: float) -> X:
+    """Return the horizontal axis of all curves: radius, each doubling about as wide as the one before."""
+    alt = load_altair()
+    domain = [min(1.0, *radii), max(2.0, corner, *radii)]
+    return alt.X(
+        "radius:Q",
+        title="radius (cycles per image)",
+        scale=alt.Scale(type="symlog", domain=domain, nice=False),  # as log, and 0 has a place too
+        axis=alt.Axis(
+            values=list(radii), format=".3~r", grid=False, labelOverlap="greedy", labelSeparation=5
+        ),
+    )
+
+
+def radius_columns(orient: str) -> X:
+    """Return a horizontal axis with one column a radius, at the `"top"` or the `"bottom"`."""
+    alt = load_altair()
+    axis = alt.Axis(labelAngle=0, orient=orient)
+    return alt.X("radius:O", title="radius (cycles per image)", sort=None, axis=axis)
+
+
+def share_axis(title: str, top: float = 1, field: str = "value:Q") -> Y:
+    """Return a vertical axis in percent, from 0 to `top`, which is 1 for 100%."""
+    alt = load_altair()
+    axis = alt.Axis(format=".0%", tickCount=5)
+    return alt.Y(field, title=title, scale=alt.Scale(domain=[0, top]), axis=axis)
+
+
+def number_axis(field: str, title: str, top: float) -> Y:
+    """Return a vertical axis from 0 to `top`."""
+    alt = load_altair()
+    return alt.Y(field, title=title, scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(tickCount=5))

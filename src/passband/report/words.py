@@ -1,0 +1,188 @@
+"""An audit in words: the summary and the key numbers, claiming no more than the card supports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+COMMON_LINF = 8 / 255  # the bound that most papers on adversarial robustness report
+
+POLICIES = {
+    "raw": "shown to the model as it is",
+    "clip": "clipped to [0, 1] before the model sees it",
+    "max": "divided by its own largest value before the model sees it",
+    "minmax": "stretched to fill [0, 1] before the model sees it",
+    "rms": "scaled to the energy of the whole image before the model sees it",
+}
+"""What each amplitude policy does to a component, as the end of a sentence."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One key number: what it is, its value, and what it needs to be understood."""
+
+    name: str
+    value: str
+    note: str
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction as a percentage.
+
+    Example:
+        >>> percent(0.9117)
+        '91.2%'
+    """
+    return f"{100 * fraction:.1f}%"
+
+
+def number(value: float) -> str:
+    """Return a radius, a loss or a distance with three significant digits.
+
+    Example:
+        >>> number(22.627), number(8.0), number(158.39)
+        ('22.6', '8', '158')
+    """
+    return f"{value:.3g}"
+
+
+def interval(measured: dict[str, Any]) -> str:
+    """Return the bounds of a 95% interval.
+
+    Example:
+        >>> interval({"value": 0.5, "low": 0.404, "high": 0.596, "count": 100})
+        '40.4–59.6%'
+    """
+    return f"{100 * measured['low']:.1f}–{percent(measured['high'])}"
+
+
+def guessing(card: dict[str, Any]) -> float:
+    """Return the accuracy that needs no image: the better of the majority class and chance."""
+    return max(card["baselines"].values())
+
+
+def best_hfc(card: dict[str, Any]) -> dict[str, Any]:
+    """Return the HFC's point that is most surely high: the one whose interval has the highest low end."""
+    return max((p for p in card["curves"] if p["component"] == "hfc"), key=lambda p: p["accuracy"]["low"])
+
+
+def ceiling_at(card: dict[str, Any], norm: str, epsilon: float) -> dict[str, float] | None:
+    """Return the ceiling at the largest epsilon of the curve that does not exceed `epsilon`, None if there is none.
+
+    The curve never rises, so what holds there bounds the accuracy at `epsilon` too.
+    """
+    curve = card["ceiling"][norm] if card["ceiling"] else []
+    within = [point for point in curve if point["epsilon"] <= epsilon * (1 + 1e-6)]
+    return within[-1] if within else None
+
+
+def summary(card: dict[str, Any]) -> list[str]:
+    """Return the audit in a few plain sentences.
+
+    Args:
+        card: The frequency card of a classifier.
+    """
+    clean, floor = card["clean"]["accuracy"], guessing(card)
+    whole = (
+        f"{card['model']['name']} answers {percent(clean['value'])} of {clean['count']:,} whole images right"
+    )
+    if clean["low"] <= floor:
+        return [
+            f"{whole}, which is not measurably better than guessing ({percent(floor)}). "
+            "What follows says little about what the model has learned."
+        ]
+    return [f"{whole}; guessing would give {percent(floor)}.", _low(card), _high(card), *_followers(card)]
+
+
+def tiles(card: dict[str, Any]) -> list[Tile]:
+    """Return the key numbers of an audit.
+
+    Args:
+        card: The frequency card of a classifier.
+    """
+    clean, best, followers = card["clean"]["accuracy"], best_hfc(card), card["hfc_followers"]
+    found = [
+        Tile("Clean accuracy", percent(clean["value"]), f"95% interval {interval(clean)}"),
+        _critical_tile(card, "half", "Half of it"),
+        _critical_tile(card, "most", "95% of it"),
+        Tile(
+            "Best HFC accuracy",
+            percent(best["accuracy"]["value"]),
+            f"with all up to radius {number(best['radius'])} removed; {interval(best['accuracy'])}",
+        ),
+        Tile(
+            "Images that follow the HFC",
+            f"{followers['samples']:,}",
+            f"of {followers['eligible']:,}: right on the whole and on the HFC, wrong on the LFC",
+        ),
+    ]
+    bound = ceiling_at(card, "linf", COMMON_LINF)
+    if bound is not None:
+        found.append(
+            Tile(
+                "Robust accuracy at most",
+                percent(bound["accuracy"]),
+                f"if every pixel may change by {255 * bound['epsilon']:.2g}/255 (Corollary 1)",
+            )
+        )
+    return found
+
+
+def _low(card: dict[str, Any]) -> str:
+    half = card["critical_radius"]["half"]
+    if card["clean"]["accuracy"]["value"] / 2 <= guessing(card):
+        return "Half of that is no more than guessing gives, so no radius can be named at which half of it is kept."
+    if half["radius"] is None:
+        return "No low-frequency component measured keeps half of that."
+    radius = number(half["radius"])
+    if half["note"]:
+        return f"It keeps at least half of that even when only frequencies up to {radius} cycles per image are left."
+    return f"To keep half of that it needs the frequencies up to {radius} cycles per image{_in_pixels(card, half)}."
+
+
+def _in_pixels(card: dict[str, Any], critical: dict[str, Any]) -> str:
+    height, width = card["data"]["height"], card["data"]["width"]
+    if height != width or not critical["radius"]:
+        return ""  # a cycle has no single length where the sides differ
+    return f", waves about {number(width / critical['radius'])} pixels long"
+
+
+def _high(card: dict[str, Any]) -> str:
+    floor, best = guessing(card), best_hfc(card)
+    if best["accuracy"]["low"] <= floor:
+        return "On the high-frequency components alone it is, at every radius measured, not measurably better than guessing."
+    beyond = [p for p in card["curves"] if p["component"] == "hfc" and p["radius"] >= best["radius"]]
+    above = list(takewhile(lambda p: p["accuracy"]["low"] > floor, beyond))
+    stays = f", and stays so up to radius {number(above[-1]['radius'])}" if len(above) > 1 else ""
+    return (
+        f"With everything up to radius {number(best['radius'])} removed, it still answers "
+        f"{percent(best['accuracy']['value'])} right, measurably better than guessing{stays}."
+    )
+
+
+def _followers(card: dict[str, Any]) -> list[str]:
+    found = card["hfc_followers"]
+    if not found["samples"]:
+        return []
+    said = (
+        f"For {found['samples']:,} of the {found['eligible']:,} images answered right there is a radius at which "
+        "the answer goes with the HFC: right on the high frequencies alone, wrong on the low ones."
+    )
+    by_chance = sum(point["expected"] for point in found["by_radius"])
+    share = f"{percent(min(1, by_chance / found['pairs']))} of these pairs of image and radius"
+    return [said, f"By chance alone, {share} would be expected."]
+
+
+def _critical_tile(card: dict[str, Any], which: str, name: str) -> Tile:
+    critical, share = card["critical_radius"][which], {"half": 0.5, "most": 0.95}[which]
+    name = f"{name} is kept from radius"
+    if share * card["clean"]["accuracy"]["value"] <= guessing(card):
+        return Tile(name, "–", "guessing alone would reach it")
+    if critical["radius"] is None:
+        return Tile(name, "–", critical["note"] or "not reached")
+    return Tile(
+        name,
+        number(critical["radius"]),
+        critical["note"] or f"of at most {number(card['settings']['corner'])} cycles per image",
+    )

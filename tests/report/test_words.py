@@ -1,0 +1,109 @@
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from passband.report import words
+
+fractions = st.floats(0.0, 1.0)
+
+
+def said(card) -> str:
+    return " ".join(words.summary(card))
+
+
+def values(card) -> dict[str, str]:
+    return {tile.name: tile.value for tile in words.tiles(card)}
+
+
+def test_summary_of_an_ordinary_audit(card_of):
+    text = said(card_of(high=0.5))
+    assert "resnet8 answers 91.2% of 600 whole images right; guessing would give 26.0%." in text
+    assert "up to 3.7 cycles per image, waves about 8.65 pixels long" in text
+    assert "With everything up to radius 1 removed, it still answers 50.0% right" in text
+    assert "stays so up to radius 22.6" in text
+    assert "For 12 of the 547 images answered right" in text
+
+
+def test_summary_of_a_model_that_guesses_claims_nothing_else(card_of):
+    sentences = words.summary(card_of(clean=0.26))
+    assert len(sentences) == 1
+    assert "not measurably better than guessing (26.0%)" in sentences[0]
+
+
+def test_half_of_the_accuracy_that_guessing_reaches_names_no_radius(card_of):
+    card = card_of(clean=0.5)
+    assert "no more than guessing gives" in said(card)
+    assert values(card)["Half of it is kept from radius"] == "–"
+    assert values(card)["95% of it is kept from radius"] == "14.1"
+
+
+@pytest.mark.parametrize(
+    ("half", "sentence"),
+    [
+        (
+            {"radius": None, "note": "not reached within the radii measured"},
+            "No low-frequency component measured keeps half of that.",
+        ),
+        (
+            {"radius": 1.0, "note": "at or below the smallest radius measured"},
+            "keeps at least half of that even when only frequencies up to 1 cycles per image are left.",
+        ),
+    ],
+)
+def test_critical_radius_outside_the_radii_measured(card_of, half, sentence):
+    card = card_of()
+    card["critical_radius"]["half"] = half
+    assert sentence in said(card)
+    tile = next(tile for tile in words.tiles(card) if tile.name.startswith("Half"))
+    assert tile.note == half["note"]
+
+
+def test_wave_length_is_left_out_where_the_sides_differ(card_of):
+    assert "pixels long" not in said(card_of(size=(32, 48)))
+
+
+def test_no_followers_are_not_mentioned(card_of):
+    assert "there is a radius" not in said(card_of(followers=0))
+
+
+def test_hfc_that_falls_to_guessing_and_rises_again_is_not_said_to_stay(card_of):
+    card = card_of(high=0.5)
+    third = [p for p in card["curves"] if p["component"] == "hfc"][2]
+    third["accuracy"] |= {"value": 0.25, "low": 0.2, "high": 0.3}
+    assert "stays so up to radius 2." in said(card)
+
+
+@given(clean=fractions, low=fractions, high=fractions)
+@example(clean=0.9, low=0.5, high=0.28)  # above guessing, its interval not wholly
+@example(clean=0.28, low=0.5, high=0.9)
+def test_better_than_guessing_is_claimed_only_with_the_whole_interval_above(card_of, clean, low, high):
+    card = card_of(clean=clean, low=low, high=high)
+    floor = max(card["baselines"].values())
+    text = said(card)
+    claimed = re.search(r"right, measurably better than guessing", text) is not None
+    best = max(p["accuracy"]["low"] for p in card["curves"] if p["component"] == "hfc")
+    assert claimed == (best > floor and card["clean"]["accuracy"]["low"] > floor)
+
+
+def test_ceiling_is_taken_at_the_nearest_epsilon_below(card_of):
+    card = card_of()
+    card["ceiling"]["linf"] = [{"epsilon": e / 255, "accuracy": 1 - e / 100} for e in (0, 5, 8, 9)]
+    assert words.ceiling_at(card, "linf", 8 / 255)["accuracy"] == pytest.approx(0.92)
+    assert words.ceiling_at(card, "linf", 7 / 255)["accuracy"] == pytest.approx(0.95)
+    assert values(card)["Robust accuracy at most"] == "92.0%"
+
+
+def test_without_a_ceiling_there_is_no_tile_for_it(card_of):
+    card = card_of(ceiling=False)
+    assert words.ceiling_at(card, "linf", 8 / 255) is None
+    assert "Robust accuracy at most" not in values(card)
+
+
+def test_every_amplitude_policy_has_words():
+    from typing import get_args
+
+    from passband.types import Amplitude
+
+    assert set(words.POLICIES) == set(get_args(Amplitude))
