@@ -38,7 +38,7 @@ class Plot:
     svg: str
 
 
-def write_report(audit: Audit, folder: Path) -> Path:
+def write_report(audit: Audit, folder: Path | str) -> Path:
     """Write an audit as a page, `report.html`, and its pictures as files, `figures/*.png` and `*.svg`.
 
     The page holds all that it shows: it can be sent, and opened without a network.
@@ -53,7 +53,7 @@ def write_report(audit: Audit, folder: Path) -> Path:
     Raises:
         MissingDependencyError: If altair, vl-convert or jinja2 is not installed.
     """
-    card, spectrum = audit.card, audit.spectrum
+    folder, card, spectrum = Path(folder), audit.card, audit.spectrum
     charts = _audit_charts(card) | _spectrum_charts(spectrum)
     strip = _strip(audit.strip)
     pictures = {
@@ -79,7 +79,7 @@ def write_report(audit: Audit, folder: Path) -> Path:
     )
 
 
-def write_spectrum_report(spectrum: DataSpectrum, folder: Path) -> Path:
+def write_spectrum_report(spectrum: DataSpectrum, folder: Path | str) -> Path:
     """Write a data set's spectrum as a page of its own, `spectrum.html`, and its pictures as files.
 
     Args:
@@ -92,6 +92,7 @@ def write_spectrum_report(spectrum: DataSpectrum, folder: Path) -> Path:
     Raises:
         MissingDependencyError: If altair, vl-convert or jinja2 is not installed.
     """
+    folder = Path(folder)
     radii = [2**k for k in range(1, 16) if 2**k < len(spectrum.radial)]
     picture = spectrum_picture(spectrum.power, radii)
     plots = _write_figures(_spectrum_charts(spectrum), {"spectrum": picture}, folder / "figures")

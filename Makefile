@@ -1,0 +1,56 @@
+# `make demo` and `make test` do everything on a machine that has Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV ?= .venv
+# The versions that this was tested with. `make test CONSTRAINTS=` takes the newest that pyproject.toml allows.
+CONSTRAINTS ?= -c constraints.txt
+BIN := $(VENV)/bin
+
+.PHONY: help demo test lint bench clean
+.SUFFIXES:
+
+help:
+	@echo "make demo   train a small network, audit it, and write a report (installs into $(VENV) first)"
+	@echo "make test   run all tests"
+	@echo "make lint   check format, style, types and layers"
+	@echo "make bench  run the benchmarks"
+	@echo "make clean  remove $(VENV) and what demo made"
+
+$(BIN)/python:
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit("passband needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else 0'
+	@$(PYTHON) -m venv $(VENV) || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing passband with PyTorch (some gigabytes the first time)"
+	@$(BIN)/python -m pip install $(CONSTRAINTS) --editable '.[all]'
+	@touch $@
+
+$(VENV)/developed: $(VENV)/installed
+	@echo "Installing what tests and checks need"
+	@$(BIN)/python -m pip install --quiet $(CONSTRAINTS) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed
+	@echo "1/2 Training a small network on the built-in part of Fashion-MNIST"
+	@$(BIN)/passband train fashion-mnist --model resnet8 --epochs 4 --learning-rate 1e-3 --out demo/model
+	@echo "2/2 Auditing it: which frequencies does it use?"
+	@$(BIN)/passband audit demo/model fashion-mnist --out demo/audit --overwrite
+	@echo "Open $(CURDIR)/demo/audit/report.html in a browser."
+
+test: $(VENV)/developed
+	@echo "Running all tests, on two processes with one thread each"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/developed
+	@echo "Checking format, style, types and layers"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/ty check --error-on-warning
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/developed
+	@for each in benchmarks/*.py; do echo "== $$each"; OMP_NUM_THREADS=1 $(BIN)/python $$each || exit 1; done
+
+clean:
+	rm -rf $(VENV) demo
