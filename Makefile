@@ -31,6 +31,8 @@ $(VENV)/developed: $(VENV)/installed
 	@$(BIN)/python -m pip install --quiet $(CONSTRAINTS) --editable '.[dev]'
 	@touch $@
 
+# One thread is fast enough for so small a network, and the only way to stay so where the machine is busy.
+demo: export OMP_NUM_THREADS = 1
 demo: $(VENV)/installed
 	@echo "1/2 Training a small network on the built-in part of Fashion-MNIST"
 	@$(BIN)/passband train fashion-mnist --model resnet8 --epochs 4 --learning-rate 1e-3 --out demo/model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,8 +19,11 @@ from passband.cli import options
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
 from passband.errors import InputError
 from passband.files import check_target, slug, write_json, written_whole
+from passband.frequency.fourier import corner_radius
 from passband.report.page import write_report
 from passband.types import Amplitude
+
+MANY_TRIALS = 50_000  # minutes, for images of 224 pixels on a CPU
 
 
 def audit(
@@ -75,6 +79,9 @@ def audit(
     wanted = {r.radius for r in requirements if r.radius is not None}
     if wanted:
         radii = sorted(wanted | set(default_radii(dataset.size) if radii is None else radii))
+    tried = math.ceil(corner_radius(*dataset.size)) * min(len(dataset), ceiling_samples or len(dataset))
+    if ceiling_samples != 0 and tried > MANY_TRIALS:
+        say(f"The ceiling shows the model up to {tried:,} components; --ceiling-samples bounds their number")
     with progress_bars() as progress:
         found = run_audit(
             loaded,
