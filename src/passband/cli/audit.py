@@ -23,7 +23,7 @@ from passband.frequency.fourier import corner_radius
 from passband.report.page import write_report
 from passband.types import Amplitude
 
-MANY_TRIALS = 50_000  # minutes, for images of 224 pixels on a CPU
+MANY_PIXELS = 10**9  # shown to a model on a CPU they take minutes
 
 
 def audit(
@@ -80,7 +80,7 @@ def audit(
     if wanted:
         radii = sorted(wanted | set(default_radii(dataset.size) if radii is None else radii))
     tried = math.ceil(corner_radius(*dataset.size)) * min(len(dataset), ceiling_samples or len(dataset))
-    if ceiling_samples != 0 and tried > MANY_TRIALS:
+    if ceiling_samples != 0 and tried * dataset.images[0, 0].numel() > MANY_PIXELS:
         say(f"The ceiling shows the model up to {tried:,} components; --ceiling-samples bounds their number")
     with progress_bars() as progress:
         found = run_audit(
