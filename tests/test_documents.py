@@ -1,0 +1,54 @@
+"""What the documents promise: commands that parse, code that runs, links that lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from passband.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(document.read_text()) if kind == language]
+
+
+def commands() -> list[str]:
+    found = []
+    for document in DOCUMENTS:
+        for text in blocks(document, "sh"):
+            lines = text.replace("\\\n", " ").splitlines()
+            found += [line for line in lines if line.startswith("passband ")]
+    return found
+
+
+@pytest.mark.parametrize("line", commands())
+def test_commands_have_the_options_that_documents_give_them(line):
+    words = shlex.split(re.sub(r'"\$\([^"]*\)"', "FILE", line), comments=True)
+    app.parse_args(words[1:], exit_on_error=False, print_error=False)
+
+
+def test_there_are_commands_to_look_at():
+    assert len(commands()) >= 6
+
+
+def test_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (mathematics,) = [text for text in blocks(ROOT / "README.md", "python") if "torch.rand" in text]
+    names: dict = {}
+    exec(mathematics, names)
+    assert names["low"].shape == (16, 3, 32, 32)
+    assert names["network"](names["images"]).shape == (16, 8, 30, 30)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document):
+    broken = [link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()]
+    assert broken == []
