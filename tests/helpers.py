@@ -42,3 +42,15 @@ class Constant(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the same logits for every image."""
         return self.logits.expand(len(images), -1)
+
+
+def bright_sides(samples: int, *, channels: int = 3, size: int = 28, seed: int = 0) -> ImageDataset:
+    """Return noise with one bright side, which is the class: left, right or top."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 128, (samples, channels, size, size), generator=generator, dtype=torch.uint8)
+    labels = torch.arange(samples) % 3
+    half = size // 2
+    images[labels == 0, :, :, :half] += 100
+    images[labels == 1, :, :, half:] += 100
+    images[labels == 2, :, :half] += 100
+    return ImageDataset(images, labels, ("left", "right", "top"), "sides", "train")

@@ -22,7 +22,8 @@ PUBLIC = {
     "RunConfig": None,
     "audit": ["model", "dataset", "radii", "amplitude", "precision", "ceiling_samples", "batch_size", "device", "seed",
               "progress"],
-    "build_model": ["name", "num_classes", "in_channels", "batch_norm", "dropout", "width", "seed"],
+    "build_model": ["name", "num_classes", "in_channels", "batch_norm", "dropout", "width",
+                    "batch_statistics", "fixed_affine", "initialization", "seed"],
     "energy_fraction": ["images", "radius", "include_mean"],
     "evaluate_components": ["model", "dataset", "radii", "amplitude", "components", "batch_size", "device", "progress"],
     "high_pass": ["images", "radius", "geometry", "inclusive"],
@@ -90,6 +91,7 @@ HEAVY = {
     "cyclopts",
     "rich",
     "safetensors",
+    "lightning_fabric",
 }
 
 

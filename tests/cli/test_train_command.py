@@ -17,8 +17,14 @@ def test_a_run_is_trained_written_and_audited(command, files, tmp_path):
         "weights.safetensors",
     }
     rows = pl.read_parquet(tmp_path / "run" / "rows.parquet")
-    assert rows.filter(pl.col("subset") == "train", pl.col("metric") == "loss")["epoch"].to_list() == [1, 2]
-    test = rows.filter(pl.col("subset") == "test", pl.col("metric") == "accuracy", pl.col("class").is_null())
+    assert rows.filter(pl.col("subset") == "train", pl.col("metric") == "fit-loss")["epoch"].to_list() == [
+        1,
+        2,
+    ]
+    whole = rows.filter(
+        pl.col("component") == "full", pl.col("metric") == "accuracy", pl.col("class").is_null()
+    )
+    test = whole.filter(pl.col("subset") == "test", pl.col("epoch").is_null())
     audited = command("audit", "run", f"npz:{files}/data.npz", "--radii", "4", "--no-report", "--json")
     assert json.loads(audited.out)["card"]["clean"]["accuracy"]["value"] == test["value"].item()
     assert pb.load_model(tmp_path / "run").size == (16, 16)

@@ -5,27 +5,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from passband.data.dataset import ImageDataset
+from helpers import bright_sides
+from passband.attacks import pgd
 from passband.errors import InputError, PassbandError
 from passband.models.catalog import build_model
 from passband.models.weights import weights_hash
+from passband.train import loop
 from passband.train.config import RunConfig
-from passband.train.loop import TrainingDiverged, train
+from passband.train.epoch import TrainingDiverged
+from passband.train.examples import make_examples
+from passband.train.loop import labelled, train
 from passband.train.optimizers import OPTIMIZERS
-
-CLASSES = ("left", "right", "top")
-
-
-def bright_sides(samples: int, *, channels: int = 3, size: int = 28, seed: int = 0) -> ImageDataset:
-    """Noise with one bright side, which is the class."""
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(0, 128, (samples, channels, size, size), generator=generator, dtype=torch.uint8)
-    labels = torch.arange(samples) % 3
-    half = size // 2
-    images[labels == 0, :, :, :half] += 100
-    images[labels == 1, :, :, half:] += 100
-    images[labels == 2, :, :half] += 100
-    return ImageDataset(images, labels, CLASSES, "sides", "train")
+from passband.train.randomness import generator_for
 
 
 def config(**values) -> RunConfig:
@@ -50,7 +41,9 @@ def network(name: str = "lenet", **values) -> nn.Module:
 def test_loss_falls_with_and_without_batch_norm(name, width, batch_norm):
     reports = []
     model = network(name, width=width, batch_norm=batch_norm)
-    train(model, bright_sides(120), config(epochs=5), on_epoch=reports.append, device="cpu")
+    train(
+        model, bright_sides(120), config(epochs=5, learning_rate=5e-4), on_epoch=reports.append, device="cpu"
+    )
     assert reports[-1].loss < reports[0].loss
     assert reports[-1].loss < 1.1  # log(3) is 1.0986, that of a guess
 
@@ -97,10 +90,9 @@ def test_it_is_the_textbook_loop(optimizer):
     settings = config(optimizer=optimizer, weight_decay=0.01)
     model = train(network(), data, settings, device="cpu")
     plain = network()
-    steps = OPTIMIZERS[optimizer](plain.parameters(), lr=1e-3, weight_decay=0.01)
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(2):
-        order = torch.randperm(50, generator=generator)
+    steps = OPTIMIZERS[optimizer].make(plain.parameters(), lr=1e-3, weight_decay=0.01)
+    for epoch in (1, 2):
+        order = torch.randperm(50, generator=generator_for(0, "order", epoch))
         for batch in (order[:20], order[20:40], order[40:]):  # the last one is smaller, and used
             steps.zero_grad()
             F.cross_entropy(plain(data.images[batch] / 255), data.labels[batch]).backward()
@@ -154,3 +146,123 @@ def test_a_network_for_other_data_is_refused():
 def test_an_unknown_device_is_refused():
     with pytest.raises(InputError, match="device must be 'auto', 'cpu'"):
         train(network(), bright_sides(30), config(), device="quantum")
+
+
+HEURISTICS = [
+    {"mixup": 0.5},
+    {"adversarial": 8 / 255, "attack_steps": 2},
+    {"component": "lfc:6"},
+    {"component": "hfc:6"},
+    {"augment": True},
+    {"shuffle_labels": True},
+]
+
+
+@pytest.mark.parametrize("values", HEURISTICS, ids=str)
+def test_every_heuristic_changes_the_weights_and_repeats_them(values):
+    plain, first, again = (
+        weights_hash(train(network(), bright_sides(50), config(**each), device="cpu"))
+        for each in ({}, values, values)
+    )
+    assert first == again != plain
+
+
+def test_mixup_is_trained_on_blends_and_judged_by_them():
+    data, settings = bright_sides(50), config(mixup=0.5, epochs=1, optimizer="sgd", learning_rate=0.1)
+    reports = []
+    model = train(network(), data, settings, on_epoch=reports.append, device="cpu")
+    plain = network()
+    steps = torch.optim.SGD(plain.parameters(), lr=0.1)
+    draws = generator_for(0, "order", 1)
+    losses = right = 0.0
+    for batch in torch.randperm(50, generator=draws).split(20):
+        pixels, targets = make_examples(data.images[batch], data.labels[batch], 3, settings, draws)
+        logits = plain(pixels)
+        loss = -(targets * logits.log_softmax(1)).sum(1).mean()
+        steps.zero_grad()
+        loss.backward()
+        steps.step()
+        losses += loss.item() * len(batch)
+        right += sum(target[answer].item() for target, answer in zip(targets, logits.argmax(1), strict=True))
+    assert reports[0].loss == pytest.approx(losses / 50, rel=1e-4)
+    assert reports[0].accuracy == pytest.approx(right / 50, rel=1e-4)
+    torch.testing.assert_close(model.state_dict(), plain.state_dict(), rtol=1e-3, atol=1e-5)
+
+
+def test_adversarial_training_makes_robust():
+    data = bright_sides(150)
+    data.images.sub_(data.images % 64)  # so that an attack has room
+    natural, robust = (
+        train(network(), data, config(epochs=6, learning_rate=2e-3, **each), device="cpu")
+        for each in ({}, {"adversarial": 0.15, "attack_steps": 4})
+    )
+    pixels = data.images / 255
+    accuracies = []
+    for model in (natural, robust):
+        attacked = pgd(model, pixels, data.labels, 0.15, steps=4, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad():
+            accuracies.append((model(attacked).argmax(1) == data.labels).float().mean().item())
+    assert accuracies[1] > accuracies[0] + 0.2
+
+
+def test_running_statistics_do_not_see_the_attack(monkeypatch):
+    seen = []
+    real = loop.attacked
+    monkeypatch.setattr(loop, "attacked", lambda *args: seen.append(args[0].training) or real(*args))
+    model = network("resnet8", width=4, batch_norm=True)
+    train(model, bright_sides(40), config(adversarial=0.1, attack_steps=3, epochs=1), device="cpu")
+    assert seen == [True, True]  # the network is in training mode, and the attack switches it and back
+    assert model.get_buffer("features.0.0.num_batches_tracked") == 2  # one for each step, none for an attack
+
+
+def test_shuffled_labels_are_one_permutation_for_a_seed():
+    data = bright_sides(60)
+    assert labelled(data, config()) is data
+    first, again, other = (labelled(data, config(shuffle_labels=True, seed=s)).labels for s in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_bfloat16_learns_too_and_keeps_weights_in_float32():
+    reports = []
+    settings = config(precision="bf16-mixed", epochs=4)
+    model = train(network(), bright_sides(120), settings, on_epoch=reports.append, device="cpu")
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert reports[-1].loss < reports[0].loss
+    assert weights_hash(model) != weights_hash(
+        train(network(), bright_sides(120), config(epochs=4), device="cpu")
+    )
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_the_same():
+    compiled, plain = (
+        train(
+            network(),
+            bright_sides(40),
+            config(compile=each, optimizer="sgd", learning_rate=0.1),
+            device="cpu",
+        )
+        for each in (True, False)
+    )
+    assert compiled.state_dict().keys() == plain.state_dict().keys()
+    torch.testing.assert_close(compiled.state_dict(), plain.state_dict(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(
+    "values", [{}, {"precision": "16-mixed"}, {"adversarial": 0.1, "attack_steps": 2}], ids=str
+)
+def test_it_learns_on_a_gpu(values):
+    reports = []
+    model = train(
+        network(), bright_sides(120), config(epochs=6, **values), on_epoch=reports.append, device="cuda"
+    )
+    assert next(model.parameters()).is_cuda
+    assert reports[-1].loss < reports[0].loss
+
+
+def test_the_component_must_fit_the_images():
+    with pytest.raises(InputError, match="radius of component 'lfc:20' is not below the corner"):
+        train(network(), bright_sides(40), config(component="lfc:20"), device="cpu")

@@ -31,3 +31,11 @@ def test_unknown_optimizer():
         UnknownNameError, match="no optimizer named 'lion'. Known: adadelta, adagrad, adam, rms"
     ):
         make_optimizer("lion", [], learning_rate=1.0)
+
+
+def test_rates_of_the_paper_and_its_code():
+    assert {name: OPTIMIZERS[name].learning_rate for name in ("adam", "sgd", "adadelta")} == {
+        "adam": 1e-4,
+        "sgd": 1e-2,
+        "adadelta": 1e-1,
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,6 +30,16 @@ def parse_size(_type: object, tokens: Sequence[Token]) -> int | tuple[int, int]:
     return int(match[1]) if match[2] is None else (int(match[1]), int(match[2]))
 
 
+def parse_fraction(_type: object, tokens: Sequence[Token]) -> float:
+    """Read `8/255` or `0.03`."""
+    try:
+        return float(Fraction(tokens[0].value))
+    except (ValueError, ZeroDivisionError) as error:
+        raise InputError(
+            f"a number or a fraction such as 8/255 is needed, got {tokens[0].value!r}"
+        ) from error
+
+
 Model = Annotated[
     str,
     Parameter(
@@ -49,11 +60,13 @@ Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:N or mps.")]
 Seed = Annotated[int, Parameter(help="Decides everything that is drawn at random.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 BatchSize = Annotated[int | None, Parameter(help="Images at a time; it does not change the result.")]
+Fractional = Annotated[float | None, Parameter(converter=parse_fraction, n_tokens=1)]
 Size = Annotated[
     int | tuple[int, int] | None,
     Parameter(
         converter=parse_size,
         n_tokens=1,
+        negative="",
         help="Resize images, with antialiasing: a number (center square), or HEIGHTxWIDTH.",
     ),
 ]

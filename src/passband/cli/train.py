@@ -2,103 +2,155 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
+import polars as pl
 from cyclopts import Parameter
 
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, progress_bars, say
-from passband.data.catalog import load_dataset
+from passband.engine.run import Datasets, identify, load_datasets
+from passband.engine.run import run as train_run
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.files import check_target, read_json
+from passband.frequency.fourier import corner_radius
 from passband.metrics import wilson_interval
-from passband.models.catalog import build_model
-from passband.models.pixels import as_pixel_model
-from passband.probe.components import outcome_rows, probe_components
-from passband.results.store import write_run
-from passband.rows import ProbeRow, Row
-from passband.train.config import RunConfig, model_arguments, run_id
-from passband.train.loop import EpochReport
-from passband.train.loop import train as train_model
+from passband.probe.curve import Probe
+from passband.results.store import find_run
+from passband.train.config import Precision, RunConfig
+from passband.train.epoch import EpochReport, TrainingDiverged
+from passband.types import Amplitude
+
+RADII = (4.0, 8.0, 12.0, 16.0)  # those of the paper's figures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags(RunConfig):  # noqa: D101
+    __doc__ = RunConfig.__doc__  # the help of each option
+    size: options.Size = RunConfig.size
+    adversarial: options.Fractional = RunConfig.adversarial
+    attack_step_size: options.Fractional = RunConfig.attack_step_size
+    amplitude: Amplitude = RunConfig.amplitude  # cyclopts looks for the names of types in this module
+    precision: Precision = RunConfig.precision
 
 
 def train(
-    config: Annotated[RunConfig, Parameter(name="*")],
+    config: Annotated[Flags, Parameter(name="*")],
     *,
+    probe: Literal["default", "full", "none"] = "default",
+    probe_radii: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     device: options.Device = "auto",
+    devices: int = 1,
+    threads: int | None = None,
     json: options.Json = False,
 ) -> int:
     """Train a network on a data set and write a run folder, which `passband audit` takes as a model.
 
     The folder holds config.json, rows.parquet, environment.json and weights.safetensors. By default it is
-    runs/ID, where the id follows from settings and data: what was trained already is not trained again.
+    runs/ID, where the id follows from settings and data: what was trained already is not trained again, and what was
+    interrupted goes on from its last epoch.
 
     Args:
         config: What to train, and how.
+        probe: What to measure on whole images and components along the run: on 2,400 images a subset, as often as 15% of
+            its time allows (default); after every epoch on every image, as the paper does
+            (full); or nothing (none).
+        probe_radii: Cut-offs of these components, such as --probe-radii 4 8; by default 4, 8, 12 and 16, where the
+            images have them.
+        devices: How many share the work: GPUs, or processes on the CPU.
+        threads: CPU threads of each process. They decide how sums are rounded.
     """
-    if out is not None and not _holds_run(out):
+    if out is not None and find_run(out) is None:
         check_target(out, overwrite=overwrite)
-    place = choose_device(device)
-    say(f"Loading the data {config.dataset}")
-    dataset = load_dataset(config.dataset, "train", size=config.size, limit=config.limit)
-    test = load_dataset(config.dataset, "test", size=dataset.size, channels=dataset.channels)
-    if test.classes != dataset.classes:
-        raise InputError(f"{config.dataset} has other classes in its test subset than in its train subset")
-    run = run_id(config, dataset.fingerprint)
-    folder = out or Path("runs") / run
-    if _holds_run(folder) and not overwrite:
-        if read_json(folder / "config.json").get("run") != run:
-            raise InputError(
-                f"{folder} holds another run. Choose another --out, or replace it with --overwrite."
-            )
+    choose_device(device)
+    settings = RunConfig.from_dict(config.to_dict())
+    say(f"Loading the data {settings.dataset}")
+    datasets = load_datasets(settings)
+    chosen = _choose_probe(probe, probe_radii, settings, datasets)
+    folder = out or Path("runs") / identify(settings, chosen, datasets)
+    found = find_run(folder) is not None and not overwrite
+    with progress_bars() as progress:
+        on_epoch: Callable[[EpochReport], None] = partial(_show, progress, settings.epochs)
+        train_run(
+            settings,
+            chosen,
+            folder,
+            device=device,
+            devices=devices,
+            threads=threads,
+            overwrite=overwrite,
+            datasets=datasets,
+            on_epoch=on_epoch if devices == 1 else partial(_tell, settings.epochs),
+        )
+    record = read_json(folder / "config.json")
+    if record.get("status") == "failed":
+        raise TrainingDiverged(f"{record['message']} Its rows until then are in {folder}.")
+    if found:
         print_lines([f"Trained already: {folder}"])
         return 0
-
-    arguments = model_arguments(config, num_classes=len(dataset.classes), in_channels=dataset.channels)
-    model = build_model(**arguments, seed=config.seed)
-    rows: list[Row] = []
-    with progress_bars() as progress:
-
-        def on_epoch(report: EpochReport) -> None:
-            detail = f"loss {report.loss:.3f}, accuracy {report.accuracy:.3f}, {report.images_per_second:.0f} images/s"
-            progress("training", report.epoch, config.epochs, detail)
-            for metric in ("loss", "accuracy"):
-                rows.append(
-                    ProbeRow(
-                        run=run,
-                        seed=config.seed,
-                        epoch=report.epoch,
-                        subset="train",
-                        component="full",
-                        metric=metric,
-                        value=getattr(report, metric),
-                        count=len(dataset),
-                    )
-                )
-
-        train_model(model, dataset, config, on_epoch=on_epoch, device=device)
-    outcome = probe_components(as_pixel_model(model), test, (), components=(), device=device)
-    rows += outcome_rows(outcome, test, run=run, seed=config.seed)
-    write_run(folder, run=run, config=config, model=model, dataset=dataset, rows=rows, device=place)
-
-    correct, total = int(outcome.correct[0].sum()), len(test)
-    low, high = wilson_interval(correct, total)
-    if json:
-        accuracy = {"value": correct / total, "low": low, "high": high, "count": total}
-        print_json({"folder": str(folder), "run": run, "test_accuracy": accuracy})
-    else:
-        print_lines(
-            [
-                f"Test accuracy {100 * correct / total:.1f}% [{100 * low:.1f}, {100 * high:.1f}] on {total} images",
-                f"Run: {folder}",
-            ]
-        )
+    _print_result(folder, record["run"], json=json)
     return 0
 
 
-def _holds_run(folder: Path) -> bool:
-    return (folder / "config.json").is_file() and (folder / "weights.safetensors").is_file()
+def _choose_probe(
+    kind: str, radii: list[float] | None, config: RunConfig, datasets: Datasets
+) -> Probe | None:
+    if kind == "none":
+        if radii:
+            raise InputError("--probe-radii says what to probe, which --probe none leaves out")
+        return None
+    corner = corner_radius(*datasets["train"].size)
+    chosen = tuple(radii) if radii else tuple(radius for radius in RADII if radius < corner)
+    if kind == "full":
+        return Probe.full(chosen)
+    affordable = Probe.affordable(config.epochs, len(datasets["train"]), radii=chosen)
+    if affordable is None and radii:
+        return Probe(radii=chosen, epochs=(config.epochs,))  # asked for: then at least once
+    if affordable is None:
+        say("Too short a run to probe within 15% of its time: no components are measured (--probe full does)")
+    return affordable
+
+
+def _show(progress: Callable[..., None], epochs: int, report: EpochReport) -> None:
+    progress("training", report.epoch, epochs, _described(report))
+
+
+def _tell(epochs: int, report: EpochReport) -> None:
+    """Show progress from a process of its own, which cannot draw this one's bars."""
+    say(f"Epoch {report.epoch}/{epochs}: {_described(report)}")
+
+
+def _described(report: EpochReport) -> str:
+    return f"loss {report.loss:.3f}, accuracy {report.accuracy:.3f}, {report.images_per_second:.0f} images/s"
+
+
+def _print_result(folder: Path, run: str, *, json: bool) -> None:
+    rows = pl.read_parquet(folder / "rows.parquet").filter(
+        pl.col("epoch").is_null(), pl.col("class").is_null(), pl.col("metric") == "accuracy"
+    )
+    result: dict[str, Any] = {"folder": str(folder), "run": run}
+    lines = []
+    for subset, called in (("train", "Training"), ("test", "Test")):
+        value, count = rows.filter(pl.col("subset") == subset).select("value", "count").row(0)
+        low, high = wilson_interval(round(value * count), count)
+        result[f"{subset}_accuracy"] = {"value": value, "low": low, "high": high, "count": count}
+        lines.append(
+            f"{called} accuracy {100 * value:.1f}% [{100 * low:.1f}, {100 * high:.1f}] on {count} images"
+        )
+    environment = read_json(folder / "environment.json")
+    result |= {name: environment[name] for name in ("training_seconds", "probe_seconds", "probe_share")}
+    lines.append(
+        f"Training took {environment['training_seconds']:.1f} s ({environment['images_per_second']:.0f} images/s), "
+        f"probes {environment['probe_seconds']:.1f} s, {100 * environment['probe_share']:.0f}% of that"
+    )
+    if json:
+        print_json(result)
+    else:
+        print_lines([*lines, f"Run: {folder}"])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from passband.errors import InputError
+
 
 def convolution(
     in_channels: int, out_channels: int, kernel: int = 3, *, stride: int = 1, batch_norm: bool
@@ -31,3 +33,39 @@ def activated(channels: int, batch_norm: bool) -> nn.Sequential:
 def hidden_layer(in_features: int, out_features: int, dropout: float) -> nn.Sequential:
     """Return a fully connected layer with ReLU and dropout (the paper's heuristic: 0.5 on these layers)."""
     return nn.Sequential(nn.Linear(in_features, out_features), nn.ReLU(), nn.Dropout(dropout))
+
+
+def set_batch_norm(model: nn.Module, *, batch_statistics: bool = False, fixed_affine: bool = False) -> None:
+    """Make a network's BatchNorm differ from the usual one, in place.
+
+    Args:
+        model: A network with BatchNorm.
+        batch_statistics: Normalize with the statistics of the current batch at test too, as the paper's released
+            code does. An answer then depends on the other images of its batch, and components are normalized anew.
+        fixed_affine: Keep scale 1 and offset 0, as the paper's text can be read (section 5.1), and train neither.
+    """
+    for module in model.modules():
+        if not isinstance(module, nn.BatchNorm2d):
+            continue
+        if batch_statistics:
+            module.track_running_stats = False
+            for name in ("running_mean", "running_var", "num_batches_tracked"):
+                module.register_buffer(name, None)
+        if fixed_affine:
+            module.affine = False
+            for name in ("weight", "bias"):
+                module.register_parameter(name, None)
+
+
+def check_batch_norm(batch_norm: bool, *, batch_statistics: bool, fixed_affine: bool) -> None:
+    """Refuse a special BatchNorm where there is none.
+
+    Raises:
+        InputError: If a network without BatchNorm is asked for one of its options.
+    """
+    for name, asked in (("batch_statistics", batch_statistics), ("fixed_affine", fixed_affine)):
+        if asked and not batch_norm:
+            raise InputError(
+                f"{name} says how BatchNorm works, and the network has none. Switch BatchNorm on "
+                f"(batch_norm=True, --batch-norm), or leave {name} out."
+            )

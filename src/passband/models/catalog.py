@@ -10,7 +10,8 @@ from torch import nn
 
 from passband.errors import InputError, UnknownNameError
 from passband.models.alexnet import AlexNet
-from passband.models.initialize import initialize_xavier
+from passband.models.blocks import check_batch_norm, set_batch_norm
+from passband.models.initialize import INITIALIZATIONS
 from passband.models.lenet import LeNet
 from passband.models.resnet import PreActivationResNet, ResNet18
 from passband.models.vgg import VGG
@@ -42,6 +43,9 @@ def build_model(
     batch_norm: bool = False,
     dropout: float = 0.0,
     width: int | None = None,
+    batch_statistics: bool = False,
+    fixed_affine: bool = False,
+    initialization: str = "xavier",
     seed: int | None = None,
 ) -> nn.Module:
     """Build an untrained network for images of 28 to 224 pixels a side, square or not.
@@ -56,6 +60,10 @@ def build_model(
         dropout: Share of units to drop while training, on hidden fully connected layers or, in residual networks,
             before the only linear layer.
         width: Channels of the first stage; None is the architecture's own.
+        batch_statistics: BatchNorm uses the current batch's statistics at test too, as in the paper's released code.
+        fixed_affine: BatchNorm's scale is 1 and its offset 0, for good.
+        initialization: One of `passband.models.initialize.INITIALIZATIONS`: `"xavier"`, `"code"` (that of the
+            released code) or `"default"` (torch's own).
         seed: Draws the weights from a generator of their own. None draws them from torch's global generator.
 
     Returns:
@@ -63,8 +71,8 @@ def build_model(
         (batch, num_classes).
 
     Raises:
-        UnknownNameError: If there is no such network.
-        InputError: If a number is out of its range.
+        UnknownNameError: If there is no such network or initialization.
+        InputError: If a number is out of its range, or BatchNorm's options are given without BatchNorm.
 
     Example:
         >>> model = build_model("resnet8", num_classes=4, in_channels=1, seed=0)
@@ -80,6 +88,9 @@ def build_model(
     check_at_least_one("in_channels", in_channels)
     check_at_least_one("width", width)
     check_dropout(dropout)
+    check_batch_norm(batch_norm, batch_statistics=batch_statistics, fixed_affine=fixed_affine)
+    if initialization not in INITIALIZATIONS:
+        raise UnknownNameError("initialization", initialization, INITIALIZATIONS)
     options = {} if width is None else {"width": width}
     with torch.random.fork_rng(devices=[]):  # torch's layers draw weights on their own, replaced right below
         model = ARCHITECTURES[name](
@@ -89,7 +100,8 @@ def build_model(
             dropout=dropout,
             **options,
         )
-    initialize_xavier(model, None if seed is None else torch.Generator().manual_seed(seed))
+    set_batch_norm(model, batch_statistics=batch_statistics, fixed_affine=fixed_affine)
+    INITIALIZATIONS[initialization](model, None if seed is None else torch.Generator().manual_seed(seed))
     return model
 
 

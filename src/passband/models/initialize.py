@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -30,3 +33,47 @@ def initialize_xavier(model: nn.Module, generator: torch.Generator | None = None
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
+
+
+def initialize_as_released(model: nn.Module, generator: torch.Generator | None = None) -> None:
+    """Draw weights as the paper's released code does: Xavier, but uniform unit scaling for linear layers, in place.
+
+    Uniform unit scaling is uniform with variance `1 / fan_in`: it keeps the mean square of what comes in.
+
+    Args:
+        model: The network.
+        generator: Where the numbers come from; None is the global generator.
+
+    Source:
+        HaohanWang/HFC, `scripts/resnet.py`: `uniform_unit_scaling_initializer(factor=1.0)`.
+    """
+    initialize_xavier(model, generator)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            bound = math.sqrt(3 / module.in_features)
+            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+
+
+def initialize_by_default(model: nn.Module, generator: torch.Generator | None = None) -> None:
+    """Draw weights and biases as torch's layers do on their own (He et al. 2015, with a gain of 1/sqrt(3)), in place.
+
+    Args:
+        model: The network.
+        generator: Where the numbers come from; None is the global generator.
+    """
+    source = torch.default_generator if generator is None else generator
+    with torch.random.fork_rng(devices=[]):  # layers draw from nowhere but the global generator
+        torch.set_rng_state(source.get_state())
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+                module.reset_parameters()
+        drawn = torch.get_rng_state()
+    source.set_state(drawn)
+
+
+INITIALIZATIONS: dict[str, Callable[[nn.Module, torch.Generator | None], None]] = {
+    "xavier": initialize_xavier,
+    "code": initialize_as_released,
+    "default": initialize_by_default,
+}
+"""One line an initialization: the paper's text, its released code, torch's own."""

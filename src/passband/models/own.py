@@ -34,6 +34,8 @@ def from_run(folder: Path, options: Options) -> Found:
     kind = record.get("kind") if isinstance(record, dict) else None
     if kind != "run":
         raise InputError(f"{folder} is not the folder of a run: its config.json is of the kind {kind!r}")
+    if record.get("status") == "failed":
+        raise InputError(f"{folder} holds no network, since its run failed: {record.get('message')}")
     try:
         arguments, classes, size = record["model"], record["classes"], record["data"]["size"]
     except (KeyError, TypeError) as error:

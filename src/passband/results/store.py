@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+import polars as pl
 from torch import nn
 
 from passband.data.dataset import ImageDataset
-from passband.environment import describe_environment
-from passband.files import write_json, written_whole
+from passband.files import read_json, write_json, written_whole
 from passband.models.weights import save_weights
-from passband.rows import Row, to_table
 from passband.train.config import RunConfig, model_arguments
+from passband.types import Subset
 
 
 def write_run(
@@ -22,39 +21,65 @@ def write_run(
     *,
     run: str,
     config: RunConfig,
+    probe: Mapping[str, Any] | None,
     model: nn.Module,
-    dataset: ImageDataset,
-    rows: Iterable[Row],
-    device: torch.device,
+    datasets: Mapping[Subset, ImageDataset],
+    rows: pl.DataFrame,
+    environment: Mapping[str, Any],
+    failure: str | None = None,
 ) -> None:
-    """Write a finished run; `passband.load_model(folder)` reads its model.
+    """Write a run that has ended; `passband.load_model(folder)` reads its model.
 
     Args:
         folder: Takes the place of what was there, once all files are written.
         run: The run's id.
-        config: Its settings.
+        config: Its settings. They are written with their defaults spelled out.
+        probe: What was measured along it, as JSON holds it.
         model: The trained network.
-        dataset: What it was trained on.
+        datasets: The training and test images that the data gave, labelled as they were.
         rows: What was measured.
-        device: Where it was trained.
+        environment: Versions, machine and times: what may differ between two runs of one config.
+        failure: Why it failed; None if it did not. A failed run has no weights.
     """
+    dataset = datasets["train"]
     arguments = model_arguments(config, num_classes=len(dataset.classes), in_channels=dataset.channels)
     description: dict[str, Any] = {
         "kind": "run",
         "run": run,
-        "config": config.to_dict(),
+        "status": "finished" if failure is None else "failed",
+        "message": failure,
+        "config": config.resolved().to_dict(),
+        "probe": probe,
         "model": arguments,
         "classes": list(dataset.classes),
         "data": {
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
+            "test_fingerprint": datasets["test"].fingerprint,
             "size": list(dataset.size),
             "channels": dataset.channels,
         },
     }
     with written_whole(folder) as aside:
         write_json(aside / "config.json", description)
-        write_json(aside / "environment.json", describe_environment(device))
-        to_table(rows).write_parquet(aside / "rows.parquet")
-        about = {"model": arguments, "classes": list(dataset.classes), "size": list(dataset.size)}
-        save_weights(model, aside / "weights.safetensors", about)
+        write_json(aside / "environment.json", environment)
+        rows.write_parquet(aside / "rows.parquet")
+        if failure is None:
+            about = {"model": arguments, "classes": list(dataset.classes), "size": list(dataset.size)}
+            save_weights(model, aside / "weights.safetensors", about)
+
+
+def find_run(folder: Path) -> dict[str, Any] | None:
+    """Return what the `config.json` of a run says; None if the folder holds no run that has ended.
+
+    Raises:
+        InputError: If there is a `config.json` that cannot be read.
+    """
+    if not (folder / "config.json").is_file():
+        return None
+    record = read_json(folder / "config.json")
+    if not isinstance(record, dict) or record.get("kind") != "run":
+        return None
+    if record.get("status") != "failed" and not (folder / "weights.safetensors").is_file():
+        return None
+    return record

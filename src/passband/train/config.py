@@ -5,21 +5,29 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args
 
 from passband.errors import InputError, UnknownNameError
 from passband.files import digest
+from passband.frequency.fourier import corner_radius
+from passband.models.blocks import check_batch_norm
 from passband.models.catalog import check_at_least_one, check_dropout, list_models
+from passband.models.initialize import INITIALIZATIONS
 from passband.train.optimizers import OPTIMIZERS
+from passband.types import Amplitude, Component
+
+Precision = Literal["32", "bf16-mixed", "16-mixed"]
+"""What the network computes in: float32, or bfloat16 or float16 where that is safe, with float32 weights."""
+
+ATTACK_REACH = 2.5  # steps times their size, in epsilons, where no size is given (Madry et al. 2018)
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """Everything that decides what a training run gives, besides the data's content.
 
-    The defaults from `batch_norm` to `seed` are the paper's vanilla setting (section 4.2), except for the epochs: 100
-    there.
+    But for network and epochs (ResNet-18 and 100 there) the defaults are the paper's vanilla setting (section 4.2).
 
     Attributes:
         dataset: The source of the data set, as `load_dataset` takes it.
@@ -28,52 +36,139 @@ class RunConfig:
         model: The name of a network, as `build_model` takes it.
         width: Channels of the network's first stage; None is the architecture's own.
         batch_norm: Whether the network has BatchNorm.
-        dropout: Share of units to drop while training, in [0, 1).
+        batch_statistics: BatchNorm uses the current batch's statistics at test too, as in the paper's released code.
+        fixed_affine: BatchNorm's scale is 1 and its offset 0, and neither is trained.
+        dropout: Share of units to drop while training, in [0, 1); 0.5 in the paper's test of it.
+        mixup: Alpha of mixup; None is without. The paper has 0.5.
+        adversarial: Epsilon of PGD on the [0, 1] scale: train on adversarial examples. The paper has 8/255.
+        attack_steps: Steps of that PGD.
+        attack_step_size: Length of a step on the [0, 1] scale; None is 2.5 * epsilon / steps.
+        attack_random_start: Whether that PGD starts anywhere in the ball, and not at the image.
         optimizer: The name of an optimizer, one of `passband.train.optimizers.OPTIMIZERS`.
-        learning_rate: The optimizer's rate, constant over the run.
-        batch_size: Images in a step.
+        learning_rate: The optimizer's rate, constant over the run; None is its rate in `OPTIMIZERS`.
+        batch_size: Images in a step, over all devices together.
         epochs: Passes over the training images.
+        initialization: `xavier` (the paper), `code` (its released code) or `default` (torch's own).
+        shuffle_labels: Permute the training labels, so that there is nothing to learn but the images.
+        component: Train on the LFC or the HFC at a radius, written `lfc:8` or `hfc:8`; None is whole images.
+        amplitude: What is done to that component before the network sees it: see `passband.rescale`.
         weight_decay: The optimizer's L2 penalty.
-        seed: Decides the first weights, the order of images and what dropout drops.
+        augment: Pad 2 pixels, crop and flip at random, as the released code does in adversarial training.
+        seed: Decides the first weights, the shuffled labels, the order of images and all else that is drawn.
+        precision: What the network computes in: `32`, `bf16-mixed` or `16-mixed`.
+        compile: Compile the network with torch.compile: slow to start, faster on a GPU.
 
     Raises:
-        InputError: If a value is impossible.
-        UnknownNameError: If there is no such model or optimizer.
+        InputError: If a value is impossible, or does not go with another one.
+        UnknownNameError: If there is no such model, optimizer, initialization, component, policy or precision.
     """
 
     dataset: str
+    _: KW_ONLY
     size: int | tuple[int, int] | None = None
     limit: int | None = None
     model: str = "resnet8"
     width: int | None = None
     batch_norm: bool = False
+    batch_statistics: bool = False
+    fixed_affine: bool = False
     dropout: float = 0.0
+    mixup: float | None = None
+    adversarial: float | None = None
+    attack_steps: int = 10
+    attack_step_size: float | None = None
+    attack_random_start: bool = True
     optimizer: str = "adam"
-    learning_rate: float = 1e-4
+    learning_rate: float | None = None
     batch_size: int = 100
     epochs: int = 5
+    initialization: str = "xavier"
+    shuffle_labels: bool = False
+    component: str | None = None
+    amplitude: Amplitude = "max"
     weight_decay: float = 0.0
+    augment: bool = False
     seed: int = 0
+    precision: Precision = "32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
         if not self.dataset:
             raise InputError("dataset must name a source of data, got an empty text")
-        if self.model not in list_models():
-            raise UnknownNameError("model", self.model, list_models())
-        if self.optimizer not in OPTIMIZERS:
-            raise UnknownNameError("optimizer", self.optimizer, OPTIMIZERS)
+        for kind, name, known in (
+            ("model", self.model, list_models()),
+            ("optimizer", self.optimizer, OPTIMIZERS),
+            ("initialization", self.initialization, INITIALIZATIONS),
+            ("amplitude policy", self.amplitude, get_args(Amplitude)),
+            ("precision", self.precision, get_args(Precision)),
+        ):
+            if name not in known:
+                raise UnknownNameError(kind, name, known)
         for side in self.size if isinstance(self.size, tuple) else (self.size,):
             check_at_least_one("size", side)
-        for name in ("limit", "width", "batch_size", "epochs"):
+        for name in ("limit", "width", "batch_size", "epochs", "attack_steps"):
             check_at_least_one(name, getattr(self, name))
-        check_dropout(self.dropout)
-        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
-            raise InputError(f"learning_rate must be positive, such as 1e-4, got {self.learning_rate}")
+        for name in ("learning_rate", "attack_step_size"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise InputError(f"{name} must be positive, such as 1e-4, got {value}")
         if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):
             raise InputError(f"weight_decay must be 0 or positive, got {self.weight_decay}")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed must be between 0 and 2**63 - 1, got {self.seed}")
+        check_dropout(self.dropout)
+        check_batch_norm(
+            self.batch_norm, batch_statistics=self.batch_statistics, fixed_affine=self.fixed_affine
+        )
+        self._check_heuristics()
+
+    def _check_heuristics(self) -> None:
+        if self.mixup is not None and not (self.mixup > 0 and math.isfinite(self.mixup)):
+            raise InputError(
+                f"mixup is the alpha of its weights' distribution and must be positive, got {self.mixup}"
+            )
+        if self.adversarial is not None and not 0 < self.adversarial <= 1:
+            raise InputError(
+                f"adversarial is epsilon on the [0, 1] pixel scale, such as 8/255, and must be in (0, 1], "
+                f"got {self.adversarial}"
+            )
+        if self.mixup is not None and self.adversarial is not None:
+            raise InputError(
+                "mixup and adversarial training do not go together: a blend has no one label to attack"
+            )
+        component = self.trained_component
+        if component and self.adversarial is not None and self.amplitude not in ("clip", "minmax"):
+            raise InputError(
+                f"adversarial examples have pixels in [0, 1], and a component rescaled by {self.amplitude!r} has not. "
+                "Choose the amplitude 'clip' or 'minmax'."
+            )
+
+    @property
+    def rate(self) -> float:
+        """The learning rate, the optimizer's own where none was given."""
+        return OPTIMIZERS[self.optimizer].learning_rate if self.learning_rate is None else self.learning_rate
+
+    @property
+    def trained_component(self) -> tuple[Component, float] | None:
+        """The component that the network is trained on and its radius; None for whole images."""
+        return None if self.component is None else parse_component(self.component)
+
+    def resolved(self) -> RunConfig:
+        """Return the same run with its defaults spelled out and unused settings reset: equal runs become equal."""
+        own = RunConfig(self.dataset)
+        changes: dict[str, Any] = {"learning_rate": self.rate}
+        if self.adversarial is None:
+            unused = ("attack_steps", "attack_step_size", "attack_random_start")
+            changes |= {name: getattr(own, name) for name in unused}
+        elif self.attack_step_size is None:
+            changes["attack_step_size"] = ATTACK_REACH * self.adversarial / self.attack_steps
+        if self.component is None:
+            changes["amplitude"] = own.amplitude
+        else:
+            name, radius = parse_component(self.component)
+            changes["component"] = f"{name}:{str(radius).removesuffix('.0')}"
+        return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON holds them; `from_dict` reads them back."""
@@ -90,11 +185,13 @@ class RunConfig:
             UnknownNameError: If `settings` has a key that is no setting.
             InputError: If `dataset` is missing, or a value has the wrong type or is impossible.
         """
-        known = {field.name for field in fields(cls)}
-        for name in settings:
+        known = {field.name: field for field in fields(cls)}
+        values = dict(settings)
+        for name, value in settings.items():
             if name not in known:
                 raise UnknownNameError("setting", name, known)
-        values = dict(settings)
+            if isinstance(known[name].default, bool) and not isinstance(value, bool):
+                raise InputError(f"the setting {name} must be true or false, got {value!r}")
         if isinstance(values.get("size"), list):
             values["size"] = tuple(values["size"])
         try:
@@ -103,24 +200,86 @@ class RunConfig:
             raise InputError(f"a run's settings are not whole or have a wrong type: {error}") from error
 
 
+def parse_component(text: str) -> tuple[Component, float]:
+    """Return a component and its radius.
+
+    Raises:
+        InputError: If the text is not `lfc:RADIUS` or `hfc:RADIUS`.
+
+    Example:
+        >>> parse_component("hfc:8")
+        ('hfc', 8.0)
+    """
+    name, _, number = text.partition(":")
+    try:
+        radius = float(number)
+    except ValueError:
+        radius = math.nan
+    if name not in ("lfc", "hfc") or not (radius >= 0 and math.isfinite(radius)):
+        raise InputError(f"a component is written lfc:RADIUS or hfc:RADIUS, such as hfc:8, got {text!r}")
+    return ("lfc" if name == "lfc" else "hfc"), radius
+
+
+def check_data(config: RunConfig, *, samples: int, size: tuple[int, int], devices: int = 1) -> None:
+    """Refuse what the data make impossible, before any training.
+
+    Args:
+        config: The settings.
+        samples: Number of training images.
+        size: Their height and width in pixels.
+        devices: How many share a batch.
+
+    Raises:
+        InputError: If a batch is larger than the data, or cannot be shared by the devices, or the component's radius is
+            not below the corner.
+    """
+    if config.batch_size > samples:
+        raise InputError(
+            f"batch_size must be at most the number of training images, {samples}, got {config.batch_size}"
+        )
+    if config.batch_size < devices:
+        raise InputError(
+            f"batch_size must be at least the number of devices, {devices}, got {config.batch_size}"
+        )
+    last = samples % config.batch_size
+    if 0 < last < devices:
+        raise InputError(
+            f"the last batch of an epoch has {last} image{'s' * (last > 1)}, too few for {devices} devices. Choose "
+            f"another batch_size than {config.batch_size}."
+        )
+    if config.trained_component is None:
+        return
+    _, radius = config.trained_component
+    corner = corner_radius(*size)
+    if radius >= corner:
+        raise InputError(
+            f"the radius of component {config.component!r} is not below the corner of the spectrum, which is at "
+            f"{corner:.1f} for images of {size[0]}x{size[1]} pixels: the LFC would be the whole image and the HFC "
+            f"nothing. Choose a smaller radius."
+        )
+
+
 def model_arguments(config: RunConfig, *, num_classes: int, in_channels: int) -> dict[str, Any]:
-    """Return what `build_model` takes, seed aside, as `config.json` and files of weights hold it."""
+    """Return what `build_model` takes, as `config.json` and files of weights hold it: the way to the weights aside."""
     return {
         "name": config.model,
         "num_classes": num_classes,
         "in_channels": in_channels,
         "batch_norm": config.batch_norm,
+        "batch_statistics": config.batch_statistics,
+        "fixed_affine": config.fixed_affine,
         "dropout": config.dropout,
         "width": config.width,
     }
 
 
-def run_id(config: RunConfig, fingerprint: str) -> str:
-    """Return the name of a run: 12 hexadecimal digits that follow from its settings and its data.
+def run_id(config: RunConfig, fingerprint: str, probe: Mapping[str, Any] | None = None) -> str:
+    """Return the name of a run: 12 hexadecimal digits that follow from its settings, its data and its probe.
 
     Args:
-        config: The settings.
-        fingerprint: `ImageDataset.fingerprint` of the training data.
+        config: The settings; those that make no difference do not count.
+        fingerprint: Identifies the data.
+        probe: What is measured along the run, as JSON holds it; None is nothing.
     """
-    settings = json.dumps(config.to_dict(), sort_keys=True)
+    settings = json.dumps([config.resolved().to_dict(), probe], sort_keys=True)
     return digest(settings.encode(), fingerprint.encode())[:12]

@@ -5,40 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from passband.data.dataset import ImageDataset, to_pixels
-from passband.environment import choose_device
-from passband.errors import InputError, PassbandError
-from passband.train.config import RunConfig
-from passband.train.optimizers import make_optimizer
-
-
-class TrainingDiverged(PassbandError):
-    """The loss of a training run is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """What one pass over the training images gave.
-
-    Attributes:
-        epoch: Its number, from 1 on.
-        loss: Mean cross-entropy of all images, each taken when its batch was trained on.
-        accuracy: The share of them predicted right, in [0, 1], taken at the same time.
-        seconds: How long it took.
-        images_per_second: Training images a second.
-    """
-
-    epoch: int
-    loss: float
-    accuracy: float
-    seconds: float
-    images_per_second: float
+from passband.data.dataset import ImageDataset
+from passband.data.labels import shuffle_labels
+from passband.train.adversarial import attacked
+from passband.train.config import RunConfig, check_data
+from passband.train.epoch import EpochReport, TrainingDiverged
+from passband.train.examples import make_examples
+from passband.train.learner import Learner, start_fabric
+from passband.train.randomness import derive_seed, generator_for
 
 
 def train(
@@ -57,7 +37,7 @@ def train(
     Args:
         model: Takes [0, 1] pixels and returns one logit a class.
         dataset: The training images. All of them are moved to the device, as bytes.
-        config: Optimizer, rate, weight decay, batch size, epochs and seed are taken from it.
+        config: All settings but those of the data and of the network, which are given.
         on_epoch: Is called after every epoch.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
 
@@ -65,73 +45,90 @@ def train(
         The same network, on the device, in evaluation mode.
 
     Raises:
-        InputError: If the batch is larger than the data set, if model and data do not fit together, or if there is
-            no such device.
+        InputError: If config, model and data do not fit together, or if there is no such device.
         TrainingDiverged: If the loss of an epoch is not finite.
 
     Source:
         Wang et al. 2020, section 4.2.
     """
-    if config.batch_size > len(dataset):
-        raise InputError(
-            f"batch_size must be at most the number of training images, {len(dataset)}, got {config.batch_size}"
-        )
-    target = choose_device(device)
-    # On one CPU thread, resnet8 and resnet14 train 1.1 to 1.5 times as fast with the channels last.
-    layout = torch.contiguous_format if target.type == "mps" else torch.channels_last
-    model = model.to(target).to(memory_format=layout)
-    _check_fit(model, dataset, target)
-    images, labels = dataset.images.to(target), dataset.labels.to(target)
-    optimizer = make_optimizer(
-        config.optimizer,
-        model.parameters(),
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-    )
-    orders = torch.Generator().manual_seed(config.seed)
-    with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
-        torch.manual_seed(config.seed)  # for dropout, which can draw from nowhere but the global generator
-        model.train()
-        for epoch in range(1, config.epochs + 1):
-            start = time.perf_counter()
-            loss_sum = torch.zeros((), dtype=torch.float32, device=target)
-            correct = torch.zeros((), dtype=torch.int64, device=target)
-            for indices in torch.randperm(len(labels), generator=orders).to(target).split(config.batch_size):
-                pixels = to_pixels(images[indices]).contiguous(memory_format=layout)
-                batch_labels = labels[indices]
-                logits = model(pixels)
-                loss = F.cross_entropy(logits, batch_labels)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                loss_sum += loss.detach() * len(indices)
-                correct += (logits.argmax(1) == batch_labels).sum()
-            mean_loss = loss_sum.item() / len(labels)  # waits for the device, so the clock is right
-            seconds = time.perf_counter() - start
-            if not math.isfinite(mean_loss):
-                raise TrainingDiverged(
-                    f"the loss of epoch {epoch} is {mean_loss} with {config.optimizer} at a learning rate of "
-                    f"{config.learning_rate}. Try a tenth of that rate, or BatchNorm."
-                )
-            if on_epoch is not None:
-                on_epoch(
-                    EpochReport(
-                        epoch, mean_loss, correct.item() / len(labels), seconds, len(labels) / seconds
-                    )
-                )
+    check_data(config, samples=len(dataset), size=dataset.size)
+    learner = Learner(start_fabric(device, precision=config.precision), model, config)
+    learner.check_fits(dataset)
+    fit(learner, labelled(dataset, config), config, on_epoch=on_epoch)
     return model.eval()
 
 
-@torch.no_grad()
-def _check_fit(model: nn.Module, dataset: ImageDataset, device: torch.device) -> None:
-    """Refuse a model that cannot take these images, or that has another number of outputs than the data classes."""
-    pixels = to_pixels(dataset.images[:2].to(device))
-    try:
-        logits = model.eval()(pixels)
-    except RuntimeError as error:
-        raise InputError(f"the model cannot take images shaped {tuple(pixels.shape[1:])}: {error}") from error
-    if logits.shape != (len(pixels), len(dataset.classes)):
-        raise InputError(
-            f"the model must return one logit for each of the {len(dataset.classes)} classes of {dataset.name!r}, "
-            f"got an output shaped {tuple(logits.shape)} for {len(pixels)} images"
-        )
+def labelled(dataset: ImageDataset, config: RunConfig) -> ImageDataset:
+    """Return the training images with the labels that the run trains on: their own, or shuffled ones."""
+    if not config.shuffle_labels:
+        return dataset
+    return shuffle_labels(dataset, generator_for(config.seed, "labels"))
+
+
+def fit(
+    learner: Learner,
+    dataset: ImageDataset,
+    config: RunConfig,
+    *,
+    done: int = 0,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> None:
+    """Train a learner until its last epoch.
+
+    Several processes share each batch, and take the step that one would have taken on all of it. What each draws for
+    itself (dropout, an attack's start) differs, and so does BatchNorm, which sees each share on its own.
+
+    Args:
+        learner: The network, after `done` epochs.
+        dataset: The training images, labelled as they are to be learned.
+        config: How to train.
+        done: Epochs that are behind it.
+        on_epoch: Is called after every epoch, in every process.
+
+    Raises:
+        TrainingDiverged: If the loss of an epoch is not finite.
+    """
+    device = learner.fabric.device
+    images, labels = dataset.images.to(device), dataset.labels.to(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for epoch in range(done + 1, config.epochs + 1):
+            start = time.perf_counter()
+            sums = _train_epoch(learner, images, labels, len(dataset.classes), config, epoch)
+            loss_sum, right = sums.tolist()  # waits for the device, so the clock is right
+            seconds = time.perf_counter() - start
+            loss, accuracy = loss_sum / len(labels), right / len(labels)
+            if not math.isfinite(loss):
+                raise TrainingDiverged(
+                    f"the loss of epoch {epoch} is {loss} with {config.optimizer} at a learning rate of "
+                    f"{config.rate}. Try a tenth of that rate, or BatchNorm."
+                )
+            if on_epoch is not None:
+                on_epoch(EpochReport(epoch, loss, accuracy, seconds, len(labels) / seconds))
+
+
+def _train_epoch(
+    learner: Learner, images: Tensor, labels: Tensor, classes: int, config: RunConfig, epoch: int
+) -> Tensor:
+    """Take one pass over the images, and return the sums of loss and of right predictions."""
+    fabric, rank, processes = learner.fabric, learner.fabric.global_rank, learner.fabric.world_size
+    draws = generator_for(config.seed, "order", epoch)  # the same in every process
+    starts = generator_for(config.seed, "attack", epoch, rank, device=fabric.device)
+    torch.manual_seed(derive_seed(config.seed, "dropout", epoch, rank))  # it draws from nowhere else
+    learner.model.train()
+    sums = torch.zeros(2, device=fabric.device)
+    for order in torch.randperm(len(labels), generator=draws).split(config.batch_size):
+        indices = order.to(fabric.device)
+        pixels, targets = make_examples(images[indices], labels[indices], classes, config, draws)
+        pixels, targets = pixels[rank::processes], targets[rank::processes]  # this process's share
+        pixels = pixels.contiguous(memory_format=learner.layout)
+        if config.adversarial is not None:
+            with fabric.autocast():
+                pixels = attacked(learner.body, pixels, targets.argmax(1), config, starts)
+        logits = learner.model(pixels)
+        loss = F.cross_entropy(logits, targets, reduction="sum")
+        learner.optimizer.zero_grad()
+        fabric.backward(loss * (processes / len(order)))  # gradients are averaged over the processes
+        learner.optimizer.step()
+        right = targets.gather(1, logits.argmax(1, keepdim=True)).sum()
+        sums += torch.stack([loss.detach(), right])
+    return cast(Tensor, fabric.all_reduce(sums, reduce_op="sum"))

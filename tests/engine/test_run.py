@@ -1,0 +1,354 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import killed_runs
+from helpers import bright_sides
+from passband.engine.run import identify, load_datasets, run
+from passband.errors import InputError
+from passband.models.adapters import load_model
+from passband.probe.curve import Probe
+from passband.train import loop
+from passband.train.checkpoint import checkpoint_folder, save_checkpoint
+from passband.train.config import RunConfig
+
+PROBE = Probe(radii=(2, 4), components=("lfc",), samples=20)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> str:
+    """60 training and 30 test images of 16x16 pixels in 3 classes."""
+    file = tmp_path_factory.mktemp("data") / "sides.npz"
+    train, test = (bright_sides(samples, size=16, seed=samples) for samples in (60, 30))
+    np.savez(
+        file,
+        x_train=train.images.permute(0, 2, 3, 1).numpy(),
+        y_train=train.labels.numpy(),
+        x_test=test.images.permute(0, 2, 3, 1).numpy(),
+        y_test=test.labels.numpy(),
+    )
+    return f"npz:{file}"
+
+
+def settings(source: str, **values) -> RunConfig:
+    return RunConfig(
+        source, **{"width": 4, "batch_size": 16, "epochs": 3, "learning_rate": 1e-3, "seed": 5, **values}
+    )
+
+
+def rows_of(folder: Path) -> pl.DataFrame:
+    return pl.read_parquet(folder / "rows.parquet")
+
+
+def value(rows: pl.DataFrame, **wanted) -> float:
+    found = rows.filter(
+        pl.col("class").is_null(),
+        *(pl.col(name).eq_missing(pl.lit(each, rows.schema[name])) for name, each in wanted.items()),
+    )
+    return found["value"].item()
+
+
+def test_a_run_folder_holds_all_of_a_run(source, tmp_path):
+    config = settings(source)
+    folder = run(config, PROBE, tmp_path / "run", device="cpu")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json",
+        "environment.json",
+        "rows.parquet",
+        "weights.safetensors",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]  # no checkpoint is left
+    record = json.loads((folder / "config.json").read_text())
+    assert (record["kind"], record["status"], record["message"]) == ("run", "finished", None)
+    assert record["run"] == identify(config, PROBE, load_datasets(config))
+    assert RunConfig.from_dict(record["config"]) == config.resolved()
+    assert Probe.from_dict(record["probe"]) == PROBE
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["training_seconds"] > 0
+    assert environment["probe_share"] == environment["probe_seconds"] / environment["training_seconds"] > 0
+
+    rows = rows_of(folder)
+    assert set(rows["run"]) == {record["run"]}
+    assert "probe-seconds" not in set(rows["metric"])  # no row depends on the clock
+    for epoch in (1, 2, 3):
+        assert 0 <= value(rows, epoch=epoch, subset="train", metric="fit-accuracy") <= 1
+        for subset in ("train", "test"):
+            for radius in (2.0, 4.0):
+                value(rows, epoch=epoch, subset=subset, component="lfc", radius=radius, metric="accuracy")
+    test = load_datasets(config)["test"]
+    with torch.no_grad():
+        predicted = load_model(str(folder)).eval()(test.images / 255).argmax(1)
+    right = (predicted == test.labels).double().mean().item()
+    assert value(rows, epoch=None, subset="test", component="full", metric="accuracy") == right
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"mixup": 0.5},
+        {"adversarial": 0.3, "attack_steps": 2},
+        {"component": "hfc:4", "amplitude": "rms"},
+        {"shuffle_labels": True},
+    ],
+    ids=str,
+)
+def test_what_was_trained_on_and_clean_images_are_told_apart(source, tmp_path, values):
+    config = settings(source, epochs=1, **values)
+    rows = rows_of(run(config, None, tmp_path / "run", device="cpu"))
+    fitted = rows.filter(pl.col("metric") == "fit-accuracy")
+    clean = rows.filter(
+        pl.col("metric") == "accuracy", pl.col("subset") == "train", pl.col("class").is_null()
+    )
+    assert fitted.height == clean.height == 1
+    component, radius = config.trained_component or ("full", None)
+    amplitude = "rms" if radius else None
+    assert fitted.select("component", "radius", "amplitude", "epoch", "count").row(0) == (
+        component,
+        radius,
+        amplitude,
+        1,
+        60,
+    )
+    assert clean.select("component", "radius", "amplitude", "epoch", "count").row(0) == (
+        "full",
+        None,
+        None,
+        None,
+        60,
+    )
+
+
+def test_shuffled_labels_are_what_training_accuracy_is_about(source, tmp_path):
+    config = settings(
+        source, shuffle_labels=True, model="lenet", width=6, size=28, epochs=60, learning_rate=3e-3
+    )
+    rows = rows_of(run(config, None, tmp_path / "run", device="cpu"))
+    assert value(rows, epoch=None, subset="train", metric="accuracy") > 0.9  # learned by heart
+    assert value(rows, epoch=None, subset="test", metric="accuracy") < 0.7  # natural labels: 1.0
+
+
+def test_a_run_is_not_trained_twice_unless_asked(source, tmp_path):
+    config, folder = settings(source, epochs=1), tmp_path / "run"
+    epochs = []
+    run(config, None, folder, device="cpu", on_epoch=epochs.append)
+    checkpoint_folder(folder).mkdir()  # as if it had been killed between its last two acts
+    run(config, None, folder, device="cpu", on_epoch=epochs.append)
+    assert len(epochs) == 1
+    assert not checkpoint_folder(folder).exists()
+    run(replace(config, learning_rate=None), None, tmp_path / "other", device="cpu", on_epoch=epochs.append)
+    run(config, None, folder, device="cpu", overwrite=True, on_epoch=epochs.append)
+    assert len(epochs) == 3
+    with pytest.raises(
+        InputError, match="holds another run. Choose another --out, or replace it with --overw"
+    ):
+        run(replace(config, seed=6), None, folder, device="cpu")
+    with pytest.raises(InputError, match="holds another run"):
+        run(config, PROBE, folder, device="cpu")
+
+
+def test_other_test_images_are_noticed(source, tmp_path):
+    config, folder = settings(source, epochs=1), tmp_path / "run"
+    data = load_datasets(config)
+    run(config, None, folder, device="cpu", datasets=data)
+    with pytest.raises(InputError, match="holds this run on other test images"):
+        run(config, None, folder, device="cpu", datasets={**data, "test": data["test"].take(slice(20))})
+
+
+@pytest.mark.parametrize(
+    ("values", "probe", "message"),
+    [
+        ({"batch_size": 61}, None, "batch_size must be at most the number of training images, 60, got 61"),
+        (
+            {"component": "lfc:12"},
+            None,
+            "radius of component 'lfc:12' is not below the corner.*11.3 for .*16x16",
+        ),
+        ({}, Probe(radii=(4, 16)), "radius 16 is not below the corner"),
+        ({"precision": "16-mixed"}, None, "precision '16-mixed' needs a GPU"),
+        ({"model": "lenet", "limit": 20, "batch_size": 20}, None, "cannot take images"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_any_training(
+    source, tmp_path, values, probe, message, monkeypatch
+):
+    if "cannot take" in message:
+        monkeypatch.setattr("passband.models.lenet.LeNet.forward", lambda self, images: images @ images[:0])
+    with pytest.raises(InputError, match=message):
+        run(settings(source, **values), probe, tmp_path / "run", device="cpu")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_no_run_is_left_alone(source, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="is not empty"):
+        run(settings(source), None, tmp_path, device="cpu")
+
+
+def test_divergence_ends_a_run_as_failed_and_keeps_its_rows(source, tmp_path):
+    config = settings(source, optimizer="sgd", learning_rate=1e18, model="resnet8")
+    folder = run(config, None, tmp_path / "run", device="cpu")
+    record = json.loads((folder / "config.json").read_text())
+    assert record["status"] == "failed"
+    assert "Try a tenth of that rate" in record["message"]
+    assert not (folder / "weights.safetensors").exists()
+    assert not checkpoint_folder(folder).exists()
+    assert rows_of(folder).columns
+    with pytest.raises(InputError, match="failed: the loss of epoch"):
+        load_model(str(folder))
+    assert run(config, None, folder, device="cpu") == folder  # it would fail again
+
+
+def test_a_divergence_keeps_the_epochs_before_it(source, tmp_path, monkeypatch):
+    real = torch.nn.functional.cross_entropy
+    steps = []
+
+    def breaks(*arguments, **values):
+        steps.append(1)
+        return real(*arguments, **values) * (float("nan") if len(steps) > 6 else 1)
+
+    monkeypatch.setattr(loop.F, "cross_entropy", breaks)  # 4 steps an epoch
+    rows = rows_of(run(settings(source), None, tmp_path / "run", device="cpu"))
+    assert set(rows["epoch"]) == {1}
+
+
+def test_a_last_step_that_breaks_the_network_is_a_divergence_too(source, tmp_path):
+    config = settings(source, optimizer="sgd", learning_rate=1e30, batch_size=60, epochs=1)
+    folder = run(config, None, tmp_path / "run", device="cpu")  # one step: the loss before it is finite
+    record = json.loads((folder / "config.json").read_text())
+    assert record["status"] == "failed"
+    assert "NaN or infinite logits" in record["message"]
+    assert "after epoch 1; try a tenth of the rate 1e+30" in record["message"]
+    assert set(rows_of(folder)["metric"]) == {"fit-loss", "fit-accuracy"}
+
+
+def test_threads_are_those_asked_for_and_set_back(source, tmp_path):
+    run(settings(source, epochs=1), None, tmp_path / "run", device="cpu", threads=2)
+    assert torch.get_num_threads() == 1
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["threads"] == 2
+
+
+# Interruption. Everything that draws at random or has a state is switched on.
+
+EVERYTHING = {
+    "model": "vgg11",
+    "width": 2,
+    "batch_norm": True,
+    "dropout": 0.5,
+    "mixup": 0.5,
+    "augment": True,
+    "component": "lfc:6",
+    "shuffle_labels": True,
+    "weight_decay": 1e-3,
+}
+ATTACKED = {"model": "resnet8", "width": 2, "adversarial": 0.1, "attack_steps": 2, "optimizer": "rmsprop"}
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that are forked from one that has imported everything: they start at once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["passband.engine.session"])
+    return context
+
+
+@pytest.fixture(scope="module")
+def unbroken(source, tmp_path_factory, processes):
+    """The rows and weights of both runs, never interrupted."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    for name, values in (("everything", EVERYTHING), ("attacked", ATTACKED)):
+        assert start(processes, settings(source, **values), folder / name) == 0
+    return {name: killed_runs.content(folder / name) for name in ("everything", "attacked")}
+
+
+def start(context, config: RunConfig, folder: Path, *moment, after: float | None = None) -> int:
+    """Train in a process; return its exit code."""
+    process = context.Process(target=killed_runs.train_run, args=(config, PROBE, folder, *moment))
+    process.start()
+    if after is not None:
+        time.sleep(after)
+        process.kill()  # SIGKILL
+    process.join()
+    return process.exitcode
+
+
+@pytest.mark.parametrize(
+    ("moment", "call"),
+    [
+        ("before a step", 2),
+        ("before a step", 7),
+        ("before a step", 12),
+        ("in a probe", 3),
+        ("before a checkpoint", 2),
+        ("with half a checkpoint written", 1),
+        ("with half a checkpoint written", 3),
+        ("with a checkpoint not in its place", 2),
+        ("before the folder is written", 1),
+        ("with the folder half written", 1),
+        ("before the checkpoint is removed", 1),
+    ],
+)
+@pytest.mark.parametrize(("name", "values"), [("everything", EVERYTHING), ("attacked", ATTACKED)])
+def test_killed_and_resumed_is_as_never_killed(
+    source, tmp_path, processes, unbroken, name, values, moment, call
+):
+    config, folder = settings(source, **values), tmp_path / "run"
+    assert start(processes, config, folder, moment, call) == -signal.SIGKILL
+    assert start(processes, config, folder) == 0
+    assert killed_runs.content(folder) == unbroken[name]
+    assert not checkpoint_folder(folder).exists()
+
+
+def test_killed_again_and_again_at_any_time(source, tmp_path, processes, unbroken):
+    config, folder = settings(source, **EVERYTHING), tmp_path / "run"
+    moments = random.Random(0)
+    killed = 0
+    while killed < 8 and start(processes, config, folder, after=moments.uniform(0.02, 0.25)) != 0:
+        killed += 1
+    assert start(processes, config, folder) == 0
+    assert killed > 0
+    assert killed_runs.content(folder) == unbroken["everything"]
+
+
+def test_that_a_resumed_run_could_differ(source, tmp_path, processes, unbroken):
+    other = settings(source, **{**EVERYTHING, "seed": 6})
+    assert start(processes, other, tmp_path / "run") == 0
+    assert killed_runs.content(tmp_path / "run")[1] != unbroken["everything"][1]
+
+
+def test_a_checkpoint_of_another_run_is_not_continued(source, tmp_path):
+    folder = tmp_path / "run"
+    save_checkpoint(folder, {"run": "another"})
+    with pytest.raises(InputError, match="run.checkpoint is the checkpoint of another run"):
+        run(settings(source), None, folder, device="cpu")
+    run(settings(source, epochs=1), None, folder, device="cpu", overwrite=True)
+    assert not checkpoint_folder(folder).exists()
+
+
+def test_two_processes_give_the_rows_of_one(source, tmp_path):
+    config = settings(
+        source, optimizer="sgd", learning_rate=0.05, batch_size=15, mixup=0.5, augment=True, component="lfc:6"
+    )
+    one, two = (
+        run(config, PROBE, tmp_path / str(devices), device="cpu", devices=devices, threads=1)
+        for devices in (1, 2)
+    )
+    first, second = rows_of(one), rows_of(two)
+    assert first.drop("value").equals(second.drop("value"))
+    np.testing.assert_allclose(first["value"], second["value"], rtol=1e-4, atol=1e-5)
+    weights, others = (load_file(folder / "weights.safetensors") for folder in (one, two))
+    for name, tensor in weights.items():
+        torch.testing.assert_close(others[name], tensor, rtol=1e-4, atol=1e-5)
+    assert json.loads((two / "environment.json").read_text())["devices"] == 2
+    assert not checkpoint_folder(two).exists()
