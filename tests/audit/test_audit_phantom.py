@@ -14,7 +14,12 @@ def audit_of_network_trained_on(source: str) -> dict:
         dataset=source, model="resnet8", width=8, batch_norm=True, learning_rate=1e-2, epochs=6
     )
     network = pb.build_model(config.model, num_classes=4, width=config.width, batch_norm=True, seed=0)
-    return pb.audit(pb.train(network, train, config), test, radii=BETWEEN, ceiling_samples=0).card
+    # Raw: a component's own scale. Dividing it by its maximum also changes its brightness and contrast, which these
+    # networks have not learned to ignore.
+    found = pb.audit(
+        pb.train(network, train, config), test, radii=BETWEEN, amplitude="raw", ceiling_samples=0
+    )
+    return found.card
 
 
 def accuracies(card: dict, component: str) -> list[dict]:
@@ -36,7 +41,7 @@ def test_the_component_that_carries_the_label_is_found_and_the_other_is_at_chanc
     card = audit_of_network_trained_on(source)
     assert card["clean"]["accuracy"]["low"] > 0.9
     for carried in accuracies(card, carrier):
-        assert carried["low"] > 0.8
+        assert carried["low"] > 0.9
     for empty in accuracies(card, other):
         assert empty["low"] <= card["baselines"]["chance"] <= empty["high"]
     radius = card["critical_radius"]["half"]

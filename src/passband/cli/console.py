@@ -22,6 +22,7 @@ log = Console(stderr=True, highlight=False)
 STAGES = {
     "components": "Showing components to the model",
     "counterexamples": "Looking for the nearest counterexamples",
+    "runs": "Running",
     "training": "Training",
 }
 
@@ -48,12 +49,21 @@ def print_lines(lines: Sequence[str]) -> None:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str | None = None
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str | None = None,
+    *,
+    wrapped: bool = False,
 ) -> None:
-    """Print a table on standard output, the first column set left, the others right; title and caption around it."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    """Print a table on standard output, its title above and its caption below.
+
+    The first column is set left, the others right; where texts are `wrapped`, all of them left, with lines between.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=wrapped)
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
+        left = wrapped or index == 0
+        table.add_column(column, justify="left" if left else "right", no_wrap=not wrapped)
     for row in rows:
         table.add_row(*row)
     print_lines([title])

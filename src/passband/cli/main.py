@@ -16,6 +16,7 @@ from passband import environment
 from passband.cli.audit import audit, compare
 from passband.cli.console import complain
 from passband.cli.look import spectrum, split
+from passband.cli.study import study
 from passband.cli.train import train
 from passband.errors import PassbandError
 
@@ -25,7 +26,7 @@ app = App(
     version=environment.versions()["passband"],
     result_action="return_value",
 )
-for command in (audit, compare, train, spectrum, split):
+for command in (audit, compare, train, study, spectrum, split):
     app.command(command)
 
 

@@ -1,0 +1,263 @@
+"""How large a study is: what its vanilla run is, and the numbers that the paper or the computer decide.
+
+`paper` is the protocol of sections 4.2 and 5, with two readings where the text and the released code differ. `laptop`
+keeps the questions and shrinks networks, epochs and data; what it changes is listed as data (`Departure`), and
+`passband study show` prints it. `smoke` only shows that everything runs.
+
+The budget of `laptop` on ten-class images at 32x32 pixels, 9,469 of them, one seed. A run's time follows from the
+images that go forward and back, at about 860 a second and thread for resnet8 and 470 for resnet14 (one CPU thread
+each), plus a probe as large as 22,000 of them (5 epochs on 400 images, the last on 2,400; see `probe.curve`):
+
+| runs | number | images each | thread seconds |
+|---|---|---|---|
+| vanilla, shared by five studies | 1 | 12 x 9,469 | 160 |
+| on an LFC or HFC, the LFC shared by two studies | 8 | 12 x 9,469 | 1,270 |
+| on an LFC with BatchNorm | 4 | 12 x 9,469 | 640 |
+| batch sizes | 4 | 12 x 9,469 | 640 |
+| dropout, mixup, BatchNorm twice | 4 | 12 x 9,469 | 640 |
+| adversarial, 3 PGD steps | 1 | 4 x 12 x 9,469 | 560 |
+| LeNet, AlexNet, VGG | 3 | 12 x 9,469 | 300 |
+| optimizers | 4 | 12 x 9,469 | 640 |
+| natural and shuffled labels, resnet14 | 2 | 15 and 40 x 3,000 | 450 |
+| all seven studies | 31 | | 5,300: 44 minutes on two threads |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+from passband.data.catalog import load_dataset
+from passband.errors import UnknownNameError
+from passband.probe.curve import Probe
+from passband.train.config import RunConfig
+
+Source = Literal["text", "code"]
+"""Which reading of the paper: its text, or the code that its authors released."""
+
+
+@dataclass(frozen=True)
+class Departure:
+    """Something that a preset does otherwise than the paper."""
+
+    what: str
+    paper: str
+    here: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that a study needs to know to list its runs.
+
+    Attributes:
+        preset: The name of the preset.
+        data: The data set, as `load_dataset` takes it.
+        source: Which reading of the paper.
+        vanilla: The run that all studies vary.
+        probe: What is measured along every run: one for all, so that studies can share runs.
+        natural: The run that label shuffling is compared with.
+        shuffled_epochs: How long the network trains on shuffled labels.
+        batch_sizes: Those compared, ascending; one is that of `vanilla`.
+        attack: Epsilon, steps, step size and random start of adversarial training, as changes of a run.
+        mixup: Its alpha.
+        batch_statistics: Whether BatchNorm uses the batch's statistics at test in the study of Figure 6.
+        rates: Learning rates of the optimizers that do not take their own.
+        networks: Model and width of LeNet, AlexNet and VGG, by the label of their run.
+        departures: What is done otherwise than in the paper.
+    """
+
+    preset: str
+    data: str
+    source: Source
+    vanilla: RunConfig
+    probe: Probe
+    natural: RunConfig
+    shuffled_epochs: int
+    batch_sizes: tuple[int, ...]
+    attack: Mapping[str, float | int | bool]
+    mixup: float = 0.5
+    batch_statistics: bool = False
+    rates: Mapping[str, float] = field(default_factory=dict)
+    networks: Mapping[str, tuple[str, int | None]] = field(
+        default_factory=lambda: {
+            "LeNet": ("lenet", None),
+            "AlexNet": ("alexnet", None),
+            "VGG": ("vgg16", None),
+        }
+    )
+    departures: tuple[Departure, ...] = ()
+
+    @property
+    def radii(self) -> tuple[float, ...]:
+        """The radii of Figures 3 to 6 and Table 1."""
+        return self.probe.radii
+
+
+def find_setting(preset: str, data: str, source: str = "text") -> Setting:
+    """Return what a preset makes of a data set.
+
+    Args:
+        preset: `"smoke"`, `"laptop"` or `"paper"`.
+        data: As `load_dataset` takes it. One image of it is read here, for its size.
+        source: `"text"` or `"code"`.
+
+    Raises:
+        UnknownNameError: If there is no such preset, source or data set.
+        InputError: If the data cannot be loaded.
+    """
+    if preset not in PRESETS:
+        raise UnknownNameError("preset", preset, PRESETS)
+    if source not in get_args(Source):
+        raise UnknownNameError("source", source, get_args(Source))
+    text = PRESETS[preset](data)
+    return text if source == "text" else _code(text)
+
+
+def _paper(data: str) -> Setting:
+    vanilla = RunConfig(data, model="resnet18", epochs=100, learning_rate=1e-4, batch_size=100)  # section 4.2
+    return Setting(
+        preset="paper",
+        data=data,
+        source="text",
+        vanilla=vanilla,
+        probe=Probe.full(),
+        natural=vanilla,
+        shuffled_epochs=300,
+        batch_sizes=BATCH_SIZES,
+        attack={"adversarial": 8 / 255},
+        departures=NOT_SAID,
+    )
+
+
+def _laptop(data: str) -> Setting:
+    vanilla = RunConfig(
+        data,
+        size=_at_most(32, data),
+        limit=9_469,
+        model="resnet8",
+        width=16,
+        epochs=12,
+        learning_rate=1e-3,
+        batch_size=100,
+    )
+    return Setting(
+        preset="laptop",
+        data=data,
+        source="text",
+        vanilla=vanilla,
+        probe=Probe(epochs=(1, 2, 4, 8), along=400),
+        natural=replace(vanilla, model="resnet14", batch_norm=True, limit=3_000, epochs=15),
+        shuffled_epochs=40,
+        batch_sizes=BATCH_SIZES,
+        attack={"adversarial": 8 / 255, "attack_steps": 3},
+        rates={"sgd": 0.1, "adadelta": 1.0, "rmsprop": 1e-3},
+        networks={"LeNet": ("lenet", None), "AlexNet": ("alexnet", 16), "VGG": ("vgg11", 16)},
+        departures=LAPTOP + NOT_SAID,
+    )
+
+
+def _smoke(data: str) -> Setting:
+    laptop = _laptop(data)
+    vanilla = replace(laptop.vanilla, limit=60, width=4, epochs=1, batch_size=20)
+    return replace(
+        laptop,
+        preset="smoke",
+        vanilla=vanilla,
+        probe=Probe(samples=40),
+        natural=vanilla,
+        shuffled_epochs=2,
+        batch_sizes=(10, 20, 30, 60),
+        attack={"adversarial": 8 / 255, "attack_steps": 1},
+        networks={"LeNet": ("lenet", 4), "AlexNet": ("alexnet", 4), "VGG": ("vgg11", 4)},
+        departures=(
+            Departure("everything", "section 4.2", "60 images, one epoch", "shows only that it runs"),
+        ),
+    )
+
+
+def _code(text: Setting) -> Setting:
+    """Return the same preset with the choices of the released code, where a run can follow them."""
+    as_code = {"initialization": "code"}
+    if text.preset == "paper":
+        as_code["model"] = "resnet32"
+    steps = text.attack.get("attack_steps", 10)
+    return replace(
+        text,
+        source="code",
+        vanilla=replace(text.vanilla, **as_code),
+        natural=replace(text.natural, **as_code),
+        attack={
+            "adversarial": 0.03,
+            "attack_steps": steps,
+            "attack_step_size": 0.03 / steps,  # a tenth of epsilon at its 10 steps
+            "attack_random_start": False,
+            "augment": True,
+        },
+        mixup=1.0,
+        batch_statistics=True,
+        departures=text.departures + NOT_FOLLOWED,
+    )
+
+
+def _at_most(side: int, data: str) -> int | None:
+    """Return the size to reduce images to, or None if they are not larger: enlarging would make up frequencies."""
+    one = load_dataset(data, "train", limit=1)
+    return side if min(one.size) > side or one.size[0] != one.size[1] else None
+
+
+PRESETS: dict[str, Callable[[str], Setting]] = {"smoke": _smoke, "laptop": _laptop, "paper": _paper}
+"""One line a preset."""
+
+BATCH_SIZES = (25, 50, 100, 200, 400)
+
+NOT_SAID = (
+    Departure("batch sizes", "several, not said which", "25 to 400", "around the vanilla run's 100"),
+    Departure(
+        "rates of optimizers", "not said", "those of the code, else the usual ones", "one must be chosen"
+    ),
+    Departure(
+        "steps of PGD", "not said", "10 steps of 2.5 epsilon / 10", "the usual choice (Madry et al. 2018)"
+    ),
+    Departure("depth of VGG", "not said", "16", "the one that the name most often means"),
+)
+"""What the text leaves open; `laptop` changes some of it again."""
+
+LAPTOP = (
+    Departure("network", "ResNet-18", "resnet8, width 16", "900 training images a second on one thread"),
+    Departure("training images", "all", "the first 9,469", "a pass takes ten seconds"),
+    Departure("image size", "32x32", "reduced to 32x32 where larger", "the radii keep their meaning"),
+    Departure("epochs", "100", "12", "the hour"),
+    Departure("learning rate", "1e-4", "1e-3", "so that 12 epochs are enough to learn"),
+    Departure(
+        "label shuffling",
+        "as vanilla, 100 and 300 epochs",
+        "3,000 images, resnet14 with BatchNorm, 15 and 40 epochs",
+        "so that shuffled labels are fitted as well as natural ones",
+    ),
+    Departure(
+        "steps of PGD in training", "not said", "3", "each step costs as much as training without attack"
+    ),
+    Departure(
+        "rates of optimizers", "not said", "SGD 0.1, AdaDelta 1, RMSprop 1e-3", "so that 12 epochs are enough"
+    ),
+    Departure("other networks", "LeNet, AlexNet, VGG", "AlexNet and VGG-11 of width 16", "the hour"),
+    Departure(
+        "probe", "every epoch, every image", "epochs 1, 2, 4, 8 on 400 images, the last on 2,400", "the hour"
+    ),
+)
+
+NOT_FOLLOWED = (
+    Departure("edge of the mask", "code: low if d < r", "d <= r, as the text", "one definition everywhere"),
+    Departure(
+        "original training images",
+        "code: divided by their maximum",
+        "as they are, as the test images",
+        "training and test images on one scale",
+    ),
+    Departure(
+        "dropout", "code: result unused", "0.5 before the classifier", "else it would be the vanilla run"
+    ),
+)
+"""What `--source code` does not take over."""

@@ -1,0 +1,67 @@
+"""A study: runs that answer one question together, the claims that they decide, and the figure that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from passband.errors import InputError
+from passband.studies.claims import Claim
+from passband.studies.figure import Figure
+from passband.studies.presets import Setting
+from passband.train.config import RunConfig
+
+Runs = Mapping[str, RunConfig]
+"""The runs of a study by their labels, seeds aside."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment of the paper as data, with small pure functions of a setting.
+
+    Attributes:
+        name: As `passband study run` takes it.
+        title: One line.
+        source: Its place in the paper.
+        question: What it answers.
+        runs: Its runs in a setting.
+        claims: What the paper says of them.
+        figure: The paper's figure or table.
+    """
+
+    name: str
+    title: str
+    source: str
+    question: str
+    runs: Callable[[Setting], Runs]
+    claims: Callable[[Setting], tuple[Claim, ...]]
+    figure: Callable[[Setting], Figure]
+
+
+def with_seeds(runs: Runs, seeds: int) -> list[tuple[str, RunConfig]]:
+    """Return every run with every seed, 0 to `seeds - 1`, with its label.
+
+    Raises:
+        InputError: If there is no seed.
+    """
+    if seeds < 1:
+        raise InputError(f"seeds is how many times each run is made, at least 1, got {seeds}")
+    return [(label, replace(config, seed=seed)) for label, config in runs.items() for seed in range(seeds)]
+
+
+def shortened(runs: Runs, *, epochs: int | None = None, limit: int | None = None) -> Runs:
+    """Return the same runs cut to at most so many epochs and training images, to check a protocol."""
+    return {label: _shortened(config, epochs, limit) for label, config in runs.items()}
+
+
+def _shortened(config: RunConfig, epochs: int | None, limit: int | None) -> RunConfig:
+    return replace(
+        config,
+        epochs=config.epochs if epochs is None else min(epochs, config.epochs),
+        limit=limit if config.limit is None else min(config.limit, limit or config.limit),
+    )
+
+
+def distinct(all_runs: Iterable[Runs]) -> set[RunConfig]:
+    """Return the runs that are left where several studies share some."""
+    return {config.resolved() for runs in all_runs for config in runs.values()}

@@ -1,0 +1,116 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from passband.cli import study as module
+from passband.engine.execute import execute
+from passband.studies.catalog import STUDIES
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Train in this process: a new one takes seconds to start."""
+
+    def here(function, *arguments, **settings):
+        return function(*arguments, **settings)
+
+    def execute_here(jobs, *, workers, device, on_outcome):
+        return execute(jobs, device="cpu", on_outcome=on_outcome, call=here)
+
+    monkeypatch.setattr(module, "execute", execute_here)
+
+
+def test_list_names_all_studies(command):
+    ran = command("study", "list")
+    assert ran.code == 0
+    assert all(name in ran.out for name in STUDIES)
+    assert "Figure 3" in ran.out
+    listed = json.loads(command("study", "list", "--json").out)
+    assert [entry["name"] for entry in listed] == list(STUDIES)
+
+
+def test_show_tells_runs_claims_departures_and_cost_and_writes_nothing(command, tmp_path):
+    ran = command("study", "show", "label-shuffle", "--device", "cpu")
+    assert ran.code == 0
+    for text in ("Figure 3, section 4.2", "shuffled", "barely", "supported if", "Departures", "Estimated:"):
+        assert text in ran.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_show_in_json_holds_the_whole_protocol(command):
+    ran = command("study", "show", "label-shuffle", "--preset", "paper", "--limit", "200", "--seeds", "2", "--json",
+                  "--epochs", "2", "--source", "code", "--device", "cpu")  # fmt: skip
+    shown = json.loads(ran.out)
+    assert shown["reading"] == "code"
+    assert len(shown["runs"]) == 4
+    first = shown["runs"][0]
+    assert (first["config"]["model"], first["config"]["epochs"], first["config"]["limit"]) == (
+        "resnet32",
+        2,
+        200,
+    )
+    assert first["seconds"] > 0
+    assert not first["done"]
+    assert shown["probe"]["samples"] is None
+    assert shown["seconds"] == pytest.approx(sum(run["seconds"] for run in shown["runs"]) / 2)
+
+
+def test_run_trains_draws_and_decides_and_the_next_time_finds_it_all(command, tmp_path):
+    ran = command("study", "run", "label-shuffle", "optimizers", "--store", "s", "--limit", "40", "--json")
+    assert ran.code == 0
+    records = json.loads(ran.out)
+    assert [record["study"] for record in records] == ["label-shuffle", "optimizers"]
+    assert records[0]["folder"] == "s/studies/label-shuffle-smoke-fashion-mnist-limit40"
+    assert {claim["verdict"] for record in records for claim in record["claims"]} <= {
+        "supported", "contradicted", "undecided",
+    }  # fmt: skip
+    assert (tmp_path / records[0]["folder"] / "figure.png").is_file()
+    assert len(list((tmp_path / "s" / "runs").iterdir())) == 6
+    again = command("study", "run", "label-shuffle", "--store", "s", "--limit", "40")
+    assert again.code == 0
+    assert "Figure, table and claims: s/studies/label-shuffle" in again.out.replace("\n", "")
+    assert "found" in again.err
+    shown = command(
+        "study", "show", "label-shuffle", "--store", "s", "--limit", "40", "--json", "--device", "cpu"
+    )
+    assert [run["seconds"] for run in json.loads(shown.out)["runs"]] == [0, 0]
+
+
+def test_a_failed_run_is_reported_and_the_study_goes_on(command, monkeypatch):
+    shuffle = STUDIES["label-shuffle"]
+
+    def diverging(setting):
+        runs = shuffle.runs(setting)
+        return {**runs, "natural": replace(runs["natural"], learning_rate=1e30, optimizer="sgd")}
+
+    monkeypatch.setitem(STUDIES, "label-shuffle", replace(shuffle, runs=diverging))
+    ran = command("study", "run", "label-shuffle", "--store", "s", "--limit", "40")
+    assert ran.code == 0
+    assert "natural, seed 0 failed: the loss of epoch 1 is" in ran.out.replace("\n", "")
+    assert "undecided" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("study run", "name at least one study, or all"),
+        ("study run label-shufle", "Did you mean 'label-shuffle'"),
+        ("study show all", "show takes one study"),
+        ("study run label-shuffle --seeds 0", "at least 1, got 0"),
+        ("study run label-shuffle --workers 0", "workers must be at least 1, got 0"),
+        (
+            "study run label-shuffle --limit 10",
+            "batch_size must be at most the number of training images, 10",
+        ),
+        ("study run label-shuffle --epochs 0", "epochs must be a whole number of at least 1"),
+        ("study run label-shuffle --preset desktop", "Invalid value"),
+        ("study run label-shuffle --data npz:none.npz", "none.npz"),
+        ("study run label-shuffle --device cuda:99", "not available"),
+    ],
+)
+def test_malformed_input_is_refused_before_anything_is_written(command, untyped, tmp_path, line, message):
+    ran = command(*line.split())
+    assert ran.code == 2
+    assert message in ran.err.replace("\n", " ")
+    assert list(tmp_path.iterdir()) == []

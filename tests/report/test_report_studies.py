@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from passband.engine.plan import Job
+from passband.report.studies import draw, effect_text, summary, write_study
+from passband.results.tables import RUN_COLUMNS
+from passband.studies.catalog import STUDIES
+from passband.studies.claims import Judgement, Rule
+from passband.studies.effects import Effect
+from passband.studies.figure import Bar, Curve, Figure, Panel, Point, figure_table
+from passband.studies.presets import find_setting
+from passband.studies.quantities import CHANCE, Term, accuracy
+from passband.studies.result import StudyResult
+
+SETTING = find_setting("smoke", "fashion-mnist")
+STUDY = STUDIES["train-on-components"]
+CLAIMS = STUDY.claims(SETTING)
+PART = {"run": "r", "seed": 0, "failed": False, "chance": 0.1, "count": 100}
+
+
+def rows(**values: float) -> pl.DataFrame:
+    records = [
+        PART | {"label": label, "epoch": epoch, "subset": subset, "component": "full", "metric": "accuracy",
+                "value": value * epoch / 3}
+        for label, value in values.items() for subset in ("train", "test") for epoch in (1, 2, 3)
+    ]  # fmt: skip
+    return pl.DataFrame(records, schema=RUN_COLUMNS)
+
+
+@pytest.fixture
+def result() -> StudyResult:
+    measured = rows(original=0.9, **{f"{c}-{r}": 0.6 for c in ("lfc", "hfc") for r in (4, 8, 12, 16)})
+    config = SETTING.vanilla
+    job = Job("r", config, None, Path("r"), {"train": 60, "test": 40}, (1, 28, 28), 10)
+    effects = [Effect(0.4, 0.3, 0.5, 1234, "samples"), None]
+    judgements = (
+        Judgement(CLAIMS[0], "supported", effects[0]),
+        Judgement(CLAIMS[1], "undecided", note="hfc-8 | has no rows"),
+    )
+    table = figure_table(STUDY.figure(SETTING), measured)
+    return StudyResult(STUDY, SETTING, (("original", job),), {("hfc-8", 0): "the loss is inf"}, measured, table, judgements)  # fmt: skip
+
+
+def test_all_files_of_a_study_are_written_whole(result, tmp_path):
+    folder = write_study(result, tmp_path / "studies" / "x", command="passband study run x")
+    names = {
+        "figure.png",
+        "figure.svg",
+        "table.csv",
+        "table.parquet",
+        "rows.parquet",
+        "claims.json",
+        "study.md",
+    }
+    assert {path.name for path in folder.iterdir()} == names
+    assert pl.read_parquet(folder / "table.parquet").equals(result.table)
+    assert len(pl.read_csv(folder / "table.csv")) == len(result.table)
+    claims = json.loads((folder / "claims.json").read_text())
+    assert claims[0]["effect"] == {"value": 0.4, "low": 0.3, "high": 0.5, "n": 1234, "over": "samples"}
+    assert claims[0]["rule"] == str(CLAIMS[0].rule)
+    assert [claim["verdict"] for claim in claims] == ["supported", "undecided"]
+    with Image.open(folder / "figure.png") as picture:
+        assert picture.size[0] > 1000
+    write_study(result, folder)
+    assert len(list((tmp_path / "studies").iterdir())) == 1
+
+
+def test_the_summary_says_claims_rules_failures_and_departures(result):
+    text = summary(result, "passband study run x")
+    assert "    passband study run x" in text
+    assert CLAIMS[0].sentence in text
+    assert "0.400 [0.300, 0.500], 1,234 samples" in text
+    assert "**supported**" in text
+    assert "Supported if the whole 95% interval lies above 0.1" in text
+    assert "hfc-8 \\| has no rows" in text
+    assert "- hfc-8, seed 0: the loss is inf" in text
+    assert SETTING.departures[0].here in text
+
+
+def test_an_effect_of_epochs_reads_as_one():
+    claim = STUDIES["label-shuffle"].claims(SETTING)[0]
+    assert claim.rule == Rule("above", 0)
+    found = Judgement(claim, "supported", Effect(6.0, 5.0, 8.0, 3, "seeds"))
+    assert effect_text(found) == "6.000 [5.000, 8.000], 3 seeds"
+
+
+def test_every_kind_of_mark_is_drawn_in_its_colors_with_one_legend():
+    measured = rows(a=0.5, b=0.8)
+    curves = Panel(
+        "curves", tuple(Curve(n, "lfc", s, n == "b", term=Term(n)) for n, s in (("a", 0.0), ("b", 1.0)))
+    )
+    bars = Panel("bars", (Bar("a", "hfc", category="x", quantity=accuracy("a") - CHANCE),), x="", y="share")
+    points = Panel("points", (Point("a", x=(accuracy("b"),), y=accuracy("a")),), x="across", y="up")
+    figure = Figure(((curves, bars), (points,)))
+    chart = draw(figure, figure_table(figure, measured))
+    spec = json.dumps(chart.to_dict())
+    for text in ('"curves"', '"bars"', '"points"', "#0072b2", "#99c7e0", "#c25400", "across"):
+        assert text in spec
+    import vl_convert
+
+    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    assert svg.count('aria-roledescription="legend"') == 1
+
+
+def test_panels_of_one_measure_share_an_axis():
+    measured = rows(a=0.5, b=0.8)
+    figure = Figure((tuple(Panel(n, (Curve(n, term=Term(n)),)) for n in "ab"),))
+    chart = draw(figure, figure_table(figure, measured)).to_dict()
+    panels = chart["vconcat"][0]["hconcat"]
+    domains = [panel["layer"][0]["encoding"]["y"]["scale"]["domain"] for panel in panels]
+    assert domains[0] == domains[1]
+    assert domains[0][1] > 0.8
+
+
+def test_a_figure_without_numbers_can_be_drawn_too():
+    figure = STUDY.figure(SETTING)
+    draw(figure, figure_table(figure, rows())).to_dict()

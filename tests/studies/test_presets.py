@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from passband.errors import UnknownNameError
+from passband.probe.curve import Probe
+from passband.studies.catalog import STUDIES
+from passband.studies.presets import PRESETS, find_setting
+from passband.studies.study import distinct
+from passband.train.config import RunConfig
+
+DATA = "fashion-mnist"
+
+
+def all_runs(preset: str, source: str = "text") -> dict[str, RunConfig]:
+    setting = find_setting(preset, DATA, source)
+    return {
+        f"{name} {label}": config
+        for name, study in STUDIES.items()
+        for label, config in study.runs(setting).items()
+    }
+
+
+def test_the_paper_preset_is_the_paper_to_the_letter():
+    runs = all_runs("paper")
+    vanilla = RunConfig(
+        DATA, model="resnet18", optimizer="adam", learning_rate=1e-4, batch_size=100, epochs=100
+    )
+    assert vanilla.initialization == "xavier"
+    assert runs["heuristics vanilla"] == vanilla
+    assert runs["label-shuffle natural"] == vanilla
+    assert runs["label-shuffle shuffled"] == replace(vanilla, shuffle_labels=True, epochs=300)
+    assert runs["heuristics dropout"] == replace(vanilla, dropout=0.5)
+    assert runs["heuristics mixup"] == replace(vanilla, mixup=0.5)
+    assert runs["heuristics batchnorm"] == replace(vanilla, batch_norm=True)
+    assert runs["heuristics adversarial"] == replace(vanilla, adversarial=8 / 255)
+    assert runs["train-on-components hfc-12"] == replace(vanilla, component="hfc:12")
+    assert runs["batchnorm-on-lfc lfc-4, batchnorm"] == replace(vanilla, component="lfc:4", batch_norm=True)
+    assert runs["optimizers sgd"].rate == 1e-2
+    assert runs["optimizers adadelta"].rate == 1e-1
+    probe = find_setting("paper", DATA).probe
+    assert probe == Probe.full((4, 8, 12, 16))
+
+
+def test_the_code_reading_is_that_of_the_released_code():
+    runs = all_runs("paper", "code")
+    vanilla = runs["heuristics vanilla"]
+    assert (vanilla.model, vanilla.initialization, vanilla.epochs) == ("resnet32", "code", 100)
+    attacked = runs["heuristics adversarial"]
+    assert (attacked.adversarial, attacked.attack_steps) == (0.03, 10)
+    assert attacked.attack_step_size == pytest.approx(0.003)
+    assert not attacked.attack_random_start
+    assert attacked.augment
+    assert not vanilla.augment
+    assert runs["batchnorm-on-lfc lfc-4, batchnorm"].batch_statistics
+    assert runs["heuristics mixup"].mixup == 1
+
+
+@pytest.mark.parametrize("source", ["text", "code"])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_studies_share_runs(preset, source):
+    runs = all_runs(preset, source)
+    setting = find_setting(preset, DATA, source)
+    kept = distinct(study.runs(setting) for study in STUDIES.values())
+    assert runs["heuristics vanilla"] == runs["architectures ResNet"] == runs["optimizers adam"]
+    assert runs["heuristics vanilla"] == runs[f"batch-size batch {setting.vanilla.batch_size}"]
+    assert runs["heuristics vanilla"] == runs["train-on-components original"]
+    assert runs["train-on-components lfc-8"] == runs["batchnorm-on-lfc lfc-8"]
+    assert len(runs) - len(kept) >= 8
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_batch_sizes_ascend_and_hold_that_of_the_vanilla_run(preset):
+    setting = find_setting(preset, DATA)
+    assert list(setting.batch_sizes) == sorted(setting.batch_sizes)
+    assert setting.vanilla.batch_size in setting.batch_sizes
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_first_epoch_is_measured_as_a_claim_needs_it(preset):
+    setting = find_setting(preset, DATA)
+    assert setting.probe.is_due(1, setting.natural.epochs)
+
+
+def test_the_laptop_budget_is_what_its_table_says():
+    setting = find_setting("laptop", DATA)
+    runs = distinct(study.runs(setting) for study in STUDIES.values())
+    assert len(runs) == 31
+    seconds = 0.0
+    for run in runs:
+        speed = 470 if run.model == "resnet14" else 860
+        passes = 1 + (run.attack_steps if run.adversarial else 0)
+        seconds += run.epochs * (run.limit or 0) * passes / speed
+        seconds += 22_000 / speed
+    assert seconds < 5_700  # two threads, 60 minutes, a fifth of it in reserve
+
+
+def test_images_are_reduced_but_never_enlarged(tmp_path):
+    assert find_setting("laptop", DATA).vanilla.size is None
+    images = np.zeros((4, 64, 64, 3), np.uint8)
+    labels = np.arange(4) % 2
+    np.savez(tmp_path / "data.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    assert find_setting("laptop", f"npz:{tmp_path}/data.npz").vanilla.size == 32
+    assert find_setting("paper", f"npz:{tmp_path}/data.npz").vanilla.size is None
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_says_what_it_changed(preset):
+    for departure in find_setting(preset, DATA, "code").departures:
+        assert all([departure.what, departure.paper, departure.here, departure.why])
+    assert find_setting(preset, DATA, "code").departures != find_setting(preset, DATA).departures
+
+
+def test_unknown_names_are_refused(untyped):
+    with pytest.raises(UnknownNameError, match="no preset named 'desktop'. .*Known: laptop, paper, smoke"):
+        find_setting("desktop", DATA)
+    with pytest.raises(UnknownNameError, match="no source named 'codes'. Did you mean 'code'"):
+        find_setting("smoke", DATA, "codes")
+    with pytest.raises(UnknownNameError, match="no data source named 'cifar'"):
+        find_setting("laptop", "cifar")

@@ -1,0 +1,84 @@
+"""A study from its runs to its verdicts, at the smoke preset; the runs are trained in this process."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from passband.engine.execute import execute
+from passband.engine.plan import plan
+from passband.studies.catalog import STUDIES
+from passband.studies.figure import figure_table
+from passband.studies.presets import find_setting
+from passband.studies.result import claims_record, conclude, result_folder
+from passband.studies.study import shortened, with_seeds
+
+SETTING = find_setting("smoke", "fashion-mnist")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    """Return a store that the tests of this module fill: studies share runs."""
+    return tmp_path_factory.mktemp("store")
+
+
+def here(function, *arguments, **settings):
+    return function(*arguments, **settings)
+
+
+def conducted(name: str, store: Path, seeds: int = 1):
+    study = STUDIES[name]
+    labelled = with_seeds(shortened(study.runs(SETTING), limit=60), seeds)
+    jobs = plan([(config, SETTING.probe) for _, config in labelled], store)
+    outcomes = execute(jobs, call=here, device="cpu")
+    runs = [(label, job) for (label, _), job in zip(labelled, jobs, strict=True)]
+    return conclude(study, SETTING, runs, outcomes), outcomes
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_runs_to_its_verdicts(name, store):
+    result, outcomes = conducted(name, store)
+    assert {outcome.status for outcome in outcomes.values()} <= {"trained", "found"}
+    assert not result.failures
+    marks = [
+        (panel.title, mark.name) for panel in result.study.figure(SETTING).panels for mark in panel.marks
+    ]
+    drawn = set(result.table.select("panel", "series").rows())
+    assert drawn == set(marks)  # nothing that the figure asks for is missing from the rows
+    for judgement in result.judgements:
+        assert judgement.effect is not None or "differ" in judgement.note, judgement.note
+    assert len(claims_record(result)) == len(result.study.claims(SETTING))
+
+
+def test_what_studies_share_is_trained_once(store):
+    _, first = conducted("heuristics", store)
+    _, second = conducted("optimizers", store)
+    shared = set(first) & set(second)
+    assert len(shared) == 1
+    assert second[shared.pop()].status == "found"
+
+
+def test_a_failed_run_is_named_and_the_rest_is_decided(store):
+    result, outcomes = conducted("train-on-components", store)
+    label, job = result.runs[1]
+    failed = type(outcomes[job.run])(job, "failed", "the loss is inf")
+    again = conclude(result.study, SETTING, result.runs, {**outcomes, job.run: failed})
+    assert again.failures == {(label, 0): "the loss is inf"}
+
+
+def test_several_seeds_make_intervals_over_seeds(store):
+    result, _ = conducted("label-shuffle", store, seeds=2)
+    effects = [judgement.effect for judgement in result.judgements]
+    assert {effect.over for effect in effects} == {"seeds"}
+    assert result.rows["seed"].n_unique() == 2
+    whole = result.table.filter(pl.col("series") == "natural, LFC 4")
+    assert set(whole["over"]) == {"seeds"}
+    assert figure_table(result.study.figure(SETTING), result.rows).equals(result.table)
+
+
+def test_a_result_has_a_place_that_says_what_it_is():
+    study = STUDIES["batch-size"]
+    assert result_folder(Path("s"), study, SETTING) == Path("s/studies/batch-size-smoke-fashion-mnist")
+    other = find_setting("smoke", "phantom:shape=1,texture=0", "code")
+    folder = result_folder(Path("s"), study, other, cut="epochs2")
+    assert folder == Path("s/studies/batch-size-smoke-shape-1-texture-0-code-epochs2")
