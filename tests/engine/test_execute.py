@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import fake_runs
 import pytest
 
+import fake_runs
 from passband.engine.execute import execute
 from passband.engine.plan import Job
 from passband.errors import InputError

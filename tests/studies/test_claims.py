@@ -2,8 +2,8 @@
 
 import polars as pl
 import pytest
-from made_up import rows_of
 
+from made_up import rows_of
 from passband.studies.catalog import STUDIES
 from passband.studies.claims import Claim, Rule, difference, farthest_of, judge, least_of
 from passband.studies.effects import Effect

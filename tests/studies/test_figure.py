@@ -1,6 +1,6 @@
 import pytest
-from made_up import rows_of
 
+from made_up import rows_of
 from passband.studies.figure import TABLE, Bar, Curve, Figure, Mark, Panel, Point, figure_table, in_rows
 from passband.studies.quantities import Term, accuracy, gap
 
