@@ -3,7 +3,7 @@
     python benchmarks/traces_table.py [--process] NAME=SOURCE ...
 
 A source is one that `load_dataset` knows, such as `fashion-mnist` or `parquet:PATH`. With `--process` each set is
-measured after JPEG, halving and enlarging as well.
+measured after JPEG, halving and enlarging as well. Without a source, the built-in ones are measured.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from passband.types import ByteImages
 
 QUALITIES = (10, 50, 75, 90, 95, 98, 100)
 KERNELS = ("NEAREST", "BILINEAR", "BICUBIC", "LANCZOS")
+BUILT_IN = ("fashion-mnist=fashion-mnist", "phantom=phantom")
 SAMPLES = 500
 
 
@@ -79,10 +80,9 @@ def main(arguments: list[str]) -> None:
     nothing = find_traces(torch.zeros(1, 1, 1, 1, dtype=torch.uint8))
     print(f"| data | {' | '.join(s.name for s in nothing.statistics)} | found |")
     print(f"|---|{'--:|' * len(nothing.statistics)}---|")
-    for argument in arguments:
-        if argument == "--process":
-            continue
-        name, source = argument.split("=", 1)
+    sources = [argument for argument in arguments if argument != "--process"]
+    for named in sources or BUILT_IN:
+        name, source = named.split("=", 1)
         images = load_dataset(source, limit=SAMPLES).images
         print_row(name, images)
         if "--process" in arguments:
