@@ -59,3 +59,54 @@ def ceiling(
         reached = any(c and d <= epsilon for d, c in zip(sample_distances, sample_changes, strict=True))
         survivors += is_correct and not reached
     return survivors / len(correct)
+
+
+def smoothed_kernel(kernel: np.ndarray, rho: float) -> np.ndarray:
+    """Eq. 3 for one kernel (height, width): its eight neighbors; beyond the edge, the values on it."""
+    height, width = kernel.shape
+    result = np.zeros_like(kernel)
+    for i in range(height):
+        for j in range(width):
+            result[i, j] = kernel[i, j]
+            for di in (-1, 0, 1):
+                for dj in (-1, 0, 1):
+                    if (di, dj) != (0, 0):
+                        row, column = min(max(i + di, 0), height - 1), min(max(j + dj, 0), width - 1)
+                        result[i, j] += rho * kernel[row, column]
+    return result
+
+
+def kernel_difference(kernels: list[np.ndarray]) -> float:
+    """Mean squared difference of all pairs of weights side by side or one above the other, over the mean square."""
+    differences, squares = [], []
+    for kernel in kernels:
+        height, width = kernel.shape
+        for i in range(height):
+            for j in range(width):
+                squares.append(kernel[i, j] ** 2)
+                if j + 1 < width:
+                    differences.append((kernel[i, j + 1] - kernel[i, j]) ** 2)
+                if i + 1 < height:
+                    differences.append((kernel[i + 1, j] - kernel[i, j]) ** 2)
+    return float(np.mean(differences) / np.mean(squares))
+
+
+def kernel_gain(kernel: np.ndarray, size: int) -> np.ndarray:
+    """Magnitude of a kernel's response to each of size x size frequencies, the zero frequency at [0, 0]."""
+    padded = np.zeros((size, size))
+    padded[: kernel.shape[0], : kernel.shape[1]] = kernel
+    transform = transform_matrix(size)
+    return np.abs(transform @ padded @ transform.T)
+
+
+def kernel_high_frequency(kernels: list[np.ndarray], size: int) -> float:
+    """Share of energy at more than a quarter cycle a pixel."""
+    high = total = 0.0
+    for kernel in kernels:
+        gain = kernel_gain(kernel, size)
+        for i in range(size):
+            for j in range(size):
+                total += gain[i, j] ** 2
+                if math.hypot(centered_index(i, size), centered_index(j, size)) > size / 4:
+                    high += gain[i, j] ** 2
+    return high / total

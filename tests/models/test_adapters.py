@@ -9,12 +9,12 @@ from passband.models.adapters import load_model
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (
-            "onnx:models/net.onnx",
-            "no source of models named 'onnx'. Known: export, python, timm, torchvision",
-        ),
+        ("keras:net.h5", "no source of models named 'keras'. Known: export, onnx, python, timm, torchvision"),
         ("tim:resnet18", "no source of models named 'tim'. Did you mean 'timm'?"),
-        ("resnt8", "no model named 'resnt8'. Did you mean 'resnet8'?.*the folder of a run, timm:NAME"),
+        (
+            "resnt8",
+            "no model named 'resnt8'. Did you mean 'resnet8'?.*the folder of a run or of a smoothed model, timm:NAME",
+        ),
     ],
 )
 def test_unknown_sources_say_what_exists(source, message):

@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from passband.errors import InputError, UnknownNameError
 from passband.models.catalog import check_at_least_one, list_models
 from passband.models.exported import from_export
+from passband.models.onnx import from_onnx
+from passband.models.origin import Origin
 from passband.models.outputs import choose_outputs
 from passband.models.own import from_file, from_run
 from passband.models.pixels import PixelModel
+from passband.models.smoothed import from_smoothed, is_smoothed
 from passband.models.sources import Found, Options
 from passband.models.user_code import from_python
 from passband.models.weights import Match
@@ -25,10 +28,18 @@ SOURCES: dict[str, Callable[[str, Options], Found]] = {
     "torchvision": from_torchvision,
     "python": from_python,
     "export": from_export,
+    "onnx": from_onnx,
 }
 """What stands before the colon of a source, and who reads what stands behind it."""
 
-FORMS = ("timm:NAME", "torchvision:NAME", "python:MODULE:FUNCTION", "export:FILE.pt2", "the folder of a run")
+FORMS = (
+    "timm:NAME",
+    "torchvision:NAME",
+    "python:MODULE:FUNCTION",
+    "export:FILE.pt2",
+    "onnx:FILE.onnx",
+    "the folder of a run or of a smoothed model",
+)
 
 
 def load_model(
@@ -46,9 +57,10 @@ def load_model(
     """Load a trained classifier; what is not given is taken from its source, and nothing is ever random.
 
     Args:
-        source: The folder of a run of passband; the name of one of `list_models()`, with `weights`; `timm:NAME`;
-            `torchvision:NAME`; `python:package.module:function` or `python:file.py:function`, which runs that code;
-            or `export:FILE.pt2`, a program saved by torch.export.
+        source: The folder of a run of passband, or of a model that `passband smooth` wrote; the name of one of
+            `list_models()`, with `weights`; `timm:NAME`; `torchvision:NAME`; `python:package.module:function` or
+            `python:file.py:function`, which runs that code; `export:FILE.pt2`, a program saved by torch.export; or
+            `onnx:FILE.onnx`, which has no gradient.
         weights: A file of weights: `.safetensors`, or a state dict in `.pth`, `.pt` or `.bin`. Without it, `timm:` and
             `torchvision:` get their published weights.
         num_classes: Number of classes in the file of weights, where it cannot be told from the file.
@@ -57,7 +69,8 @@ def load_model(
         std: Standard deviation that it expects them to be divided by, per channel.
         size: What images must be resized to, in pixels: one number, or (height, width).
         class_indices: Which outputs stand for the classes of the data set, in their order: indices or names, in a
-            sequence or a text with commas. ImageNet models of timm know WordNet ids such as n01440764 as well.
+            sequence or a text with commas. ImageNet models of timm know WordNet ids such as n01440764 as well. Of a
+            smoothed model, the outputs that it was smoothed with.
         match_weights: `"order"` pairs the tensors of `weights` with the network's by position, not by name.
 
     Returns:
@@ -66,7 +79,7 @@ def load_model(
     Raises:
         InputError: If anything does not fit; the message says what, and what to do.
         UnknownNameError: If there is no such source.
-        MissingDependencyError: If timm is needed and not installed.
+        MissingDependencyError: If timm or onnxruntime is needed and not installed.
         DownloadError: If published weights could not be downloaded.
     """
     for what, value in (("num_classes", num_classes), ("in_channels", in_channels)):
@@ -82,12 +95,15 @@ def load_model(
     found_size = _choose_size(found, size)
     body = found.body.eval()
     count = _count_outputs(body, found.name, found_size, found.channels)
-    if found.names is not None and len(found.names) != count:
-        raise InputError(f"{found.name} has {count} outputs but {len(found.names)} names of classes")
-    outputs = None
+    if found.outputs is not None and not all(0 <= index < count for index in found.outputs):
+        raise InputError(f"{found.name} has {count} outputs, and is to keep those numbered {found.outputs}")
+    kept = list(range(count) if found.outputs is None else found.outputs)
+    if found.names is not None and len(found.names) != len(kept):
+        raise InputError(f"{found.name} has {len(kept)} outputs but {len(found.names)} names of classes")
+    chosen = range(len(kept))
     if class_indices is not None:
-        outputs = choose_outputs(class_indices, count=count, names=found.names, model=found.name)
-    classes = None if found.names is None else [names[0] for names in found.names]
+        chosen = choose_outputs(class_indices, count=len(kept), names=found.names, model=found.name)
+    everything = found.outputs is None and class_indices is None
     model = PixelModel(
         body,
         name=found.name,
@@ -95,10 +111,12 @@ def load_model(
         std=found.std if std is None else std,
         size=found_size,
         channels=found.channels,
-        classes=classes if classes is None or outputs is None else [classes[i] for i in outputs],
-        outputs=outputs,
+        classes=None if found.names is None else [found.names[i][0] for i in chosen],
+        outputs=None if everything else [kept[i] for i in chosen],
     )
     model.source = str(source)
+    model.origin = found.origin or Origin(model.source, options.to_dict(), found.network)
+    model.smoothing = found.smoothing
     return model.eval()
 
 
@@ -110,7 +128,7 @@ def _find(source: str, options: Options) -> Found:
         return from_file(source, options)
     folder = Path(source)
     if folder.is_dir():
-        return from_run(folder, options)
+        return from_smoothed(folder, options, _find) if is_smoothed(folder) else from_run(folder, options)
     if source in list_models():
         raise InputError(
             f"{source} has no weights of its own. Give a file with --weights, or the folder of a run that "

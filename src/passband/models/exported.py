@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,16 @@ class ExportedModel(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return what the program returns for `images`, in one piece."""
-        logits = []
-        for piece in images.split(self.most):
-            filling = piece[-1:].expand(max(self.least - len(piece), 0), -1, -1, -1)
-            logits.append(self.program(torch.cat([piece, filling]))[: len(piece)])
-        return torch.cat(logits)
+        return in_pieces(self.program, images, self.least, self.most)
+
+
+def in_pieces(run: Callable[[Tensor], Tensor], images: Tensor, least: int, most: int) -> Tensor:
+    """Return what `run`, which takes `least` to `most` images at once, returns for any number of them."""
+    logits = []
+    for piece in images.split(most):
+        filling = piece[-1:].expand(max(least - len(piece), 0), -1, -1, -1)
+        logits.append(run(torch.cat([piece, filling]))[: len(piece)])
+    return torch.cat(logits)
 
 
 def from_export(file: str, options: Options) -> Found:

@@ -87,6 +87,7 @@ def _load(
         size=None if size is None else (size[0], size[-1]),
         channels=arguments.get("in_channels", 3),
         names=None if classes is None else [(name,) for name in classes],
+        network=arguments,
     )
 
 

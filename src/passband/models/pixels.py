@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from passband.errors import InputError
+from passband.models.origin import Origin, Smoothing
 from passband.types import Batch, Logits
 
 
@@ -26,10 +28,15 @@ class PixelModel(nn.Module):
         channels: Channels that the body takes (1 gray, 3 colour); None if unknown.
         classes: Names of the outputs, where known.
         outputs: Indices of the body's outputs to keep, in the order of the data set's classes; None keeps all.
+
+    Attributes:
+        origin: How the body was loaded; None if `load_model` did not load it.
+        smoothing: What was done to its kernels since, in order.
     """
 
     mean: Tensor
     std: Tensor
+    outputs: Tensor | None
 
     def __init__(
         self,
@@ -47,6 +54,8 @@ class PixelModel(nn.Module):
         self.body = body
         self.name = name
         self.source = name
+        self.origin: Origin | None = None
+        self.smoothing: tuple[Smoothing, ...] = ()
         self.size = size
         self.channels = channels
         self.classes = None if classes is None else tuple(classes)
@@ -88,6 +97,73 @@ def evaluating(model: nn.Module) -> Generator[None]:
             module.training = True
 
 
+def network_of(model: nn.Module) -> nn.Module:
+    """Return the network inside a `PixelModel`; another model is its own."""
+    while isinstance(model, PixelModel):
+        model = model.body
+    return model
+
+
 def as_pixel_model(model: nn.Module) -> PixelModel:
     """Return `model` itself if it takes pixels already, else wrapped, without normalization."""
     return model if isinstance(model, PixelModel) else PixelModel(model, name=type(model).__name__)
+
+
+@runtime_checkable
+class Pictures(Protocol):
+    """What a data set says of its images; models do not know data sets."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """1 or 3."""
+        ...
+
+
+def check_fits(model: PixelModel, dataset: Pictures) -> None:
+    """Refuse a data set whose images the model does not take.
+
+    Raises:
+        InputError: If size or channels differ.
+    """
+    if model.size is not None and model.size != dataset.size:
+        raise InputError(
+            f"{model.name} takes images of {_by(model.size)} pixels, {dataset.name} has {_by(dataset.size)}. "
+            f"Load the data with size={model.size}."
+        )
+    if model.channels is not None and model.channels != dataset.channels:
+        raise InputError(
+            f"{model.name} takes {model.channels} channels, {dataset.name} has {dataset.channels}. "
+            f"Load the data with channels={model.channels}."
+        )
+
+
+def check_logits(model: PixelModel, logits: Logits, classes: int) -> Logits:
+    """Return `logits` if they answer the data set's question.
+
+    Raises:
+        InputError: If the number of outputs is not that of the classes, or one is not finite.
+    """
+    if logits.shape[1] != classes:
+        raise InputError(
+            f"{model.name} has {logits.shape[1]} outputs and the data set {classes} classes. "
+            "Choose the outputs of its classes, in their order, with --class-indices (class_indices=...)."
+        )
+    if not logits.isfinite().all():
+        raise InputError(
+            f"{model.name} returned NaN or infinite logits. Its weights or its normalization are broken."
+        )
+    return logits
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

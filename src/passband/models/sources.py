@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from passband.errors import InputError
+from passband.models.origin import Origin, Smoothing
 from passband.models.outputs import Names
 from passband.models.weights import Match
 
@@ -21,6 +23,23 @@ class Options:
     num_classes: int | None = None
     in_channels: int | None = None
     match: Match = "name"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was said as the arguments of `load_model`, as JSON holds them."""
+        return {
+            "weights": None if self.weights is None else str(self.weights),
+            "num_classes": self.num_classes,
+            "in_channels": self.in_channels,
+            "match_weights": self.match,
+        }
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> Options:
+        """Return options from what `to_dict` returned."""
+        weights, match = said["weights"], said["match_weights"]
+        return cls(
+            None if weights is None else Path(weights), said["num_classes"], said["in_channels"], match
+        )
 
     def refuse(self, *names: str, because: str) -> None:
         """Refuse options that a source cannot heed.
@@ -45,7 +64,11 @@ class Found:
         size: Height and width of its images; None if any will do, or nothing is known.
         fixed_size: Whether it cannot work at another size.
         channels: Channels of its images; None if nothing is known.
-        names: What its outputs are called, where known.
+        outputs: Indices of those of its outputs that are kept, in their order; None for all.
+        names: What these outputs are called, where known.
+        network: What `build_model` builds it from, if it is one of passband's own networks.
+        origin: How it was loaded, if not by what the user asked for now.
+        smoothing: What was done to its kernels since.
     """
 
     body: nn.Module
@@ -55,4 +78,8 @@ class Found:
     size: tuple[int, int] | None = None
     fixed_size: bool = False
     channels: int | None = None
+    outputs: Sequence[int] | None = None
     names: Names | None = None
+    network: Mapping[str, Any] | None = None
+    origin: Origin | None = None
+    smoothing: tuple[Smoothing, ...] = ()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from passband.errors import InputError
 from passband.files import digest
-from passband.models.pixels import PixelModel
+from passband.models.pixels import network_of
 
 Match = Literal["name", "order"]
 """How weights in a file find their place in a network: by their names, or by their position."""
@@ -183,10 +183,8 @@ def weights_hash(model: nn.Module) -> str:
     They depend on names, types, shapes and values, not on device or memory layout. A `PixelModel` has the hash of its
     body.
     """
-    while isinstance(model, PixelModel):
-        model = model.body
     parts: list[bytes | memoryview] = []
-    for name, value in sorted(model.state_dict().items()):
+    for name, value in sorted(network_of(model).state_dict().items()):
         parts.append(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         flat = value.detach().cpu().contiguous().reshape(-1)
         parts.append(memoryview(flat.view(torch.uint8).numpy()))

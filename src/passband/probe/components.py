@@ -21,9 +21,9 @@ from passband.errors import InputError, UnknownNameError
 from passband.frequency.fourier import corner_radius, split_many
 from passband.frequency.rescale import rescale
 from passband.metrics import wilson_interval
-from passband.models.pixels import PixelModel, as_pixel_model, evaluating
+from passband.models.pixels import PixelModel, as_pixel_model, check_fits, check_logits, evaluating
 from passband.rows import ProbeRow, Row, to_table
-from passband.types import Amplitude, Batch, Component, Labels, Logits, Progress
+from passband.types import Amplitude, Batch, Component, Labels, Progress
 
 
 class Condition(NamedTuple):
@@ -233,24 +233,6 @@ def outcome_rows(
                 yield row(metric="accuracy", value=value, count=len(correct), class_name=name)
 
 
-def check_fits(model: PixelModel, dataset: ImageDataset) -> None:
-    """Refuse a data set whose images the model does not take.
-
-    Raises:
-        InputError: If size or channels differ.
-    """
-    if model.size is not None and model.size != dataset.size:
-        raise InputError(
-            f"{model.name} takes images of {_by(model.size)} pixels, {dataset.name} has {_by(dataset.size)}. "
-            f"Load the data with size={model.size}."
-        )
-    if model.channels is not None and model.channels != dataset.channels:
-        raise InputError(
-            f"{model.name} takes {model.channels} channels, {dataset.name} has {dataset.channels}. "
-            f"Load the data with channels={model.channels}."
-        )
-
-
 def check_radii(radii: Sequence[float], size: tuple[int, int]) -> None:
     """Refuse radii that leave nothing to compare.
 
@@ -268,7 +250,7 @@ def check_radii(radii: Sequence[float], size: tuple[int, int]) -> None:
         if radius >= corner:
             raise InputError(
                 f"radius {radius:g} is not below the corner of the spectrum, which is at {corner:.1f} for images of "
-                f"{_by(size)} pixels: the LFC would be the whole image and the HFC nothing. Choose a smaller radius."
+                f"{size[0]}x{size[1]} pixels: the LFC would be the whole image and the HFC nothing. Choose a smaller radius."
             )
 
 
@@ -293,28 +275,6 @@ def _answer(model: PixelModel, images: Batch, labels: Labels, classes: int) -> t
     return prediction, confidence.exp(), -log_probability.gather(1, labels[:, None])[:, 0]
 
 
-def check_logits(model: PixelModel, logits: Logits, classes: int) -> Logits:
-    """Return `logits` if they answer the data set's question.
-
-    Raises:
-        InputError: If the number of outputs is not that of the classes, or one is not finite.
-    """
-    if logits.shape[1] != classes:
-        raise InputError(
-            f"{model.name} has {logits.shape[1]} outputs and the data set {classes} classes. "
-            "Choose the outputs of its classes, in their order, with --class-indices (class_indices=...)."
-        )
-    if not logits.isfinite().all():
-        raise InputError(
-            f"{model.name} returned NaN or infinite logits. Its weights or its normalization are broken."
-        )
-    return logits
-
-
 def _widest(correct: Int64[Tensor, " conditions"], total: int) -> float:
     intervals = (wilson_interval(c, total) for c in correct.tolist())
     return max((high - low for low, high in intervals), default=math.inf)
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
