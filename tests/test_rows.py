@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from passband.errors import InputError
-from passband.rows import COLUMNS, ProbeRow, RobustnessRow, read_table, to_table
+from passband.rows import ADDED, COLUMNS, ProbeRow, RobustnessRow, read_table, to_table
 
 PROBE = ProbeRow(
     run="a", subset="test", component="lfc", radius=4, metric="accuracy", value=0.5, count=2, class_name="x"
@@ -28,6 +30,26 @@ def test_a_table_is_read_as_written(tmp_path):
     table = to_table([PROBE, ROBUST])
     table.write_parquet(tmp_path / "rows.parquet")
     assert read_table(tmp_path / "rows.parquet", COLUMNS).equals(table)
+
+
+def test_a_row_of_an_attack_says_which_one():
+    row = replace(ROBUST, attack="PGD-20", band="low:8", radius=3, rho=0.5, normalized=True)
+    table = to_table([ROBUST, row])
+    assert table["attack"].to_list() == [None, "PGD-20"]
+    assert table["band"].to_list() == [None, "low:8"]
+    assert table["radius"].to_list() == [None, 3]
+    assert table["rho"].to_list() == [None, 0.5]
+    assert table["normalized"].to_list() == [None, True]
+
+
+def test_a_table_written_before_there_were_attacks_is_read(tmp_path):
+    table = to_table([PROBE, ROBUST])
+    table.drop(ADDED).write_parquet(tmp_path / "rows.parquet")
+    assert read_table(tmp_path / "rows.parquet", COLUMNS).equals(table)
+    assert read_table(tmp_path / "rows.parquet", ["value", "rho"]).columns == ["value", "rho"]
+    table.drop("value").write_parquet(tmp_path / "other.parquet")
+    with pytest.raises(InputError, match="lacks the columns value"):
+        read_table(tmp_path / "other.parquet", COLUMNS)
 
 
 def test_what_is_no_such_table_is_refused(tmp_path):

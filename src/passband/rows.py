@@ -19,18 +19,24 @@ COLUMNS = pl.Schema(
         "run": pl.String(),  # the trained network: a run's id, or the hash of a foreign model's weights
         "seed": pl.Int64(),
         "epoch": pl.Int64(),  # empty for a finished model
-        "subset": pl.String(),  # "train" or "test"
+        "subset": pl.String(),  # "train" or "test"; empty for what is measured of the network itself
         "component": pl.String(),  # "full", "lfc" or "hfc"
         "radius": pl.Float64(),  # index units; empty for "full"
         "amplitude": pl.String(),  # the policy applied to the component
+        "attack": pl.String(),  # what made the perturbation, such as "PGD-20"
+        "band": pl.String(),  # the frequencies it was held to, such as "low:8"; empty for all
         "norm": pl.String(),  # "l2" or "linf", of a perturbation
         "epsilon": pl.Float64(),  # its bound on the [0, 1] pixel scale
+        "rho": pl.Float64(),  # how strongly the first kernels were smoothed; empty if it was not asked
+        "normalized": pl.Boolean(),  # whether the smoothed kernels were scaled back
         "metric": pl.String(),
         "value": pl.Float64(),
         "count": pl.Int64(),  # the samples that the value rests on
         "class": pl.String(),  # empty for all classes together
     }
 )
+
+ADDED = ("attack", "band", "rho", "normalized")  # columns that tables written by version 0.1 do not have
 
 SAMPLE_COLUMNS = pl.Schema(
     {
@@ -44,6 +50,19 @@ SAMPLE_COLUMNS = pl.Schema(
     }
 )
 
+ATTACK_COLUMNS = pl.Schema(
+    {
+        "sample": pl.Int64(),  # position in the data set
+        "label": pl.Int64(),
+        "attack": pl.String(),  # its settings in short, such as "PGD-20"
+        "norm": pl.String(),
+        "epsilon": pl.Float64(),  # 0 for the whole image
+        "prediction": pl.Int64(),  # on the image that the sample was left with
+        "robust": pl.Boolean(),  # right on the whole image, and not broken up to this epsilon
+        "distance": pl.Float32(),  # of that image from the original, in the norm
+    }
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -52,7 +71,7 @@ class Row:
     run: str
     seed: int | None = None
     epoch: int | None = None
-    subset: str
+    subset: str | None
     metric: str
     value: float
     count: int
@@ -74,6 +93,27 @@ class RobustnessRow(Row):
 
     norm: str
     epsilon: float
+    attack: str | None = None
+    band: str | None = None
+    radius: float | None = None
+    rho: float | None = None
+    normalized: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CounterexampleRow(ProbeRow):
+    """How many samples are answered otherwise than one of their components, and how far apart the two are."""
+
+    norm: str | None = None
+    epsilon: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelRow(Row):
+    """What the kernels of a network's first convolution look like; `count` is how many filters it has."""
+
+    rho: float
+    normalized: bool
 
 
 def to_table(rows: Iterable[Row]) -> pl.DataFrame:
@@ -93,6 +133,8 @@ def to_table(rows: Iterable[Row]) -> pl.DataFrame:
 def read_table(path: Path, columns: Iterable[str]) -> pl.DataFrame:
     """Read a Parquet table that passband wrote.
 
+    Columns that an earlier version did not write yet are filled with nulls.
+
     Raises:
         InputError: If the file is missing, is not Parquet, or lacks one of `columns`.
     """
@@ -103,6 +145,11 @@ def read_table(path: Path, columns: Iterable[str]) -> pl.DataFrame:
         table = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path} cannot be read as Parquet: {error}") from error
+    table = table.with_columns(
+        pl.lit(None, dtype=COLUMNS[name]).alias(name)
+        for name in ADDED
+        if name in names and name not in table.columns
+    )
     missing = [name for name in names if name not in table.columns]
     if missing:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; has {', '.join(table.columns)}")

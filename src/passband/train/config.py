@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
+from passband.attacks.settings import REACH
 from passband.errors import InputError, UnknownNameError
 from passband.files import digest
 from passband.frequency.fourier import corner_radius
@@ -19,8 +20,6 @@ from passband.types import Amplitude, Component
 
 Precision = Literal["32", "bf16-mixed", "16-mixed"]
 """What the network computes in: float32, or bfloat16 or float16 where that is safe, with float32 weights."""
-
-ATTACK_REACH = 2.5  # steps times their size, in epsilons, where no size is given (Madry et al. 2018)
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ class RunConfig:
             unused = ("attack_steps", "attack_step_size", "attack_random_start")
             changes |= {name: getattr(own, name) for name in unused}
         elif self.attack_step_size is None:
-            changes["attack_step_size"] = ATTACK_REACH * self.adversarial / self.attack_steps
+            changes["attack_step_size"] = REACH * self.adversarial / self.attack_steps
         if self.component is None:
             changes["amplitude"] = own.amplitude
         else:

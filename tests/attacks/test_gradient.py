@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from itertools import pairwise
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from passband.attacks import fgsm, pgd
+from passband.attacks import Band, fgsm, pgd
 from passband.errors import InputError, UnknownNameError
 from passband.models.catalog import build_model
 from passband.models.weights import weights_hash
@@ -39,16 +40,29 @@ def loss(model: nn.Module, images: torch.Tensor) -> float:
         return F.cross_entropy(model(images), LABELS).item()
 
 
-@settings(max_examples=20)
+@settings(max_examples=25)
 @given(
     norm=st.sampled_from(["linf", "l2"]),
     epsilon=st.floats(0, 1) | st.lists(st.floats(0, 1, width=32), min_size=6, max_size=6).map(torch.tensor),
     step_size=st.none() | st.floats(0, 3),
     random_start=st.booleans(),
+    restarts=st.integers(1, 2),
+    band=st.none() | st.builds(Band, st.sampled_from(["low", "high"]), st.floats(0, 6)),
 )
-def test_it_stays_in_the_ball_and_in_the_range(model, images, norm, epsilon, step_size, random_start):
+def test_it_stays_in_the_ball_and_in_the_range(
+    model, images, norm, epsilon, step_size, random_start, restarts, band
+):
     adversarial = pgd(
-        model, images, LABELS, epsilon, norm=norm, steps=3, step_size=step_size, random_start=random_start
+        model,
+        images,
+        LABELS,
+        epsilon,
+        norm=norm,
+        steps=3,
+        step_size=step_size,
+        restarts=restarts,
+        random_start=random_start,
+        band=band,
     )
     assert adversarial.shape == images.shape
     assert adversarial.min() >= 0
@@ -65,6 +79,54 @@ def test_a_bound_for_each_image_is_that_bound_for_each(model, images):
             alone = pgd(model, images[one], LABELS[one], bound, norm=norm, steps=3, random_start=False)
             torch.testing.assert_close(together[one], alone, rtol=0, atol=1e-6)
     assert torch.equal(together[0], images[0])
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("band", [Band("low", 2), Band("high", 2)], ids=str)
+def test_a_perturbation_held_to_a_band_lies_in_it_and_uses_the_ball(model, images, norm, band):
+    gray = images / 2 + 0.25  # nothing is cut to [0, 1]
+    changes = [pgd(model, gray, LABELS, 0.1, norm=norm, steps=4, band=band) - gray]
+    if norm == "linf":
+        changes.append(fgsm(model, gray, LABELS, 0.1, band=band) - gray)
+    for change in changes:
+        torch.testing.assert_close(band.project(change), change, rtol=0, atol=1e-6)
+        assert (length(change, norm) > 0.095).all()
+        assert (length(change, norm) < 0.1 + 1e-6).all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_only_the_cut_to_the_range_leaks_out_of_a_band(model, images, norm):
+    band = Band("low", 2)
+    change = pgd(model, images, LABELS, 0.1, norm=norm, steps=4, band=band) - images
+    outside = (change - band.project(change)).square().sum((1, 2, 3)) / change.square().sum((1, 2, 3))
+    assert 0 < outside.max() < 0.2
+
+
+def test_a_band_is_a_weaker_attack_than_all_frequencies_and_not_a_feeble_one(model, images):
+    whole, low = (
+        loss(model, pgd(model, images, LABELS, 0.1, steps=10, random_start=False, band=band))
+        for band in (None, Band("low", 4))
+    )
+    assert loss(model, images) < low < whole
+
+
+def test_each_image_gets_the_first_start_that_fools_the_model():
+    torch.manual_seed(4)
+    model, images = nn.Sequential(nn.Flatten(), nn.Linear(48, 4)), torch.rand(20, 3, 4, 4)
+    labels = model(images).argmax(dim=1)
+
+    def starts(restarts: int) -> torch.Tensor:
+        """Random images in the ball."""
+        generator = torch.Generator().manual_seed(3)
+        return pgd(model, images, labels, 0.1, steps=1, step_size=0.0, restarts=restarts, generator=generator)
+
+    tries = [starts(restarts) for restarts in range(1, 9)]
+    fooled = torch.stack([model(tried).argmax(dim=1) != labels for tried in tries])
+    assert 0 < fooled[0].sum() < fooled[-1].sum()
+    assert (fooled.int().diff(dim=0) >= 0).all()  # once fooled, the image is kept
+    for (before, after), done in zip(pairwise(tries), fooled, strict=False):
+        assert torch.equal(before[done], after[done])
+        assert not torch.equal(before[~done], after[~done])
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -224,7 +286,22 @@ def test_foolbox_gives_the_same_images(model, images, monkeypatch):
         ),
         ({"step_size": -1.0}, InputError, "step_size must be 0 or positive"),
         ({"steps": 0}, InputError, "an attack needs at least one step, got 0"),
+        ({"restarts": 0}, InputError, "an attack needs at least one start, got 0"),
+        (
+            {"epsilon": 8.0},
+            InputError,
+            "epsilon must be at most 1 in linf, .* got 8. Pixels are .* write 8/255",
+        ),
+        (
+            {"epsilon": torch.tensor([0.1] * 5 + [2])},
+            InputError,
+            "epsilon must be at most 1 in linf, .* got 2",
+        ),
+        ({"epsilon": 16.0, "norm": "l2"}, InputError, "epsilon must be at most 15.4919 in l2"),
+        ({"band": Band("low", 7)}, InputError, "the radius of band 'low:7' is not below the corner"),
         ({"norm": "l1"}, UnknownNameError, "no norm named 'l1'"),
+        ({"images": torch.ones(6, 3, 8, 10, dtype=torch.uint8)}, InputError, "images / 255"),
+        ({"images": torch.ones(3, 8, 10)}, InputError, r"must have shape \(batch, channels, height, width\)"),
         ({"labels": LABELS[:5]}, InputError, "as many labels as images are needed, got 5 and 6"),
         (
             {"images": torch.full((6, 3, 8, 10), 1.5)},
@@ -245,5 +322,7 @@ def test_a_model_without_a_gradient_is_refused(images):
         def forward(self, pixels):
             return pixels.detach().mean((2, 3))
 
-    with pytest.raises(InputError, match="the model has no gradient with respect to its images"):
-        fgsm(Rounds(), images, LABELS % 3, 0.1)
+    trained = nn.Sequential(Rounds(), nn.Linear(3, 3))  # its weights have gradients
+    for model in (Rounds(), trained):
+        with pytest.raises(InputError, match="the model has no gradient with respect to its images"):
+            fgsm(model, images, LABELS % 3, 0.1)

@@ -1,0 +1,153 @@
+"""Where a perturbation may lie: in a ball, in a band of frequencies, and only where the image stays an image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from passband.attacks.settings import Band, check_epsilon
+from passband.errors import InputError
+from passband.types import Batch, Norm
+
+Bound = float | Float[Tensor, " batch"]
+"""One number for all images, or one for each."""
+
+TURNS = 3  # of cutting to the linf ball and projecting on a band (docs/decisions/0008-attacks.md)
+ROUNDING = 5e-7  # of a pixel that is moved and cut, on the [0, 1] scale in float32
+
+
+@dataclass(frozen=True, eq=False)
+class Ball:
+    """The perturbations that an attack may choose from.
+
+    Attributes:
+        radius: The largest allowed, on the [0, 1] pixel scale: one number for all images, or one for each.
+        norm: How a perturbation is measured.
+        band: The frequencies that it may have; None is all of them.
+    """
+
+    radius: Float[Tensor, "#batch 1 1 1"]
+    norm: Norm
+    band: Band | None = None
+
+    def of(self, kept: Bool[Tensor, " batch"] | Int64[Tensor, " kept"]) -> Ball:
+        """Return the ball of some of the images."""
+        return self if len(self.radius) == 1 else replace(self, radius=self.radius[kept])
+
+    def ascent(self, gradient: Batch) -> Batch:
+        """Return the perturbation of length 1 along which to step.
+
+        Without a band it is the steepest ascent. In a band and linf, where the steepest has no closed form, it is the
+        sign of the gradient's component, projected again and scaled to length 1.
+        """
+        if self.band is None:
+            return _direction(gradient, self.norm)
+        inside = self.band.project(gradient)
+        if self.norm == "linf":
+            inside = self.band.project(inside.sign())
+        return inside / _at_least_tiny(_lengths(inside, self.norm))
+
+    def confined(self, images: Batch, change: Batch) -> Batch:
+        """Return `images + change` with the change brought into band and ball, then the pixels into [0, 1].
+
+        The change is cut to the ball in linf and shrunk to it in l2. In a band and l2 it is projected and then shrunk,
+        which is exact; in linf it is cut and projected in turns, a few times, and what still sticks out is shrunk, since
+        what is shrunk stays in the band. The final cut to [0, 1] keeps a perturbation in the ball, because each pixel
+        that is cut comes closer to its image's, but it leaks out of the band.
+        """
+        if self.norm == "linf":
+            change = change.clamp(-self.radius, self.radius)
+        if self.band is not None:
+            change = self.band.project(change)
+            for _ in range(TURNS - 1 if self.norm == "linf" else 0):
+                change = self.band.project(change.clamp(-self.radius, self.radius))
+        if self.norm == "l2" or self.band is not None:
+            change = change * (self.radius / _at_least_tiny(_lengths(change, self.norm))).clamp_max(1)
+        return (images + change).clamp(0, 1)
+
+    def start(self, images: Batch, draw: Batch) -> Batch:
+        """Return where an attack starts.
+
+        Args:
+            images: Pixels in [0, 1].
+            draw: Perturbations in the ball of radius 1, as `draw_in_ball` gives them. In a band their components
+                are scaled up to the length of the whole, or the start would hardly differ from the image.
+        """
+        if self.band is not None:
+            inside = self.band.project(draw)
+            draw = inside * (_lengths(draw, self.norm) / _at_least_tiny(_lengths(inside, self.norm)))
+        return self.confined(images, draw * self.radius)
+
+    def verify(self, images: Batch, adversarial: Batch) -> Float[Tensor, " batch"]:
+        """Return how far images have been moved, once it is certain that all of them are in ball and range.
+
+        Raises:
+            RuntimeError: If one is not: whatever made it has a bug.
+        """
+        moved = _lengths(adversarial.double() - images.double(), self.norm).flatten()
+        slack = ROUNDING * (1 if self.norm == "linf" else math.sqrt(images[0].numel()))
+        lowest, highest = torch.aminmax(adversarial)
+        if not (moved <= self.radius.flatten() + slack).all() or not (lowest >= 0 and highest <= 1):
+            raise RuntimeError(
+                f"an attack left its bounds: {moved.max():.6g} from its image in {self.norm} where {self.radius.max():.6g} "
+                f"is allowed, pixels from {lowest:.6g} to {highest:.6g}"
+            )
+        return moved.to(images.dtype)
+
+
+def draw_in_ball(images: Batch, norm: Norm, generator: torch.Generator | None) -> Batch:
+    """Return perturbations that are uniform in the ball of radius 1, shaped like `images`."""
+    if norm == "linf":
+        return torch.empty_like(images).uniform_(-1, 1, generator=generator)
+    outward = _direction(torch.empty_like(images).normal_(generator=generator), norm)
+    share = torch.empty_like(images[:, :1, :1, :1]).uniform_(generator=generator)
+    return outward * share ** (1 / images[0].numel())
+
+
+def radius_of(epsilon: Bound, norm: Norm, images: Batch) -> Float[Tensor, "#batch 1 1 1"]:
+    """Return epsilon in a shape that multiplies images.
+
+    Raises:
+        InputError: If it is not one number, or one for each image, or as `check_epsilon`.
+    """
+    numbers = per_image("epsilon", epsilon, images)
+    extremes = numbers.aminmax() if isinstance(epsilon, Tensor) else (epsilon,)
+    for value in extremes:
+        check_epsilon(float(value), norm, images[0].numel())
+    return numbers
+
+
+def per_image(what: str, value: Bound, images: Batch) -> Float[Tensor, "#batch 1 1 1"]:
+    """Return a bound in a shape that multiplies images.
+
+    Raises:
+        InputError: If it is negative or not finite, or not one number, or one for each image.
+    """
+    numbers = torch.as_tensor(value, dtype=images.dtype, device=images.device).reshape(-1, 1, 1, 1)
+    if len(numbers) not in (1, len(images)):
+        raise InputError(
+            f"{what} must be one number, or one for each of {len(images)} images, got {len(numbers)}"
+        )
+    if not (numbers >= 0).all() or not numbers.max() < math.inf:
+        raise InputError(f"{what} must be 0 or positive, got {value}")
+    return numbers
+
+
+def _direction(gradient: Batch, norm: Norm) -> Batch:
+    """Return the steepest ascent of length 1."""
+    if norm == "linf":
+        return gradient.sign()
+    return gradient / _at_least_tiny(_lengths(gradient, norm))
+
+
+def _lengths(change: Batch, norm: Norm) -> Float[Tensor, "batch 1 1 1"]:
+    flat = change.flatten(1)
+    return (flat.abs().amax(dim=1) if norm == "linf" else flat.norm(dim=1))[:, None, None, None]
+
+
+def _at_least_tiny(lengths: Tensor) -> Tensor:
+    return lengths.clamp_min(torch.finfo(lengths.dtype).tiny)

@@ -1,0 +1,199 @@
+"""FGSM and PGD: up the gradient of the loss, within a ball around the image."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from passband.attacks.ball import Ball, Bound, draw_in_ball, per_image, radius_of
+from passband.attacks.settings import REACH, Band
+from passband.errors import InputError, UnknownNameError
+from passband.frequency.fourier import check_images
+from passband.types import Batch, Labels, Logits, Norm
+
+
+def fgsm(
+    model: nn.Module, images: Batch, labels: Labels, epsilon: Bound, *, band: Band | None = None
+) -> Batch:
+    """Return adversarial images after one step of size epsilon along the sign of the loss's gradient.
+
+    Args:
+        model: Takes [0, 1] pixels and returns logits.
+        images: Pixels in [0, 1].
+        labels: The true classes.
+        epsilon: The largest change of any pixel, on the [0, 1] scale.
+        band: The frequencies that the change may have: see `pgd`.
+
+    Returns:
+        Images in [0, 1], shaped like `images`, none further than epsilon from them.
+
+    Raises:
+        InputError: As `pgd`.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+        >>> images = torch.rand(5, 3, 2, 2)
+        >>> adversarial = fgsm(model, images, torch.zeros(5, dtype=torch.int64), epsilon=8 / 255)
+        >>> bool((adversarial - images).abs().max() <= 8 / 255 + 1e-6)
+        True
+
+    Source:
+        Goodfellow et al. 2015; section 6 of the paper attacks with it.
+    """
+    return pgd(model, images, labels, epsilon, steps=1, step_size=epsilon, random_start=False, band=band)
+
+
+def pgd(
+    model: nn.Module,
+    images: Batch,
+    labels: Labels,
+    epsilon: Bound,
+    *,
+    norm: Norm = "linf",
+    steps: int = 10,
+    step_size: Bound | None = None,
+    restarts: int = 1,
+    random_start: bool = True,
+    band: Band | None = None,
+    generator: torch.Generator | None = None,
+) -> Batch:
+    """Return adversarial images after projected gradient ascent on the cross-entropy.
+
+    Args:
+        model: Takes [0, 1] pixels and returns logits.
+        images: Pixels in [0, 1].
+        labels: The true classes.
+        epsilon: The bound on the change, on the [0, 1] scale.
+        norm: How a change is measured: its largest pixel (`"linf"`), or its length over all pixels (`"l2"`).
+        steps: Number of steps.
+        step_size: Length of a step in that norm; None is `2.5 * epsilon / steps`, with which the attack can
+            cross the ball (Madry et al. 2018).
+        restarts: How often to start. Each image is given the result of the first start that fools the model, or
+            of the last one if none does.
+        random_start: Whether to start anywhere in the ball, and not at the images.
+        band: The frequencies that the change may have. After each step it is projected on them and shrunk into
+            the ball; what is cut off pixels that would leave [0, 1] is the one thing that may lie outside the band.
+        generator: Draws the starts, on the device of the images; None is torch's global generator.
+
+    Returns:
+        Images in [0, 1], shaped like `images`, none further than epsilon from them.
+
+    Raises:
+        InputError: If images are not a batch of floating-point pixels in [0, 1], epsilon is negative or larger than
+            the distance of any two images, a number is negative or not finite, there are no steps or starts, the
+            band's radius is not below the corner, labels and images do not fit together, or the model has no
+            gradient with respect to its images.
+        UnknownNameError: If there is no such norm.
+
+    Source:
+        Madry et al. 2018; section 5.1 of the paper trains with it, section 6 attacks with it.
+    """
+    check_attacked(images, labels, norm)
+    for what, number in (("step", steps), ("start", restarts)):
+        if number < 1:
+            raise InputError(f"an attack needs at least one {what}, got {number}")
+    if band is not None:
+        band.check((images.shape[-2], images.shape[-1]))
+    ball = Ball(radius_of(epsilon, norm, images), norm, band)
+    step = REACH * ball.radius / steps if step_size is None else per_image("step_size", step_size, images)
+    with attacking(model):
+        images = images.detach().clone()  # a tensor made in inference mode can have no gradient
+        adversarial, left = images, torch.arange(len(images), device=images.device)
+        for restart in range(restarts):
+            if restart > 0:
+                left = left[_is_right(model, adversarial[left], labels[left])]
+                if len(left) == 0:
+                    break
+            some, inside = images[left], ball.of(left)
+            moved = some
+            if random_start:
+                moved = inside.start(some, draw_in_ball(some, norm, generator))
+            for _ in range(steps):
+                _, gradient = loss_gradient(model, moved, labels[left])
+                moved = climb(some, moved, gradient, step if len(step) == 1 else step[left], inside)
+            adversarial = adversarial.index_copy(0, left, moved)
+    return adversarial
+
+
+def climb(images: Batch, adversarial: Batch, gradient: Batch, step: Tensor, ball: Ball) -> Batch:
+    """Return adversarial images one step further up the gradient, and back in the ball around `images`."""
+    return ball.confined(images, adversarial + step * ball.ascent(gradient) - images)
+
+
+def loss_gradient(model: nn.Module, images: Batch, labels: Labels) -> tuple[Logits, Batch]:
+    """Return the logits, and how each image's own cross-entropy changes with its pixels.
+
+    Nothing else is differentiated, so parameters keep their gradients. Gradients must be enabled.
+
+    Raises:
+        InputError: If the model has no gradient with respect to its images.
+    """
+    images = images.detach().requires_grad_()
+    logits = model(images)
+    gradient = None
+    if logits.requires_grad:
+        loss = F.cross_entropy(logits, labels, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, images, allow_unused=True)
+    if gradient is None:
+        raise InputError(
+            "the model has no gradient with respect to its images, so it cannot be attacked with one"
+        )
+    return logits.detach(), gradient
+
+
+def check_attacked(images: Tensor, labels: Labels, norm: Norm) -> None:
+    """Refuse what no attack can start from.
+
+    Raises:
+        InputError: If images are not a batch of floating-point pixels in [0, 1], or labels are not as many.
+        UnknownNameError: If there is no such norm.
+    """
+    if norm not in get_args(Norm):
+        raise UnknownNameError("norm", norm, get_args(Norm))
+    check_images(images)
+    if images.dim() != 4:
+        raise InputError(
+            f"images to attack must have shape (batch, channels, height, width), got {tuple(images.shape)}"
+        )
+    if len(images) != len(labels):
+        raise InputError(f"as many labels as images are needed, got {len(labels)} and {len(images)}")
+    lowest, highest = torch.aminmax(images)
+    if not (lowest >= 0 and highest <= 1):
+        raise InputError(f"pixels must be in [0, 1], got {lowest:.3g} to {highest:.3g}")
+
+
+@contextmanager
+def attacking(model: nn.Module) -> Generator[None]:
+    """Enable gradients, put every module of a model into evaluation mode, and leave each as it was."""
+    training = [module for module in model.modules() if module.training]
+    try:
+        for module in training:
+            module.training = False  # not .eval(), which exported programs refuse
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Generator[None]:
+    """Let no parameter require a gradient, and leave each as it was: an attack is about a fifth faster on a CPU."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def _is_right(model: nn.Module, images: Batch, labels: Labels) -> Tensor:
+    with torch.no_grad():
+        return model(images).argmax(dim=1) == labels

@@ -1,0 +1,263 @@
+"""Robust accuracy: what is left of a model's accuracy under an attack, at several epsilons, and what the attack changed.
+
+The numbers are those of the plain way, which attacks every sample at every epsilon; only less is computed. A sample that is
+wrong from the start is not attacked. One that is fooled at any iterate of an attack is done, and fooled at every larger
+epsilon too, since a smaller perturbation is allowed there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from passband.attacks.gradient import attacking, frozen
+from passband.attacks.settings import Attack, check_epsilon
+from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
+from passband.data.dataset import ImageDataset
+from passband.environment import choose_device
+from passband.errors import InputError
+from passband.models.pixels import PixelModel, as_pixel_model, check_fits, check_logits, evaluating
+from passband.robustness.ledger import Ledger
+from passband.robustness.pursuit import Caught, Targets, pursue
+from passband.rows import RobustnessRow
+from passband.types import Labels, Progress
+
+# On a CPU: with gradients it is a network's features that must stay in the cache, and they are as many for gray images.
+PIXELS_IN_BATCH = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class AttackOutcome:
+    """What an attack leaves of each sample, and what it changed.
+
+    Attributes:
+        attack: The attack.
+        epsilons: Ascending bounds on the perturbation, on the [0, 1] pixel scale, each once.
+        samples: Positions in the data set, shaped (samples,).
+        labels: The true classes, shaped (samples,).
+        correct: Whether the model is right on the original, shaped (samples,).
+        predictions: The answer to the image that each sample was left with, shaped (epsilons, samples): the original if it
+            was wrong from the start; the first that fooled the model, at this epsilon or a smaller one; else the
+            attack's last.
+        distance: Of that image from the original in the attack's norm, shaped (epsilons, samples).
+        radial: Share of a perturbation's energy at radius 0, 1, 2, ... to the corner, mean over the attacked samples that
+            were changed, shaped (epsilons, n_radii); sums to 1, or is 0 where none was changed.
+        power: Mean power spectrum of the perturbation over attacked samples and channels, orthonormal transform, [0, 1]
+            pixels; the zero frequency is in the middle, at [height // 2, width // 2]. Shaped (epsilons, height, width).
+        images: The images that the samples were left with, shaped (epsilons, samples, channels, height, width); None if
+            they were not to be kept.
+        seconds: Wall time.
+    """
+
+    attack: Attack
+    epsilons: tuple[float, ...]
+    samples: Int64[Tensor, " samples"]
+    labels: Labels
+    correct: Bool[Tensor, " samples"]
+    predictions: Int64[Tensor, "epsilons samples"]
+    distance: Float[Tensor, "epsilons samples"]
+    radial: Float[Tensor, "epsilons n_radii"]
+    power: Float[Tensor, "epsilons height width"]
+    images: Float[Tensor, "epsilons samples channels height width"] | None
+    seconds: float
+
+    @property
+    def robust(self) -> Bool[Tensor, "epsilons samples"]:
+        """Whether the model is right on each sample and stays so, at each epsilon and all smaller ones."""
+        return self.predictions == self.labels
+
+
+def evaluate_attack(
+    model: nn.Module,
+    dataset: ImageDataset,
+    attack: Attack,
+    epsilons: Sequence[float],
+    *,
+    order: Int64[Tensor, " samples"] | None = None,
+    after: AttackOutcome | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    keep_images: bool = False,
+    progress: Progress | None = None,
+) -> AttackOutcome:
+    """Attack a model at several epsilons; the means of `robust` are its robust accuracies.
+
+    Args:
+        model: A classifier of [0, 1] pixels.
+        dataset: Labelled images of the size that the model takes.
+        attack: The attack.
+        epsilons: Bounds on the perturbation, on the [0, 1] pixel scale, in any order, each once.
+        order: Positions of the samples to attack; None takes all.
+        after: An earlier outcome on the same samples, in the same norm, that has kept its images. What that attack has
+            broken counts as broken and is not attacked again, so that robust accuracy is that under the worse of
+            the two and never higher than under the earlier one.
+        batch_size: Images at a time; None chooses by size and device. It does not change the result of FGSM and PGD;
+            AutoAttack draws for a batch.
+        device: See `passband.environment.choose_device`.
+        seed: Decides all that is drawn. A random start depends on it, the sample's position, epsilon and the number of
+            the restart, and on nothing else.
+        keep_images: Whether to keep the images; they take four bytes a pixel, sample and epsilon.
+        progress: Called along the way.
+
+    Raises:
+        InputError: If model, data and settings do not fit together, or the model has no gradient with respect to its
+            images.
+        MissingDependencyError: If the attack is AutoAttack and pyautoattack is not installed.
+
+    Source:
+        Wang et al. 2020, section 6, with a fixed epsilon and all samples, where the released code searches for the
+        smallest epsilon on 100 of them.
+    """
+    pixels, place = as_pixel_model(model), choose_device(device)
+    check_fits(pixels, dataset)
+    bounds = _checked_epsilons(epsilons, attack, dataset)
+    samples = torch.arange(len(dataset)) if order is None else order.cpu()
+    if after is not None:
+        _check_after(after, samples, attack, bounds)
+    size = choose_batch_size(batch_size, dataset, place)
+    if batch_size is None and place.type == "cpu":
+        size = min(size, max(PIXELS_IN_BATCH // (dataset.size[0] * dataset.size[1]), SMALLEST_BATCH))
+
+    start = time.perf_counter()
+    pixels.to(place)
+    clean = _predict(pixels, dataset, samples, size, place)
+    ledger = Ledger(attack.norm, bounds, dataset, samples, clean, keep_images=keep_images)
+    standing = torch.full_like(samples, len(bounds)) if after is None else _standing(after, bounds)
+    targets = Targets(dataset, samples, torch.where(ledger.correct, standing, 0), place)
+    done = int((targets.levels == 0).sum())
+    with attacking(pixels), frozen(pixels):
+        for caught in pursue(pixels, targets, attack, torch.tensor(bounds), seed=seed, batch_size=size):
+            ledger.record(caught)
+            fooled = caught.predictions.cpu() != ledger.labels[caught.rows.cpu()]
+            done += int((fooled | (caught.levels.cpu() + 1 == targets.levels[caught.rows.cpu()])).sum())
+            if progress:
+                progress("attack", done, len(samples))
+    if after is not None:
+        _take_over(after, targets, ledger)
+    return AttackOutcome(
+        attack=attack,
+        epsilons=bounds,
+        samples=samples,
+        labels=ledger.labels,
+        correct=ledger.correct,
+        predictions=ledger.predictions,
+        distance=ledger.distance,
+        radial=ledger.radial(),
+        power=ledger.power(),
+        images=ledger.images,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def attack_rows(
+    outcome: AttackOutcome, dataset: ImageDataset, *, run: str, seed: int | None = None
+) -> Iterator[RobustnessRow]:
+    """Yield the measurements that an outcome holds.
+
+    `robust-accuracy` at epsilon 0, where it is the clean accuracy, and at each epsilon, for all samples and for each
+    class; `perturbation-energy` at each epsilon and whole radius, the mean share of a perturbation's energy there.
+    """
+    row = partial(
+        RobustnessRow,
+        run=run,
+        seed=seed,
+        subset=dataset.subset,
+        norm=outcome.attack.norm,
+        attack=outcome.attack.label,
+        band=None if outcome.attack.band is None else str(outcome.attack.band),
+    )
+    measured = {0.0: outcome.correct, **dict(zip(outcome.epsilons, outcome.robust, strict=True))}
+    for epsilon, robust in measured.items():
+        accuracy = partial(row, epsilon=epsilon, metric="robust-accuracy")
+        yield accuracy(value=robust.double().mean().item(), count=len(robust))
+        for label, name in enumerate(dataset.classes):
+            those = robust[outcome.labels == label]
+            if len(those):
+                yield accuracy(value=those.double().mean().item(), count=len(those), class_name=name)
+    attacked = int(outcome.correct.sum())
+    for epsilon, shares in zip(outcome.epsilons, outcome.radial.tolist(), strict=True):
+        if not any(shares):
+            continue  # nothing was changed, so there is no energy to speak of
+        for radius, share in enumerate(shares):
+            yield row(
+                epsilon=epsilon, metric="perturbation-energy", radius=radius, value=share, count=attacked
+            )
+
+
+def _checked_epsilons(epsilons: Sequence[float], attack: Attack, dataset: ImageDataset) -> tuple[float, ...]:
+    """Return the epsilons in ascending order.
+
+    Raises:
+        InputError: If there are none, one comes twice or is impossible, or the attack's band does not fit the images.
+    """
+    bounds = tuple(sorted(float(epsilon) for epsilon in epsilons))
+    if not bounds:
+        raise InputError("at least one epsilon is needed, such as 8/255, got none")
+    if len(set(bounds)) < len(bounds):
+        raise InputError(f"each epsilon is measured once, got {', '.join(f'{e:g}' for e in bounds)}")
+    for epsilon in bounds:
+        check_epsilon(epsilon, attack.norm, dataset.images[0].numel())
+    if attack.band is not None:
+        attack.band.check(dataset.size)
+    return bounds
+
+
+def _predict(
+    model: PixelModel,
+    dataset: ImageDataset,
+    samples: Int64[Tensor, " samples"],
+    batch_size: int,
+    device: torch.device,
+) -> Int64[Tensor, " samples"]:
+    """Return the model's answers to the originals."""
+    with evaluating(model):
+        return torch.cat(
+            [
+                check_logits(model, model(part.images), len(dataset.classes)).argmax(dim=1).cpu()
+                for part in batches(dataset, batch_size=batch_size, device=device, order=samples)
+            ]
+        )
+
+
+def _check_after(
+    after: AttackOutcome, samples: Int64[Tensor, " samples"], attack: Attack, bounds: tuple[float, ...]
+) -> None:
+    """Refuse an earlier outcome that says nothing about this attack.
+
+    Raises:
+        InputError: If samples or norm differ, an epsilon is missing, or the images were not kept.
+    """
+    if not torch.equal(after.samples, samples):
+        raise InputError("an attack can only follow one on the same samples in the same order")
+    if after.attack.norm != attack.norm:
+        raise InputError(f"an attack in {attack.norm} cannot follow one in {after.attack.norm}")
+    if missing := [f"{epsilon:g}" for epsilon in bounds if epsilon not in after.epsilons]:
+        raise InputError(f"the earlier attack was not measured at epsilon {', '.join(missing)}")
+    if after.images is None:
+        raise InputError("the earlier attack's images are needed: evaluate it with keep_images=True")
+
+
+def _standing(after: AttackOutcome, bounds: tuple[float, ...]) -> Int64[Tensor, " samples"]:
+    """Return how many of the epsilons each sample has withstood in an earlier attack."""
+    return after.robust[[after.epsilons.index(epsilon) for epsilon in bounds]].sum(dim=0)
+
+
+def _take_over(after: AttackOutcome, targets: Targets, ledger: Ledger) -> None:
+    """Enter what only the earlier attack has broken."""
+    assert after.images is not None
+    for level, epsilon in enumerate(ledger.epsilons):
+        index = after.epsilons.index(epsilon)
+        rows = (ledger.correct & ledger.robust[level] & ~after.robust[index]).nonzero()[:, 0]
+        if len(rows):
+            images, _ = targets.load(rows)
+            there = torch.full_like(rows, level)
+            ledger.record(
+                Caught(rows, there, images, after.images[index, rows], after.predictions[index, rows])
+            )
