@@ -1,14 +1,18 @@
 import dataclasses
+import json
 
 import pytest
 import torch
 
 from helpers import Constant, Memory, noise
+from passband.attacks import Attack
+from passband.audit.attacked import AttackPlan
 from passband.audit.classifier import audit
 from passband.audit.compare import compare
 from passband.errors import InputError
 from passband.metrics import holm, mcnemar, paired_counts
 from passband.probe.components import probe_components
+from passband.robustness.evaluate import evaluate_attack
 
 DATA = noise(samples=80, classes=3)
 FIRST, SECOND = Memory(DATA), Constant(0, 3)
@@ -100,3 +104,74 @@ def test_bootstrap_is_repeatable(folders):
     first = compare(*folders, seed=5)
     torch.manual_seed(2)
     assert compare(*folders, seed=5) == first
+
+
+def fgsm(*epsilons: float, name: str = "fgsm", **settings) -> AttackPlan:
+    return AttackPlan(Attack(name, **settings), epsilons, sanity_samples=0)
+
+
+@pytest.fixture
+def attacked(tmp_path):
+    """Return a function that audits a model under attacks, and returns the folder."""
+
+    def call(name, model, *plans):
+        audit(model, DATA, radii=[5], ceiling_samples=0, attacks=plans).save(tmp_path / name)
+        return tmp_path / name
+
+    return call
+
+
+def test_attacks_are_paired_on_the_samples_that_both_were_tried_on(attacked):
+    weaker = Memory(DATA)
+    with torch.no_grad():
+        weaker.weight.mul_(torch.linspace(0.2, 2, 3))
+    models = (FIRST, weaker)
+    folders = [
+        attacked(f"{i}", model, fgsm(4 / 255, 9 / 255), fgsm(0.1, name="pgd", norm="l2", steps=2))
+        for i, model in enumerate(models)
+    ]
+    found = compare(*folders)
+    by_measure = {d.measure: d for d in found.differences}
+    assert {"fgsm@4/255", "fgsm@9/255", "pgd-l2@0.1"} <= by_measure.keys()
+    outcomes = [evaluate_attack(model, DATA, Attack("fgsm"), [4 / 255, 9 / 255]) for model in models]
+    one, two = (outcome.robust[1] for outcome in outcomes)
+    assert paired_counts(one, two) != (0, 0)
+    tested = by_measure["fgsm@9/255"]
+    assert (tested.first, tested.second) == pytest.approx(
+        (one.float().mean().item(), two.float().mean().item())
+    )
+    assert tested.low <= tested.second - tested.first <= tested.high
+    assert mcnemar(*paired_counts(one, two)) <= tested.p <= 1
+    assert found.warnings == ()
+
+
+def test_without_its_samples_an_attack_is_listed_and_not_tested(attacked):
+    folders = [attacked(name, FIRST, fgsm(9 / 255)) for name in "ab"]
+    (folders[1] / "attacks.parquet").unlink()
+    by_measure = {d.measure: d for d in compare(*folders).differences}
+    assert by_measure["fgsm@9/255"].first == by_measure["fgsm@9/255"].second
+    assert by_measure["fgsm@9/255"].p is None
+    assert by_measure["clean"].p is not None
+
+
+def test_other_settings_and_missing_attacks_are_warned_of(attacked):
+    one = attacked("one", FIRST, fgsm(9 / 255, name="pgd", steps=2), fgsm(9 / 255))
+    two = attacked("two", FIRST, fgsm(9 / 255, name="pgd", steps=3))
+    found = compare(one, two)
+    assert found.warnings == (
+        "different settings of pgd: 'PGD-2' and 'PGD-3'",
+        "only one of the two was attacked by fgsm, which is not compared",
+    )
+    assert {d.measure for d in found.differences if "@9/255" in d.measure} == {"pgd@9/255"}
+
+
+def test_cards_from_before_attacks_are_read(attacked):
+    folders = [attacked("new", FIRST, fgsm(9 / 255)), attacked("old", FIRST)]
+    card = json.loads((folders[1] / "card.json").read_text())
+    assert card["schema"] == 1
+    del card["robustness"]
+    (folders[1] / "card.json").write_text(json.dumps(card))
+    for order in (folders, folders[::-1]):
+        found = compare(*order)
+        assert found.pairing == "paired on 80 samples"
+        assert found.warnings == ("only one of the two was attacked by fgsm, which is not compared",)

@@ -2,12 +2,18 @@ import pytest
 import torch
 
 from helpers import Memory, noise
+from passband.attacks import Attack
+from passband.audit.attacked import AttackPlan
 from passband.audit.classifier import audit
-from passband.audit.gate import AT_EPSILON, AT_RADIUS, PLAIN, check, parse_requirement
+from passband.audit.gate import AT_RADIUS, CEILINGS, PLAIN, check, check_planned, parse_requirement
 from passband.errors import InputError
 
 DATA = noise(samples=60)
-AUDIT = audit(Memory(DATA), DATA, radii=[2, 5])
+PLANS = (
+    AttackPlan(Attack("fgsm"), (16 / 255, 0.1), sanity_samples=0),
+    AttackPlan(Attack("pgd", norm="l2", steps=3), (1.0,), sanity_samples=0),
+)
+AUDIT = audit(Memory(DATA), DATA, radii=[2, 5], attacks=PLANS)
 CARD = AUDIT.card
 
 
@@ -19,6 +25,7 @@ CARD = AUDIT.card
         (" clean > 1/2 ", "clean", None, ">", 0.5),
         ("hfc@12.5 < 0.2", "hfc", 12.5, "<", 0.2),
         ("ceiling-linf@8/255 <= 1", "ceiling-linf", 8 / 255, "<=", 1),
+        ("autoattack-l2@0.5 >= 0.3", "autoattack-l2", 0.5, ">=", 0.3),
     ],
 )
 def test_a_requirement_is_read(text, measure, at, relation, bound):
@@ -37,6 +44,8 @@ def test_a_requirement_is_read(text, measure, at, relation, bound):
         ("lcf@8 >= 0.6", "no measure named 'lcf'. Did you mean 'lfc'"),
         ("clean@8 >= 0.6", "clean is one number for the whole audit and takes no '@'"),
         ("lfc >= 0.6", "lfc needs a radius, such as lfc@8"),
+        ("pgd >= 0.6", "pgd needs an epsilon, such as pgd@8/255"),
+        ("pdg@8/255 >= 0.6", "no measure named 'pdg'. Did you mean 'pgd'"),
         ("ceiling-l2 >= 0.6", "ceiling-l2 needs an epsilon, such as ceiling-l2@8/255"),
         ("ceiling-l2@8/0 >= 0.6", "divides by zero"),
     ],
@@ -47,7 +56,8 @@ def test_what_is_no_requirement_is_refused(text, message):
 
 
 @pytest.mark.parametrize(
-    "measure", [*PLAIN, *(f"{m}@5" for m in AT_RADIUS), *(f"{m}@0.1" for m in AT_EPSILON)]
+    "measure",
+    [*PLAIN, *(f"{m}@5" for m in AT_RADIUS), *(f"{m}@0.1" for m in CEILINGS), "fgsm@16/255", "pgd-l2@1"],
 )
 def test_every_measure_can_be_required_and_is_told_apart_from_its_opposite(measure):
     at_least, below = (AUDIT.check(f"{measure} {relation} 0.4") for relation in (">=", "<"))
@@ -72,7 +82,36 @@ def test_values_are_those_of_the_card():
     )
 
 
+def test_a_robust_accuracy_is_that_of_its_attack_and_epsilon():
+    fgsm, pgd = (attacked.outcome.robust.double().mean(dim=1).tolist() for attacked in AUDIT.attacks)
+    assert [AUDIT.check(f"fgsm@{e} >= 0").value for e in ("16/255", "0.1")] == pytest.approx(fgsm)
+    assert AUDIT.check("pgd-l2@1 >= 0").value == pytest.approx(pgd[0])
+    assert 0 < fgsm[0] < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("fgsm@8/255 >= 0.3", "Add --attack fgsm --epsilon 8/255"),
+        ("pgd@1 >= 0.3", "Add --attack pgd --epsilon 1"),
+        ("autoattack-l2@0.5 >= 0.3", "Add --attack autoattack --norm l2 --epsilon 0.5"),
+    ],
+)
+def test_an_attack_that_is_not_asked_for_is_refused_before_the_work(text, advice):
+    with pytest.raises(InputError, match=f"needs an attack that is not asked for. {advice}"):
+        check_planned(parse_requirement(text), PLANS)
+
+
+def test_what_is_asked_for_and_what_is_no_attack_is_not_refused():
+    for text in ("fgsm@16/255 >= 0.3", "pgd-l2@1.0 >= 0", "clean >= 0.5", "lfc@8 >= 0", "ceiling-l2@1 >= 0"):
+        check_planned(parse_requirement(text), PLANS)
+
+
 def test_what_was_not_measured_is_refused():
+    with pytest.raises(InputError, match="did not run; it ran fgsm@16/255, fgsm@0.1, pgd-l2@1"):
+        AUDIT.check("pgd@8/255 >= 0.5")
+    with pytest.raises(InputError, match="did not run; it ran none"):
+        check(parse_requirement("pgd@0.1 >= 0"), {k: v for k, v in CARD.items() if k != "robustness"}, None)
     with pytest.raises(InputError, match="needs radius 4; measured were 2, 5"):
         AUDIT.check("lfc@4 >= 0.5")
     with pytest.raises(InputError, match="needs Corollary 1's ceiling, which this audit left out"):

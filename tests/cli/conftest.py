@@ -50,6 +50,10 @@ def files(tmp_path_factory) -> Path:
     (folder / "model.py").write_text(
         "import torch\n"
         "def good(): return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(768, 3))\n"
+        "def detached():\n"
+        "    class Detached(torch.nn.Sequential):\n"
+        "        def forward(self, images): return super().forward(images).detach()\n"
+        "    return Detached(*good())\n"
         "def not_a_model(): return 3\n"
         "def raises(): raise RuntimeError('no such checkpoint')\n"
         "def gives_text():\n"
@@ -61,6 +65,8 @@ def files(tmp_path_factory) -> Path:
         "        def forward(self, images): return torch.full((len(images), 3), float('nan'))\n"
         "    return Nan()\n"
     )
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    torch.export.save(torch.export.export(network.eval(), (torch.zeros(2, 3, 16, 16),)), folder / "net.pt2")
     (folder / "text.txt").write_text("not an image, not a table")
     (folder / "broken.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{broken}")
     torch.save({"other.weight": torch.zeros(2)}, folder / "other.pth")

@@ -67,6 +67,25 @@ def test_requirements_decide_the_exit_code_and_add_their_radii(audited, tmp_path
     assert (tmp_path / "b" / "card.json").exists()  # the evidence stays
 
 
+def test_attacks_go_into_card_samples_report_and_requirements(audited, tmp_path):
+    ran = audited(
+        "--attack", "fgsm", "pgd", "--epsilon", "0.01", "8/255", "--steps", "2", "--no-sanity",
+        "--attack-samples", "12", "--require", "fgsm@8/255 <= 1", "--require", "pgd@0.01 > 1", "--out", "a",
+    )  # fmt: skip
+    assert ran.code == 1
+    card = json.loads((tmp_path / "a" / "card.json").read_text())
+    assert [(attack["measure"], attack["samples"]) for attack in card["robustness"]] == [
+        ("fgsm", 12),
+        ("pgd", 12),
+    ]
+    table = pl.read_parquet(tmp_path / "a" / "attacks.parquet")
+    assert table["sample"].n_unique() == 12
+    assert "ok     fgsm@8/255 <= 1: " in ran.out
+    assert "FAILED pgd@0.01 > 1: " in ran.out
+    assert "under attack (test, 12 images)" in ran.out
+    assert "Under attack" in (tmp_path / "a" / "report.html").read_text()
+
+
 def test_a_result_is_replaced_only_on_request(audited, tmp_path):
     assert audited("--no-report", "--out", "a").code == 0
     before = (tmp_path / "a" / "card.json").read_text()

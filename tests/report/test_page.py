@@ -1,16 +1,13 @@
 import itertools
 import json
 import re
-import shutil
 import sys
-from collections.abc import Iterator
-from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from pages import HOSTILE, opened, read
 from passband.audit.classifier import audit
 from passband.data.dataset import ImageDataset
 from passband.errors import MissingDependencyError
@@ -18,42 +15,7 @@ from passband.frequency.traces import Trace
 from passband.models.pixels import PixelModel
 from passband.report.page import write_report, write_spectrum_report
 
-HOSTILE = "</script><img src=x onerror=window.hacked=1>'\"{{7*7}}<b>"
 JPEG = Trace("jpeg", (), 8.0, "The images were JPEG & of low quality.")
-VOID = {"meta", "link", "img", "br", "hr", "input"}
-
-
-class Page(HTMLParser):
-    """What a page consists of: its tags with attributes, its text, its charts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.charts: list[dict[str, Any]] = []
-        self.feed(text)
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] != ["script"]:
-            self.text += data
-        elif self.tags[-1][1].get("type") == "application/json":
-            self.charts.append(json.loads(data))
-
-    def all(self, *names: str) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag in names]
 
 
 @pytest.fixture(scope="session")
@@ -68,10 +30,6 @@ def bare(tmp_path_factory, card_of, audit_of):
     return write_report(
         audit_of(card_of(ceiling=False, followers=0), panels=0), tmp_path_factory.mktemp("bare")
     )
-
-
-def read(path) -> Page:
-    return Page(path.read_text(encoding="utf-8"))
 
 
 def test_report_writes_the_page_and_each_figure_twice(ordinary):
@@ -171,6 +129,12 @@ def test_tiny_gray_images_can_be_reported(tmp_path, card_of, audit_of):
     assert "cannot be told: they are too small or too few" in page.text
 
 
+def test_an_audit_without_attacks_says_how_to_measure_robustness(ordinary):
+    text = read(ordinary).text
+    assert "Under attack" not in text
+    assert "--attack pgd --epsilon 8/255 measures it" in text
+
+
 def test_a_real_audit_can_be_reported(tmp_path):
     """The made-up audits of the other tests follow the schema; this one sets it."""
     images = torch.randint(256, (24, 1, 16, 16), dtype=torch.uint8)
@@ -203,39 +167,6 @@ def test_missing_extra_says_what_to_install(module, monkeypatch, tmp_path, card_
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError, match=rf'{module}.*pip install "passband\[report\]"'):
         write_report(audit_of(card_of()), tmp_path)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    quiet = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-    ]
-    with playwright.sync_playwright() as session:
-        launched = session.chromium.launch(
-            executable_path=path, args=[*quiet, "--disable-component-update", "--disable-sync"]
-        )
-        yield launched
-        launched.close()
-
-
-def opened(browser, path, width: int, **options) -> tuple[Any, list[str], list[str]]:
-    """Open a page; return it, the addresses that it asked for, and what it complained about."""
-    tab = browser.new_page(viewport={"width": width, "height": 844}, **options)
-    requests: list[str] = []
-    complaints: list[str] = []
-    tab.on("request", lambda request: requests.append(request.url))
-    tab.on("console", lambda message: complaints.append(message.text))
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.goto(path.as_uri())
-    return tab, requests, complaints
 
 
 @pytest.mark.browser

@@ -10,7 +10,9 @@ def luminance(color: str) -> float:
 
 
 @pytest.mark.parametrize("colors", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("role", ["lfc", "hfc", "full", "energy", "ink", "muted"])
+@pytest.mark.parametrize(
+    "role", ["lfc", "hfc", "full", "energy", "magenta", "violet", "ochre", "ink", "muted"]
+)
 def test_colors_of_text_are_readable(colors, role):
     """WCAG 2.1 AA asks for a contrast of 4.5 for small text."""
     darker, lighter = sorted((luminance(colors[role]), luminance(colors["paper"])))

@@ -15,8 +15,10 @@ from passband.errors import InputError
 from passband.files import read_json
 from passband.frequency.fourier import corner_radius
 from passband.metrics import wilson_interval
+from passband.models.pixels import PixelModel
 from passband.probe.components import Outcome
 from passband.robustness.ceiling import NORMS, Counterexamples, robust_accuracy_ceiling
+from passband.types import Labels
 
 SCHEMA = 1
 CRITICAL_SHARES = {"half": 0.5, "most": 0.95}  # of the clean accuracy
@@ -31,6 +33,39 @@ def interval(correct: Bool[Tensor, " samples"]) -> dict[str, Any]:
     successes, total = int(correct.sum()), len(correct)
     low, high = wilson_interval(successes, total)
     return {"value": successes / total, "low": low, "high": high, "count": total}
+
+
+def describe_model(model: PixelModel, dataset: ImageDataset, run: str) -> dict[str, Any]:
+    """Return what a card says of the model; `run` is the hash of its weights."""
+    return {
+        "name": model.name,
+        "source": model.source,
+        "weights_hash": run,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "outputs": len(dataset.classes),
+    }
+
+
+def describe_data(dataset: ImageDataset, evaluated: int) -> dict[str, Any]:
+    """Return what a card says of the data, of which so many samples were `evaluated`."""
+    return {
+        "name": dataset.name,
+        "source": dataset.source,
+        "subset": dataset.subset,
+        "fingerprint": dataset.fingerprint,
+        "samples": len(dataset),
+        "evaluated": evaluated,
+        "classes": list(dataset.classes),
+        "height": dataset.size[0],
+        "width": dataset.size[1],
+        "channels": dataset.channels,
+    }
+
+
+def baselines(labels: Labels, dataset: ImageDataset) -> dict[str, float]:
+    """Return the accuracies that need no image: of naming the most frequent of `labels`, and of guessing."""
+    counts = torch.bincount(labels, minlength=len(dataset.classes))
+    return {"majority": counts.max().item() / len(labels), "chance": 1 / len(dataset.classes)}
 
 
 def curves(outcome: Outcome, radii: Sequence[float], within: Sequence[float]) -> list[dict[str, Any]]:
@@ -161,6 +196,24 @@ def default_radii(size: tuple[int, int]) -> list[float]:
     scale = corner / corner_radius(32, 32)
     chosen = {1, *(round(radius * scale) for radius in (1, 2, 4, 6, 8, 12, 16, 20))}
     return sorted(radius for radius in chosen if 0 < radius < corner) or [0]
+
+
+def attacks_of(card: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a card says of each attack; none where it was written before cards had attacks."""
+    return card.get("robustness") or []
+
+
+def bound(epsilon: float) -> str:
+    """Return an epsilon as people write it: a short decimal, a whole number of 255ths, or four digits.
+
+    Example:
+        >>> bound(8 / 255), bound(0.03), bound(0.5), bound(0.0123456)
+        ('8/255', '0.03', '0.5', '0.01235')
+    """
+    steps = 255 * epsilon
+    if abs(epsilon - round(epsilon, 2)) > 1e-9 and abs(steps - round(steps)) < 1e-6:
+        return f"{round(steps)}/255"
+    return f"{epsilon:.4g}"
 
 
 def read_card(path: Path) -> dict[str, Any]:

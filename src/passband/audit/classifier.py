@@ -14,8 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from passband.audit import card as cards
+from passband.audit.attacked import Attacked, AttackPlan, check_plans, run_plan
 from passband.audit.followers import Panel, clearest, expected_followers, find_followers, make_panels
 from passband.audit.gate import Verdict, check, parse_requirement
+from passband.audit.robustness import entry, robustness_rows, samples_table
 from passband.audit.spectrum import DataSpectrum, measure_spectrum
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device, describe_environment
@@ -62,6 +64,7 @@ class Audit:
         panels: Figure 2's clearest images, at most eight.
         strip: One image at growing radii.
         spectrum: The data set's.
+        attacks: What each attack that was asked for found.
     """
 
     card: dict[str, Any]
@@ -71,9 +74,14 @@ class Audit:
     panels: tuple[Panel, ...]
     strip: Strip
     spectrum: DataSpectrum
+    attacks: tuple[Attacked, ...] = ()
 
     def save(self, folder: Path | str) -> None:
-        """Write `card.json`, `rows.parquet`, `samples.parquet` and `counterexamples.parquet` into a folder."""
+        """Write the card and the tables into a folder.
+
+        They are `card.json`, `rows.parquet` and `samples.parquet`; `counterexamples.parquet` where the ceiling, and
+        `attacks.parquet` where attacks were asked for.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "card.json", self.card)
@@ -84,6 +92,8 @@ class Audit:
             for norm in NORMS:
                 columns |= {norm: found.distance[norm].numpy(), f"{norm}_radius": found.radius[norm].numpy()}
             pl.DataFrame(columns).write_parquet(folder / "counterexamples.parquet")
+        if self.attacks:
+            samples_table(self.attacks).write_parquet(folder / "attacks.parquet")
 
     def check(self, requirement: str) -> Verdict:
         """Say whether a requirement such as `"lfc@8 >= 0.6"` is met: see `passband.audit.gate`.
@@ -99,6 +109,7 @@ def audit(
     dataset: ImageDataset,
     *,
     radii: Sequence[float] | None = None,
+    attacks: Sequence[AttackPlan] = (),
     amplitude: Amplitude = "max",
     precision: float | None = None,
     ceiling_samples: int | None = None,
@@ -113,6 +124,7 @@ def audit(
         model: A classifier of [0, 1] pixels; `passband.load_model` returns one.
         dataset: Labelled images of the size that the model takes.
         radii: Cut-offs in cycles per image, below the corner; None chooses about eight from the size.
+        attacks: Attacks to run, each at its epsilons, on the samples that were evaluated; the model needs gradients.
         amplitude: What is done to a component before the model sees it: see `passband.rescale`. Corollary 1
             always clips, since a counterexample must be an image.
         precision: Stop as soon as every accuracy's 95% interval is narrower than this; None uses every sample.
@@ -120,7 +132,7 @@ def audit(
             evaluated, 0 leaves it out. It is the slowest part on large images, with one radius a pixel.
         batch_size: Images at a time; it does not change the result. None chooses by size and device.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the model is moved there.
-        seed: Draws the order of the samples where `precision` is given.
+        seed: Draws the order of the samples where `precision` is given, and the random starts of attacks.
         progress: Called along the way.
 
     Returns:
@@ -128,13 +140,15 @@ def audit(
 
     Raises:
         InputError: If model, data and settings do not fit together.
+        MissingDependencyError: If an attack needs a library that is not installed.
 
     Source:
-        Wang et al. 2020: section 3.1, Figure 2 and Corollary 1.
+        Wang et al. 2020: section 3.1, Figure 2 and Corollary 1; section 6 for the attacks.
     """
     if ceiling_samples is not None and ceiling_samples < 0:
         raise InputError(f"ceiling_samples must be >= 0, got {ceiling_samples}")
     pixels = as_pixel_model(model)
+    check_plans(attacks, pixels, dataset)
     chosen = cards.default_radii(dataset.size) if radii is None else sorted(radii)
     outcome = probe_components(
         pixels,
@@ -157,34 +171,29 @@ def audit(
             device=device,
             progress=progress,
         )
+    attacked = tuple(
+        run_plan(
+            pixels,
+            dataset,
+            plan,
+            order=outcome.samples,
+            batch_size=batch_size,
+            device=device,
+            seed=seed,
+            progress=progress,
+        )
+        for plan in attacks
+    )
     spectrum = measure_spectrum(dataset, device=device)
     found = find_followers(outcome, chosen)
     within = energy_within(torch.fft.ifftshift(spectrum.power), chosen)
     pairs = [(int(outcome.samples[row]), radius) for row, radius in clearest(outcome, chosen, found, within)]
     run = weights_hash(pixels)
-    rows = list(outcome_rows(outcome, dataset, run=run))
     summary = {
         "kind": "audit",
         "schema": cards.SCHEMA,
-        "model": {
-            "name": pixels.name,
-            "source": pixels.source,
-            "weights_hash": run,
-            "parameters": sum(p.numel() for p in pixels.parameters()),
-            "outputs": len(dataset.classes),
-        },
-        "data": {
-            "name": dataset.name,
-            "source": dataset.source,
-            "subset": dataset.subset,
-            "fingerprint": dataset.fingerprint,
-            "samples": len(dataset),
-            "evaluated": len(outcome.samples),
-            "classes": list(dataset.classes),
-            "height": dataset.size[0],
-            "width": dataset.size[1],
-            "channels": dataset.channels,
-        },
+        "model": cards.describe_model(pixels, dataset, run),
+        "data": cards.describe_data(dataset, evaluated=len(outcome.samples)),
         "settings": {
             "amplitude": amplitude,
             "geometry": "index",
@@ -199,6 +208,7 @@ def audit(
             found, expected_followers(outcome, chosen), chosen, eligible=int(outcome.correct[0].sum())
         ),
         "ceiling": None if counterexamples is None else cards.ceiling(counterexamples),
+        "robustness": [entry(each, dataset, counterexamples) for each in attacked],
         "traces": spectrum.traces.to_dict(),
         "manifest": {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -207,14 +217,20 @@ def audit(
             "environment": describe_environment(choose_device(device)),
         },
     }
+    rows = [
+        *outcome_rows(outcome, dataset, run=run),
+        *_ceiling_rows(counterexamples, summary),
+        *robustness_rows(attacked, dataset, run=run),
+    ]
     return Audit(
         card=summary,
-        rows=to_table([*rows, *_ceiling_rows(counterexamples, summary)]),
+        rows=to_table(rows),
         samples=outcome.to_table(),
         counterexamples=counterexamples,
         panels=make_panels(pixels, dataset, pairs, amplitude=amplitude, device=choose_device(device)),
         strip=_strip(dataset, outcome, pairs, chosen),
         spectrum=spectrum,
+        attacks=attacked,
     )
 
 
@@ -228,17 +244,13 @@ def _findings(
         component: [p["accuracy"]["value"] for p in points if p["component"] == component]
         for component in ("lfc", "hfc")
     }
-    counts = torch.bincount(outcome.labels, minlength=len(dataset.classes))
     return {
         "clean": {
             "accuracy": clean,
             "loss": outcome.loss[0].double().mean().item(),
             "confidence": outcome.confidence[0].double().mean().item(),
         },
-        "baselines": {
-            "majority": counts.max().item() / len(outcome.labels),
-            "chance": 1 / len(dataset.classes),
-        },
+        "baselines": cards.baselines(outcome.labels, dataset),
         "curves": points,
         "classes": cards.classes(outcome, radii, dataset),
         "critical_radius": {

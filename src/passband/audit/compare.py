@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import polars as pl
 import torch
 
-from passband.audit.card import read_card
+from passband.audit.card import attacks_of, bound, read_card
 from passband.errors import InputError
 from passband.metrics import bootstrap_difference, holm, mcnemar, paired_counts
-from passband.rows import SAMPLE_COLUMNS, read_table
+from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table
+
+Answers = dict[str, pl.DataFrame]
+"""By measure, which samples are right: the columns `sample` and `correct`."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> Comparison:
     """Compare two audits, given by their folders or card files.
 
     Accuracies are compared on the samples that both audits hold, if both audited the same data and their
-    `samples.parquet` lie beside the cards.
+    `samples.parquet` (for attacks, `attacks.parquet`) lie beside the cards.
 
     Args:
         first: Folder or `card.json` of the audit to compare with.
@@ -72,11 +76,14 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> Comparison:
     if not shared:
         raise InputError("the two audits have no radius in common. Audit again with the same --radii.")
     values = [_values(card, shared) for card in cards]
-    tables, pairing = _pair(cards, first, second)
-    differences = [Difference(measure, values[0][measure], values[1][measure]) for measure in values[0]]
-    if tables is not None:
-        tested = {f"{c}@{r:g}": (c, r) for c in ("lfc", "hfc") for r in shared} | {"clean": ("full", None)}
-        differences = _test(differences, tested, tables, seed)
+    differences = [
+        Difference(measure, values[0][measure], values[1][measure])
+        for measure in values[0]
+        if measure in values[1]
+    ]
+    answers, pairing = _pair(cards, (first, second), shared)
+    if answers is not None:
+        differences = _test(differences, answers, seed)
     return Comparison(
         names=(cards[0]["model"]["name"], cards[1]["model"]["name"]),
         differences=tuple(differences),
@@ -99,42 +106,67 @@ def _values(card: dict[str, Any], radii: list[float]) -> dict[str, float | None]
         values[measure] = card["critical_radius"][name]["radius"]
     for component in ("lfc", "hfc"):
         values[f"area-{component}"] = card["area"][component]
+    for attack, point in _under_attack(card):
+        values[f"{attack['measure']}@{bound(point['epsilon'])}"] = point["accuracy"]["value"]
     return values
 
 
+def _under_attack(card: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield each attack of a card with each of its epsilons' results."""
+    for attack in attacks_of(card):
+        for point in attack["points"]:
+            yield attack, point
+
+
 def _pair(
-    cards: tuple[dict[str, Any], dict[str, Any]], first: Path, second: Path
-) -> tuple[tuple[pl.DataFrame, pl.DataFrame] | None, str]:
-    """Return both tables of samples, or None and why there is no pairing."""
+    cards: tuple[dict[str, Any], dict[str, Any]], paths: tuple[Path, Path], radii: list[float]
+) -> tuple[tuple[Answers, Answers] | None, str]:
+    """Return by measure which samples either model gets right, or None and why there is no pairing."""
     if cards[0]["data"]["fingerprint"] != cards[1]["data"]["fingerprint"]:
         return None, "not paired: the audits are of different data"
-    paths = [(path if path.is_dir() else path.parent) / "samples.parquet" for path in (first, second)]
-    missing = [path for path in paths if not path.is_file()]
+    folders = [path if path.is_dir() else path.parent for path in paths]
+    missing = [folder for folder in folders if not (folder / "samples.parquet").is_file()]
     if missing:
-        return None, f"not paired: {missing[0]} is missing"
-    tables = tuple(read_table(path, SAMPLE_COLUMNS) for path in paths)
-    both = tables[0].join(tables[1], on="sample", how="semi")["sample"].n_unique()
+        return None, f"not paired: {missing[0] / 'samples.parquet'} is missing"
+    one, two = (_answers(card, folder, radii) for card, folder in zip(cards, folders, strict=True))
+    both = len(one["clean"].join(two["clean"], on="sample", how="semi"))
     if both == 0:
         return None, "not paired: the audits have no sample in common"
-    return (tables[0], tables[1]), f"paired on {both} samples"
+    return (one, two), f"paired on {both} samples"
 
 
-def _test(
-    differences: list[Difference],
-    tested: dict[str, tuple[str, float | None]],
-    tables: tuple[pl.DataFrame, pl.DataFrame],
-    seed: int,
-) -> list[Difference]:
+def _answers(card: dict[str, Any], folder: Path, radii: list[float]) -> Answers:
+    """Return for each measure a table of samples and whether each is right; those of attacks where they were saved."""
+    table = read_table(folder / "samples.parquet", SAMPLE_COLUMNS).with_columns(
+        correct=pl.col("prediction") == pl.col("label")
+    )
+    shown = {"clean": ("full", None)} | {f"{c}@{r:g}": (c, r) for c in ("lfc", "hfc") for r in radii}
+    found = {
+        measure: table.filter(pl.col("component") == component, pl.col("radius").eq_missing(radius)).select(
+            "sample", "correct"
+        )
+        for measure, (component, radius) in shown.items()
+    }
+    if attacks_of(card) and (folder / "attacks.parquet").is_file():
+        table = read_table(folder / "attacks.parquet", ATTACK_COLUMNS)
+        for attack, point in _under_attack(card):
+            found[f"{attack['measure']}@{bound(point['epsilon'])}"] = table.filter(
+                pl.col("attack") == attack["label"],
+                pl.col("norm") == attack["norm"],
+                pl.col("epsilon") == point["epsilon"],
+            ).select("sample", correct="robust")
+    return found
+
+
+def _test(differences: list[Difference], answers: tuple[Answers, Answers], seed: int) -> list[Difference]:
     """Return the differences, with the paired tests' results and both values taken on the common samples."""
     found: dict[str, Difference] = {}
-    for measure, (component, radius) in tested.items():
-        chosen = [
-            table.filter(pl.col("component") == component, pl.col("radius").eq_missing(radius)).select(
-                "sample", correct=pl.col("prediction") == pl.col("label")
-            )
-            for table in tables
-        ]
-        joined = chosen[0].join(chosen[1], on="sample", suffix="_second").sort("sample")
+    for measure in (d.measure for d in differences):
+        if measure not in answers[0] or measure not in answers[1]:
+            continue
+        joined = answers[0][measure].join(answers[1][measure], on="sample", suffix="_second").sort("sample")
+        if joined.is_empty():
+            continue
         one, two = (torch.from_numpy(joined[c].to_numpy().copy()) for c in ("correct", "correct_second"))
         _, low, high = bootstrap_difference(one.float(), two.float(), seed=seed)
         p = mcnemar(*paired_counts(one, two))
@@ -142,8 +174,8 @@ def _test(
             measure, one.float().mean().item(), two.float().mean().item(), low, high, p
         )
     corrected = holm([difference.p for difference in found.values() if difference.p is not None])
-    tested_ones = {d.measure: replace(d, p=p) for d, p in zip(found.values(), corrected, strict=True)}
-    return [tested_ones.get(difference.measure, difference) for difference in differences]
+    tested = {d.measure: replace(d, p=p) for d, p in zip(found.values(), corrected, strict=True)}
+    return [tested.get(difference.measure, difference) for difference in differences]
 
 
 def _warnings(cards: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
@@ -156,4 +188,11 @@ def _warnings(cards: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
         found.append(
             f"different image sizes, {sizes[0]} and {sizes[1]}: equal radii are not equal frequencies"
         )
+    attacks = [{attack["measure"]: attack for attack in attacks_of(card)} for card in cards]
+    for measure in sorted(attacks[0].keys() & attacks[1].keys()):
+        one, two = (each[measure] for each in attacks)
+        if one["attack"] != two["attack"]:
+            found.append(f"different settings of {measure}: {one['label']!r} and {two['label']!r}")
+    for measure in sorted(attacks[0].keys() ^ attacks[1].keys()):
+        found.append(f"only one of the two was attacked by {measure}, which is not compared")
     return found

@@ -8,23 +8,31 @@ Measures:
   prediction is that on the whole image;
 - `critical50`, `critical95`: smallest radius at which the LFC accuracy is half, and 95%, of the clean accuracy;
 - `area-lfc`, `area-hfc`: mean accuracy over the measured range of radii;
-- `ceiling-l2@0.5`, `ceiling-linf@8/255`: Corollary 1's highest possible robust accuracy at that epsilon.
+- `ceiling-l2@0.5`, `ceiling-linf@8/255`: Corollary 1's highest possible robust accuracy at that epsilon;
+- `fgsm@8/255`, `pgd@8/255`, `autoattack@8/255`, `pgd-l2@0.5`, `autoattack-l2@0.5`: robust accuracy under that attack,
+  in L-infinity unless the name says L2, at an epsilon at which it was run.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from passband.audit.attacked import AttackPlan
+from passband.audit.card import attacks_of, bound
 from passband.errors import InputError, UnknownNameError
 from passband.robustness.ceiling import Counterexamples, robust_accuracy_ceiling
 
 RELATIONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 AT_RADIUS = ("lfc", "hfc", "lfc-agreement", "hfc-agreement")
-AT_EPSILON = ("ceiling-l2", "ceiling-linf")
+CEILINGS = ("ceiling-l2", "ceiling-linf")
+ATTACKS = ("fgsm", "pgd", "autoattack", "pgd-l2", "autoattack-l2")
+AT_EPSILON = (*CEILINGS, *ATTACKS)
 PLAIN = ("clean", "loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
 
 NUMBER = r"\d+(?:\.\d*)?|\.\d+"
@@ -91,11 +99,28 @@ def parse_requirement(text: str) -> Requirement:
     return Requirement(text.strip(), measure, at, match["relation"], _number(match["bound"], text))
 
 
+def check_planned(requirement: Requirement, plans: Sequence[AttackPlan]) -> None:
+    """Refuse a requirement on an attack that is not going to be run.
+
+    Raises:
+        InputError: If it is not among `plans`; the message has the options that add it.
+    """
+    if requirement.measure not in ATTACKS or requirement.at is None:
+        return
+    if not any(_same(requirement, plan.measure, epsilon) for plan in plans for epsilon in plan.epsilons):
+        name, _, norm = requirement.measure.partition("-")
+        raise InputError(
+            f"{requirement.text!r} needs an attack that is not asked for. Add --attack {name}"
+            f"{' --norm l2' if norm else ''} --epsilon {bound(requirement.at)}."
+        )
+
+
 def check(requirement: Requirement, card: dict[str, Any], counterexamples: Counterexamples | None) -> Verdict:
     """Hold a requirement against an audit. A value that does not exist does not meet it.
 
     Raises:
-        InputError: If it asks for a radius that was not measured, or the ceiling was left out.
+        InputError: If it asks for a radius that was not measured, an attack that was not run, or the ceiling and that
+            was left out.
     """
     value, detail = _measure(requirement, card, counterexamples)
     met = value is not None and RELATIONS[requirement.relation](value, requirement.bound)
@@ -120,7 +145,9 @@ def _measure(
         return value, f"{value:.4f}"
     if requirement.at is None:  # the parser lets none through
         raise InputError(f"{requirement.text!r} lacks the radius or epsilon")
-    if measure in AT_EPSILON:
+    if measure in ATTACKS:
+        return _robust_accuracy(requirement, card)
+    if measure in CEILINGS:
         if counterexamples is None:
             raise InputError(f"{requirement.text!r} needs Corollary 1's ceiling, which this audit left out")
         distance = counterexamples.distance[measure.removeprefix("ceiling-")]
@@ -132,6 +159,19 @@ def _measure(
             return _proportion(point[what or "accuracy"])
     measured = ", ".join(f"{radius:g}" for radius in card["settings"]["radii"])
     raise InputError(f"{requirement.text!r} needs radius {requirement.at:g}; measured were {measured}")
+
+
+def _robust_accuracy(requirement: Requirement, card: dict[str, Any]) -> tuple[float, str]:
+    runs = {(run["measure"], point["epsilon"]): point for run in attacks_of(card) for point in run["points"]}
+    for (measure, epsilon), point in runs.items():
+        if _same(requirement, measure, epsilon):
+            return _proportion(point["accuracy"])
+    ran = ", ".join(f"{measure}@{bound(epsilon)}" for measure, epsilon in runs) or "none"
+    raise InputError(f"{requirement.text!r} needs an attack that this audit did not run; it ran {ran}")
+
+
+def _same(requirement: Requirement, measure: str, epsilon: float) -> bool:
+    return requirement.measure == measure and math.isclose(epsilon, requirement.at or 0, rel_tol=1e-6)
 
 
 def _proportion(interval: dict[str, Any]) -> tuple[float, str]:

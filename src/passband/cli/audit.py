@@ -14,8 +14,9 @@ from passband.audit.classifier import Audit
 from passband.audit.classifier import audit as run_audit
 from passband.audit.compare import Comparison
 from passband.audit.compare import compare as compare_audits
-from passband.audit.gate import AT_EPSILON, Verdict, parse_requirement
+from passband.audit.gate import CEILINGS, Verdict, check_planned, parse_requirement
 from passband.cli import options
+from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
 from passband.errors import InputError
 from passband.files import check_target, slug, write_json, written_whole
@@ -32,6 +33,8 @@ def audit(
     *,
     model_options: options.ModelFlags = options.MODEL_DEFAULTS,
     data_options: options.DataFlags = options.DATA_DEFAULTS,
+    attack_options: options.AttackFlags = options.ATTACK_DEFAULTS,
+    attack_samples: int | None = None,
     size: options.Size = None,
     radii: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
     amplitude: Amplitude = "max",
@@ -48,10 +51,12 @@ def audit(
 ) -> int:
     """Measure which spatial frequencies a model uses, and write a frequency card and a report.
 
-    Writes card.json, rows.parquet, samples.parquet, counterexamples.parquet, report.html and figures to one folder,
-    and prints a table. The exit code is 1 if a requirement is not met.
+    Writes card.json, rows.parquet, samples.parquet, counterexamples.parquet, attacks.parquet, report.html and figures
+    to one folder, and prints a table. With --attack and --epsilon the model is attacked as well. The exit code is 1 if
+    a requirement is not met.
 
     Args:
+        attack_samples: Images to attack; by default all that are evaluated.
         radii: Cut-offs in cycles per image, such as --radii 4 8 12 16; by default about eight, chosen from the size.
         amplitude: What is done to a component before the model sees it: nothing (raw), clip to [0, 1] (clip), divide
             by its maximum (max), stretch to [0, 1] (minmax), or match the image's root mean square (rms).
@@ -60,10 +65,16 @@ def audit(
         require: A requirement for continuous integration, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; may be repeated.
         report: Write report.html and figures.
     """
+    plans = attack_options.plans(samples=attack_samples)
+    if attack_samples is not None and not plans:
+        raise InputError(
+            "--attack-samples bounds an attack, and none is asked for. Add --attack pgd --epsilon 8/255."
+        )
     requirements = [parse_requirement(text) for text in require or []]
     for requirement in requirements:
-        if requirement.measure in AT_EPSILON and ceiling_samples == 0:
+        if requirement.measure in CEILINGS and ceiling_samples == 0:
             raise InputError(f"{requirement.text!r} needs the ceiling, which --ceiling-samples 0 leaves out")
+        check_planned(requirement, plans)
     if report:
         options.check_report_extra()
     if out is not None:
@@ -87,6 +98,7 @@ def audit(
             loaded,
             dataset,
             radii=radii,
+            attacks=plans,
             amplitude=amplitude,
             precision=precision,
             ceiling_samples=ceiling_samples,
@@ -106,6 +118,9 @@ def audit(
         print_json({"folder": str(folder), "card": found.card, "requirements": [_plain(v) for v in verdicts]})
     else:
         _print_audit(found)
+        if plans:
+            print_attacks(found.card)
+            print_lines(sanity_lines(found.card))
         print_lines([str(verdict) for verdict in verdicts])
         print_lines(
             [f"{'Report' if report else 'Card'}: {folder / ('report.html' if report else 'card.json')}"]

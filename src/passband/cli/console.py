@@ -20,8 +20,11 @@ out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)
 
 STAGES = {
+    "attack": "Attacking",
+    "checks of the attack": "Checking the attack",
     "components": "Showing components to the model",
     "counterexamples": "Looking for the nearest counterexamples",
+    "measurements": "Measuring",
     "runs": "Running",
     "training": "Training",
 }
@@ -110,4 +113,5 @@ def _log_tenths() -> Report:
 
 
 def _described(stage: str, detail: str) -> str:
-    return f"{STAGES.get(stage, stage)}{f': {detail}' if detail else ''}"
+    name, _, which = stage.partition(": ")
+    return ": ".join(part for part in (STAGES.get(name, name), which, detail) if part)

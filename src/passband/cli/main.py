@@ -13,9 +13,11 @@ import torch
 from cyclopts import App, CycloptsError
 
 from passband import environment
+from passband.cli.attack import attack
 from passband.cli.audit import audit, compare
 from passband.cli.console import complain
 from passband.cli.look import spectrum, split
+from passband.cli.smooth import smooth
 from passband.cli.study import study
 from passband.cli.train import train
 from passband.errors import PassbandError
@@ -26,7 +28,7 @@ app = App(
     version=environment.versions()["passband"],
     result_action="return_value",
 )
-for command in (audit, compare, train, study, spectrum, split):
+for command in (audit, attack, smooth, compare, train, study, spectrum, split):
     app.command(command)
 
 

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast, get_args
 
 from cyclopts import Parameter, Token
 
+from passband.attacks import Attack, Band
+from passband.attacks.settings import AttackName
+from passband.audit.attacked import AttackPlan
 from passband.data.catalog import load_dataset
 from passband.data.dataset import ImageDataset
-from passband.errors import InputError
+from passband.errors import InputError, UnknownNameError
 from passband.models.adapters import load_model
 from passband.models.pixels import PixelModel
 from passband.optional import require
-from passband.types import Subset
+from passband.types import Norm, Subset
 
 
 def parse_size(_type: object, tokens: Sequence[Token]) -> int | tuple[int, int]:
@@ -40,11 +43,16 @@ def parse_fraction(_type: object, tokens: Sequence[Token]) -> float:
         ) from error
 
 
+def parse_fractions(_type: object, tokens: Sequence[Token]) -> list[float]:
+    """Read several of them: `8/255 16/255`."""
+    return [parse_fraction(float, [token]) for token in tokens]
+
+
 Model = Annotated[
     str,
     Parameter(
-        help="The model: a run folder of `passband train`; a network's name with --weights; timm:NAME; "
-        "torchvision:NAME; python:package.module:function; export:FILE.pt2."
+        help="The model: a folder of `passband train` or `passband smooth`; a network's name with --weights; timm:NAME; "
+        "torchvision:NAME; python:package.module:function; export:FILE.pt2; onnx:FILE.onnx."
     ),
 ]
 Data = Annotated[
@@ -59,7 +67,10 @@ Overwrite = Annotated[bool, Parameter(negative="", help="Replace what --out hold
 Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:N or mps.")]
 Seed = Annotated[int, Parameter(help="Decides everything that is drawn at random.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
-BatchSize = Annotated[int | None, Parameter(help="Images at a time; it does not change the result.")]
+BatchSize = Annotated[
+    int | None,
+    Parameter(help="Images at a time; it changes no result but AutoAttack's, which draws for a batch."),
+]
 Fractional = Annotated[float | None, Parameter(converter=parse_fraction, n_tokens=1)]
 Size = Annotated[
     int | tuple[int, int] | None,
@@ -134,6 +145,77 @@ class DataOptions:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class AttackOptions:
+    """How a model is attacked.
+
+    Attributes:
+        attack: fgsm, pgd or autoattack; several are run one after the other.
+        epsilon: Bounds on the perturbation of [0, 1] pixels, such as 8/255 or 0.03 0.06 0.09.
+        norm: Bound each pixel's change (linf), or the length of all of them together (l2).
+        steps: Steps of PGD.
+        step_share: Length of a step of PGD as a share of epsilon; by default 2.5 / steps.
+        restarts: How often PGD starts anew on images that it has not broken.
+        random_start: Start PGD anywhere in the ball, or at the image.
+        band: Hold the perturbations of FGSM and PGD to the frequencies up to a radius (low:8) or beyond it (high:8).
+        sanity: Check that the attack is as strong as it looks: a failed check is a warning of masked gradients.
+        sanity_samples: Samples that the check rests on.
+    """
+
+    attack: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None
+    epsilon: Annotated[
+        list[float] | None,
+        Parameter(converter=parse_fractions, n_tokens=1, consume_multiple=True, negative=""),
+    ] = None
+    norm: Norm = "linf"
+    steps: int = Attack.steps
+    step_share: Fractional = None
+    restarts: int = Attack.restarts
+    random_start: bool = True
+    band: str | None = None
+    sanity: bool = True
+    sanity_samples: int = AttackPlan.sanity_samples
+
+    def plans(self, *, default: Sequence[str] = (), samples: int | None = None) -> tuple[AttackPlan, ...]:
+        """Return the attacks that were asked for.
+
+        Args:
+            default: Names of those to run if none is named.
+            samples: How many samples each of them attacks; None for all.
+        """
+        names = self.attack or default
+        if not names and self.epsilon:
+            raise InputError(
+                "--epsilon bounds an attack, and none is asked for. Add --attack pgd, for example."
+            )
+        if names and not self.epsilon:
+            raise InputError(
+                "an attack needs at least one bound on the perturbation, such as --epsilon 8/255"
+            )
+        return tuple(
+            AttackPlan(
+                self._named(name),
+                tuple(self.epsilon or ()),
+                samples=samples,
+                sanity_samples=self.sanity_samples if self.sanity else 0,
+            )
+            for name in names
+        )
+
+    def _named(self, name: str) -> Attack:
+        if name not in get_args(AttackName):
+            raise UnknownNameError("attack", name, get_args(AttackName))
+        return Attack(
+            cast(AttackName, name),
+            norm=self.norm,
+            steps=self.steps,
+            step_share=self.step_share,
+            restarts=self.restarts,
+            random_start=self.random_start,
+            band=None if self.band is None else Band.parse(self.band),
+        )
+
+
 def check_report_extra() -> None:
     """Refuse a report that could not be written, before the work that it would report on."""
     for module in ("altair", "vl_convert", "jinja2"):
@@ -142,5 +224,7 @@ def check_report_extra() -> None:
 
 MODEL_DEFAULTS = ModelOptions()
 DATA_DEFAULTS = DataOptions()
+ATTACK_DEFAULTS = AttackOptions()
 ModelFlags = Annotated[ModelOptions, Parameter(name="*")]
 DataFlags = Annotated[DataOptions, Parameter(name="*")]
+AttackFlags = Annotated[AttackOptions, Parameter(name="*")]

@@ -1,4 +1,4 @@
-"""Curves over the radius: lines with their intervals, levels across, and names beside them in place of a legend."""
+"""Curves over a radius or an epsilon: lines with their intervals, levels across, and what names them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class Curve(NamedTuple):
     Attributes:
         name: What is written beside it.
         color: Its color.
-        points: At each radius, in order, `radius` and `value`, and `low` and `high` where there is an interval.
+        points: In order, `radius` (or what else the curve runs over) and `value`, and `low` and `high` where there is
+            an interval.
     """
 
     name: str
@@ -33,23 +34,36 @@ class Level(NamedTuple):
     dash: tuple[int, ...] = ()
 
 
-def lines(curves: Sequence[Curve], x: Any, y: Any, number_format: str) -> list[Chart]:
+def lines(
+    curves: Sequence[Curve],
+    x: Any,
+    y: Any,
+    number_format: str,
+    *,
+    over: str = "radius",
+    legend: bool = False,
+) -> list[Chart]:
     """Return layers that draw curves: their intervals as bands, their points with tooltips.
 
     Args:
         curves: The lines.
-        x: The axis of `radius`.
+        x: The axis of what the curves run over.
         y: The axis of `value`.
         number_format: How a tooltip writes a value, as d3 has it: `".1%"`.
+        over: What the curves run over, a key of their points.
+        legend: Whether a legend names them, for curves that may coincide; else see `named`.
     """
     alt = load_altair()
     rows = [{**point, "curve": curve.name} for curve in curves for point in curve.points]
     scale = alt.Scale(domain=[curve.name for curve in curves], range=[curve.color for curve in curves])
+    key = alt.Legend(
+        title=None, orient="top", columns=2, symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1
+    )
     parts = [part for part in ("value", "low", "high") if all(part in row for row in rows)]
-    tooltip = ["curve:N", alt.Tooltip("radius:Q", format=".3~r")]
+    tooltip = ["curve:N", alt.Tooltip(f"{over}:Q", format=".3~r")]
     tooltip += [alt.Tooltip(f"{part}:Q", format=number_format) for part in parts]
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=x, y=y, color=alt.Color("curve:N", scale=scale, legend=None), tooltip=tooltip
+        x=x, y=y, color=alt.Color("curve:N", scale=scale, legend=key if legend else None), tooltip=tooltip
     )
     band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=y["title"]), y2="high:Q")
     return [

@@ -35,7 +35,7 @@ def accuracy_by_radius(card: dict[str, Any]) -> Chart:
     """Draw accuracy on the LFC and on the HFC by radius, with the whole image's and both baselines beside them."""
     alt = load_altair()
     clean, curves = card["clean"]["accuracy"]["value"], _components(card, "accuracy")
-    levels = [Level(f"clean {percent(clean)}", clean, LIGHT["full"]), *_baselines(card)]
+    levels = [Level(f"clean {percent(clean)}", clean, LIGHT["full"]), *baselines(card)]
     critical, texts = _critical(card), []
     for mark in critical:
         along = [(mark["radius"], mark["value"] * part) for part in (0.15, 0.3, 0.5, 0.7)]
@@ -94,30 +94,51 @@ def shown_classes(card: dict[str, Any]) -> list[dict[str, Any]]:
 
 def accuracy_by_class(card: dict[str, Any], component: Literal["lfc", "hfc"]) -> Chart:
     """Draw a heat map of accuracy, class by radius, the class that is best on whole images on top."""
+    shown = shown_classes(card)
+    rows = [(entry["name"], entry[component]) for entry in shown]
+    description = f"Accuracy on the {NAMES[component]} by class and radius, in percent."
+    columns = [number(radius) for radius in card["settings"]["radii"]]
+    return class_heat_map(rows, columns, radius_columns("top"), "radius", description)
+
+
+def class_heat_map(
+    rows: Sequence[tuple[str, Sequence[dict[str, Any]]]],
+    columns: Sequence[str],
+    x: Any,
+    along: str,
+    description: str,
+) -> Chart:
+    """Draw accuracies as colors, a row a class, with a number in each cell where there is room.
+
+    Args:
+        rows: The classes from top to bottom: name, and an accuracy with its interval for each column.
+        columns: What is written above the columns.
+        x: The horizontal axis, of the field `along`.
+        along: What the columns differ in.
+        description: What the chart shows.
+    """
     alt = load_altair()
-    radii, shown = card["settings"]["radii"], shown_classes(card)
-    names = _unique([entry["name"] for entry in shown])
+    names = _unique([name for name, _ in rows])
     cells = [
-        {"class": name, "radius": number(radius), "percent": 100 * cell["value"], **cell}
-        for name, entry in zip(names, shown, strict=True)
-        for radius, cell in zip(radii, entry[component], strict=True)
+        {"class": name, along: column, "percent": 100 * cell["value"], **cell}
+        for name, (_, values) in zip(names, rows, strict=True)
+        for column, cell in zip(columns, values, strict=True)
     ]
     tooltip = [
         "class:N",
-        "radius:N",
+        f"{along}:N",
         *(alt.Tooltip(f"{p}:Q", format=".1%") for p in ("value", "low", "high")),
     ]
     base = alt.Chart(alt.Data(values=cells)).encode(
-        x=radius_columns("top"), y=alt.Y("class:N", title=None, sort=names), tooltip=tooltip
+        x=x, y=alt.Y("class:N", title=None, sort=names), tooltip=tooltip
     )
     scale = alt.Scale(domain=[0, 1], scheme="viridis")
     layers = [base.mark_rect().encode(color=alt.Color("value:Q", scale=scale, legend=None))]
-    if len(radii) <= MOST_NUMBERS:
+    if len(columns) <= MOST_NUMBERS:
         color = alt.condition("datum.value < 0.6", alt.value("white"), alt.value("black"))
         text = alt.Text("percent:Q", format=".0f")
         layers.append(base.mark_text(fontSize=11).encode(color=color, text=text))
-    description = f"Accuracy on the {NAMES[component]} by class and radius, in percent."
-    return finish(alt.layer(*layers), description, (SIZE[0], ROW * len(shown)))
+    return finish(alt.layer(*layers), description, (SIZE[0], ROW * len(rows)))
 
 
 def followers_by_radius(card: dict[str, Any]) -> Chart:
@@ -206,7 +227,8 @@ def _critical(card: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _baselines(card: dict[str, Any]) -> list[Level]:
+def baselines(card: dict[str, Any]) -> list[Level]:
+    """Return the accuracies that need no image as levels: chance, and the majority class where it is higher."""
     majority, chance = card["baselines"]["majority"], card["baselines"]["chance"]
     levels = [Level(f"chance {percent(chance)}", chance, LIGHT["muted"], (2, 3))]
     if majority > chance:

@@ -10,12 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+from torch import Tensor
 
+from passband.audit.attacked import Attacked, Example
+from passband.audit.card import attacks_of, bound
 from passband.audit.classifier import Audit, Strip
 from passband.audit.followers import Panel
+from passband.audit.robustness import RobustnessAudit
 from passband.audit.spectrum import DataSpectrum
 from passband.optional import require
 from passband.report import figures, panels, words
+from passband.report.attacks import (
+    attack_charts,
+    attack_pictures,
+    example_pictures,
+    half_energy_radius,
+    image_energy,
+    name_of,
+    norms_of,
+)
 from passband.report.spectrum import energy_by_radius, radial_power, spectrum_picture
 from passband.report.theme import DARK, LIGHT, Chart, load_altair, with_variables
 
@@ -54,7 +67,7 @@ def write_report(audit: Audit, folder: Path | str) -> Path:
         MissingDependencyError: If altair, vl-convert or jinja2 is not installed.
     """
     folder, card, spectrum = Path(folder), audit.card, audit.spectrum
-    charts = _audit_charts(card) | _spectrum_charts(spectrum)
+    charts = _audit_charts(card) | _spectrum_charts(spectrum) | attack_charts(card, spectrum)
     strip = _strip(audit.strip)
     pictures = {
         "components": panels.grid([[image for _, image in row] for row in strip.values()]),
@@ -62,6 +75,7 @@ def write_report(audit: Audit, folder: Path | str) -> Path:
     }
     if audit.panels:
         pictures["followers"] = panels.grid([_parts(panel) for panel in audit.panels])
+    pictures |= attack_pictures(audit.attacks)
     plots = _write_figures(charts, pictures, folder / "figures")
     return _write_page(
         folder / "report.html",
@@ -72,9 +86,38 @@ def write_report(audit: Audit, folder: Path | str) -> Path:
         strip=strip,
         strip_label=audit.strip.label,
         panels=[_panel(panel, card["data"]["classes"]) for panel in audit.panels],
+        attacks=_attacks(card, audit.attacks, pictures),
         shown_classes=figures.shown_classes(card),
         spectrum=spectrum,
         spectrum_picture=pictures["spectrum"],
+        manifest=_flat({key: card[key] for key in ("model", "data", "settings", "manifest")}),
+    )
+
+
+def write_attack_report(found: RobustnessAudit, folder: Path | str) -> Path:
+    """Write what attacks left of a model's accuracy as a page, `attack.html`, and its pictures as files.
+
+    Args:
+        found: What was measured.
+        folder: Where to write; made if it is not there.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        MissingDependencyError: If altair, vl-convert or jinja2 is not installed.
+    """
+    folder, card = Path(folder), found.card
+    pictures = attack_pictures(found.attacks)
+    plots = _write_figures(attack_charts(card, found.spectrum), pictures, folder / "figures")
+    return _write_page(
+        folder / "attack.html",
+        "attack.html.j2",
+        plots=plots,
+        title=f"{card['model']['name']} on {card['data']['name']} under attack",
+        card=card,
+        attacks=_attacks(card, found.attacks, pictures),
+        spectrum=found.spectrum,
         manifest=_flat({key: card[key] for key in ("model", "data", "settings", "manifest")}),
     )
 
@@ -189,8 +232,14 @@ def _templates() -> Environment:
         number=words.number,
         interval=words.interval,
         uri=panels.data_uri,
+        bound=bound,
     )
-    environment.globals.update(words=words)
+    environment.globals.update(
+        words=words,
+        norms_of=norms_of,
+        half_energy_radius=half_energy_radius,
+        image_energy=image_energy,
+    )
     return environment
 
 
@@ -220,12 +269,46 @@ def _panel(panel: Panel, classes: Sequence[str]) -> dict[str, Any]:
     for name, image, probabilities in zip(
         ("whole image", "LFC", "HFC"), _parts(panel), panel.probabilities, strict=True
     ):
-        ranked = probabilities.argsort(descending=True)[:MOST_BARS].tolist()
-        if panel.label not in ranked:
-            ranked[-1] = panel.label
-        bars = [(classes[k], probabilities[k].item(), k == panel.label) for k in ranked]
-        parts.append({"name": name, "image": image, "bars": bars})
+        parts.append({"name": name, "image": image, "bars": _bars(probabilities, panel.label, classes)})
     return {"sample": panel.sample, "radius": panel.radius, "label": classes[panel.label], "parts": parts}
+
+
+def _bars(probabilities: Tensor, label: int, classes: Sequence[str]) -> list[tuple[str, float, bool]]:
+    """Return the most probable classes and the true one: name, probability, whether it is true."""
+    ranked = probabilities.argsort(descending=True)[:MOST_BARS].tolist()
+    if label not in ranked:
+        ranked[-1] = label
+    return [(classes[k], probabilities[k].item(), k == label) for k in ranked]
+
+
+def _attacks(
+    card: dict[str, Any], attacks: Sequence[Attacked], pictures: Mapping[str, Image.Image]
+) -> list[dict[str, Any]]:
+    """Return each attack as the page shows it: the card's numbers, the names of its charts, its pictures."""
+    return [
+        {
+            **attack,
+            "by_class": name_of(attack, "by-class"),
+            "spectrum": pictures.get(name_of(attack, "spectrum")),
+            "examples": [_example(example, card["data"]["classes"]) for example in attacked.examples],
+        }
+        for attack, attacked in zip(attacks_of(card), attacks, strict=True)
+    ]
+
+
+def _example(example: Example, classes: Sequence[str]) -> dict[str, Any]:
+    original, change, adversarial = example_pictures(example)
+    before, after = (_bars(each, example.label, classes) for each in example.probabilities)
+    return {
+        "sample": example.sample,
+        "label": classes[example.label],
+        "epsilon": bound(example.epsilon),
+        "parts": [
+            {"name": "original", "image": original, "bars": before},
+            {"name": "perturbation", "image": change, "bars": []},
+            {"name": "adversarial image", "image": adversarial, "bars": after},
+        ],
+    }
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -18,19 +18,25 @@ LIGHT = {
     "hfc": "#c25400",
     "full": "#4a4a4b",
     "energy": "#00795a",
+    "magenta": "#a8326f",
+    "violet": "#5b3fb0",
+    "ochre": "#8a6100",
     "ink": "#1f2328",
     "muted": "#5f6771",
     "grid": "#e2e5e9",
     "paper": "#fefefe",
 }
 """Colors by role. LFC and HFC are told apart with any color vision: the blue and the vermilion of Okabe and Ito, the
-latter darkened until it can be read as text."""
+latter darkened until it can be read as text. Magenta, violet and ochre are for attacks, in the order in which they were run."""
 
 DARK = {
     "lfc": "#5cb6ec",
     "hfc": "#ff9a4d",
     "full": "#c9ccd1",
     "energy": "#4fcfa4",
+    "magenta": "#f08abf",
+    "violet": "#b3a1ff",
+    "ochre": "#e3bb55",
     "ink": "#e8eaed",
     "muted": "#a3abb5",
     "grid": "#343a42",
@@ -69,6 +75,18 @@ def finish(chart: Chart, description: str, size: tuple[int, int] = SIZE) -> Char
         .configure(font=FONT, background="transparent")
         .configure_view(stroke=None)
         .configure_axis(**text, **lines, titleFontWeight="normal", titlePadding=8, labelLimit=130)
+        .configure_legend(labelColor=LIGHT["ink"], labelFontSize=12, labelLimit=150)
+    )
+
+
+def printed(chart: Any) -> Any:
+    """Give charts that stand side by side in one file its colors: those of a page that is light."""
+    text = {"labelColor": LIGHT["ink"], "titleColor": LIGHT["ink"], "labelFontSize": 11, "titleFontSize": 11}
+    return (
+        chart.configure(font=FONT, background=LIGHT["paper"])
+        .configure_view(stroke=None)
+        .configure_axis(**text, gridColor=LIGHT["grid"], titleFontWeight="normal")
+        .configure_title(color=LIGHT["ink"], fontSize=13, anchor="start")
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
+
+from passband.audit.card import attacks_of, bound
 
 COMMON_LINF = 8 / 255  # the bound that most papers on adversarial robustness report
 
@@ -77,6 +80,68 @@ def ceiling_at(card: dict[str, Any], norm: str, epsilon: float) -> dict[str, flo
     return within[-1] if within else None
 
 
+REACH = {
+    "linf": "every pixel may change by up to {}",
+    "l2": "all pixels together may change by up to {} in L2",
+}
+"""What an epsilon allows, by norm."""
+
+
+def under_attack(card: dict[str, Any]) -> list[str]:
+    """Return what the attacks left, a sentence a norm, the strongest attack at each epsilon.
+
+    Attacks that are held to a band are left out where there is one that is not.
+
+    Args:
+        card: The frequency card of a classifier, or the record of attacks alone.
+    """
+    sentences = []
+    for norm, can in REACH.items():
+        strongest: dict[float, tuple[dict[str, Any], dict[str, Any]]] = {}
+        attacks = [attack for attack in attacks_of(card) if attack["norm"] == norm]
+        free = [attack for attack in attacks if attack["attack"]["band"] is None]
+        for attack in free or attacks:
+            for point in attack["points"]:
+                before = strongest.get(point["epsilon"])
+                if before is None or point["accuracy"]["value"] < before[1]["accuracy"]["value"]:
+                    strongest[point["epsilon"]] = attack, point
+        if strongest:
+            by = (
+                "The strongest attack"
+                if len(free or attacks) > 1
+                else next(iter(strongest.values()))[0]["label"]
+            )
+            (least, (_, point)), *more = sorted(strongest.items())
+            left = [
+                f"{percent(point['accuracy']['value'])} right ({interval(point['accuracy'])}) where "
+                f"{can.format(bound(least))}"
+            ]
+            left += [f"{percent(p['accuracy']['value'])} at {bound(epsilon)}" for epsilon, (_, p) in more]
+            sentences.append(f"{by} leaves {listed(left)}.")
+    return sentences
+
+
+def doubts(card: dict[str, Any]) -> list[str]:
+    """Return the checks of attacks that failed, as sentences."""
+    return [
+        f"{attack['label']}: {finding['message']}"
+        for attack in attacks_of(card)
+        for finding in attack["findings"]
+        if not finding["passed"]
+    ]
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return parts of a sentence with commas and an `and`.
+
+    Example:
+        >>> listed(["a", "b", "c"]), listed(["a"])
+        ('a, b and c', 'a')
+    """
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def summary(card: dict[str, Any]) -> list[str]:
     """Return the audit in a few plain sentences.
 
@@ -92,7 +157,13 @@ def summary(card: dict[str, Any]) -> list[str]:
             f"{whole}, which is not measurably better than guessing ({percent(floor)}). "
             "What follows says little about what the model has learned."
         ]
-    return [f"{whole}; guessing would give {percent(floor)}.", _low(card), _high(card), *_followers(card)]
+    return [
+        f"{whole}; guessing would give {percent(floor)}.",
+        _low(card),
+        _high(card),
+        *_followers(card),
+        *under_attack(card),
+    ]
 
 
 def tiles(card: dict[str, Any]) -> list[Tile]:
@@ -117,16 +188,29 @@ def tiles(card: dict[str, Any]) -> list[Tile]:
             f"of {followers['eligible']:,}: right on the whole and on the HFC, wrong on the LFC",
         ),
     ]
-    bound = ceiling_at(card, "linf", COMMON_LINF)
-    if bound is not None:
+    most = ceiling_at(card, "linf", COMMON_LINF)
+    if most is not None:
         found.append(
             Tile(
                 "Robust accuracy at most",
-                percent(bound["accuracy"]),
-                f"if every pixel may change by {255 * bound['epsilon']:.2g}/255 (Corollary 1)",
+                percent(most["accuracy"]),
+                f"if every pixel may change by {255 * most['epsilon']:.2g}/255 (Corollary 1)",
             )
         )
-    return found
+    return [*found, *attack_tiles(card)]
+
+
+def attack_tiles(card: dict[str, Any]) -> list[Tile]:
+    """Return what each attack leaves at the smallest epsilon at which it was run."""
+    return [
+        Tile(
+            f"Right under {attack['label']}",
+            percent(attack["points"][0]["accuracy"]["value"]),
+            f"{REACH[attack['norm']].format(bound(attack['points'][0]['epsilon']))}; "
+            f"{interval(attack['points'][0]['accuracy'])}",
+        )
+        for attack in attacks_of(card)
+    ]
 
 
 def _low(card: dict[str, Any]) -> str:

@@ -1,0 +1,120 @@
+"""`passband attack`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from passband.audit.card import bound
+from passband.audit.robustness import measure_robustness
+from passband.cli import options
+from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
+from passband.files import check_target, slug, written_whole
+from passband.report.page import write_attack_report
+
+NORMS = {"linf": "L-infinity", "l2": "L2"}
+
+
+def attack(
+    model: options.Model,
+    data: options.Data,
+    *,
+    attack_options: options.AttackFlags = options.ATTACK_DEFAULTS,
+    model_options: options.ModelFlags = options.MODEL_DEFAULTS,
+    data_options: options.DataFlags = options.DATA_DEFAULTS,
+    size: options.Size = None,
+    save: Annotated[bool, Parameter(negative="")] = False,
+    report: bool = True,
+    out: options.Out = None,
+    overwrite: options.Overwrite = False,
+    batch_size: options.BatchSize = None,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    json: options.Json = False,
+) -> int:
+    """Attack a model, and say what is left of its accuracy, which frequencies the attack used, and whether to believe it.
+
+    Without --attack it is PGD. Writes attack.json, rows.parquet, samples.parquet, attack.html and figures to one
+    folder, and prints a table.
+
+    Args:
+        save: Write all adversarial images, unrounded, to adversarial.npz.
+        report: Write attack.html and figures.
+    """
+    plans = attack_options.plans(default=("pgd",))
+    if report:
+        options.check_report_extra()
+    if out is not None:
+        check_target(out, overwrite=overwrite)
+    say(f"Loading the model {model}")
+    loaded = model_options.load(model, size)
+    say(f"Loading the data {data}")
+    dataset = data_options.load(data, size=loaded.size or size, channels=loaded.channels)
+    folder = out or Path("attacks") / slug(f"{loaded.name}-on-{dataset.name}")
+    check_target(folder, overwrite=overwrite)
+
+    with progress_bars() as progress:
+        found = measure_robustness(
+            loaded,
+            dataset,
+            plans,
+            keep_images=save,
+            batch_size=batch_size,
+            device=device,
+            seed=seed,
+            progress=progress,
+        )
+    say("Writing the report" if report else "Writing the results")
+    with written_whole(folder) as aside:
+        found.save(aside)
+        if report:
+            write_attack_report(found, aside)
+
+    if json:
+        print_json({"folder": str(folder), **found.card})
+    else:
+        print_attacks(found.card)
+        clean, baselines = found.card["clean"]["accuracy"], found.card["baselines"]
+        print_lines(
+            [
+                f"Clean accuracy {percent(clean)}; majority class {100 * baselines['majority']:.1f}, "
+                f"chance {100 * baselines['chance']:.1f}",
+                *sanity_lines(found.card),
+                f"{'Report' if report else 'Results'}: {folder / ('attack.html' if report else 'attack.json')}",
+            ]
+        )
+    return 0
+
+
+def print_attacks(card: dict[str, Any]) -> None:
+    """Print what each attack left, a line an attack and epsilon."""
+    attacks = card["robustness"]
+    norms = {attack["norm"] for attack in attacks}
+    print_table(
+        f"{card['model']['name']} on {card['data']['name']} under attack ({card['data']['subset']}, "
+        f"{max(attack['samples'] for attack in attacks)} images), in percent [95% interval]",
+        ("Attack", "Epsilon", "Robust accuracy"),
+        [
+            (
+                attack["label"],
+                f"{bound(point['epsilon'])} {NORMS[attack['norm']]}",
+                percent(point["accuracy"]),
+            )
+            for attack in attacks
+            for point in attack["points"]
+        ],
+        None if norms != {"linf"} else "Epsilon: the most by which any pixel may change, from 0 to 1.",
+    )
+
+
+def sanity_lines(card: dict[str, Any]) -> list[str]:
+    """Return what the sanity report says: each failed check as a warning, or that all of them passed."""
+    lines = []
+    for attack in card["robustness"]:
+        failed = [finding for finding in attack["findings"] if not finding["passed"]]
+        lines += [f"Warning ({attack['label']}): {finding['message']}" for finding in failed]
+        if attack["findings"] and not failed:
+            lines.append(f"Sanity of {attack['label']}: all {len(attack['findings'])} checks passed")
+    return lines
