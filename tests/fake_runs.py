@@ -1,79 +1,89 @@
-"""Runs that train nothing; a new process can import them without torch."""
+"""Jobs that train and measure nothing; a new process can import them without torch."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
+
+@dataclass(frozen=True)
+class FakeJob:
+    """A job whose work is a function of this module."""
+
+    id: str
+    folder: Path
+    act: Callable[..., Path]
+    passes: float = 1.0
+    needs: FakeJob | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it has left its result."""
+        return (self.folder / "result.json").is_file()
+
+    def do(self, *, device: str, threads: int) -> Path:
+        """Call the function."""
+        return self.act(self, device=device, threads=threads)
+
+    def failure(self) -> str | None:
+        """Return the message in the result."""
+        return json.loads((self.folder / "result.json").read_text())
 
 
-def note(folder: Path, text: str) -> int:
-    """Add a line to the log beside the runs, and return how many lines a run has there."""
-    log = folder.parent / "log"
+def note(job: FakeJob, text: str) -> int:
+    """Add a line to the log beside the results, and return how many lines a job has there."""
+    log = job.folder.parent / "log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as file:
-        file.write(f"{folder.name} {text}\n")
-    return log.read_text().count(folder.name)
+        file.write(f"{job.id} {text}\n")
+    return log.read_text().count(job.id)
 
 
-def finish(config, probe, folder, *, device, threads, message=None):
-    """Write what a run leaves behind."""
-    from passband.files import write_json
-    from passband.rows import COLUMNS
-
-    note(folder, f"{config.seed} {device} {threads} {os.getpid()}")
-    folder.mkdir(parents=True)
-    status = "finished" if message is None else "failed"
-    record = {
-        "kind": "run",
-        "run": folder.name,
-        "status": status,
-        "message": message,
-        "classes": list("abcd"),
-    }
-    write_json(folder / "config.json", record)
-    pl.DataFrame(schema=COLUMNS).write_parquet(folder / "rows.parquet")
-    (folder / "weights.safetensors").touch()
-    return folder
+def finish(job, *, device, threads, message=None):
+    """Leave a result."""
+    note(job, f"{device} {threads} {os.getpid()}")
+    job.folder.mkdir(parents=True)
+    (job.folder / "result.json").write_text(json.dumps(message))
+    return job.folder
 
 
-def diverge(config, probe, folder, **settings):
+def diverge(job, **settings):
     """End as a run whose loss became infinite."""
-    return finish(config, probe, folder, message="the loss is inf", **settings)
+    return finish(job, message="the loss is inf", **settings)
 
 
-def killed_once(config, probe, folder, **settings):
+def killed_once(job, **settings):
     """Be killed at the first attempt."""
-    if note(folder, "tried") == 1:
+    if note(job, "tried") == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    return finish(config, probe, folder, **settings)
+    return finish(job, **settings)
 
 
-def killed_with_seed_1(config, probe, folder, **settings):
-    """Be killed at every attempt, but for other seeds."""
-    if config.seed == 1:
-        note(folder, "tried")
-        os.kill(os.getpid(), signal.SIGKILL)
-    return finish(config, probe, folder, **settings)
+def killed(job, **settings):
+    """Be killed at every attempt."""
+    note(job, "tried")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
-def raise_anything(config, probe, folder, **settings):
+def raise_anything(job, **settings):
     """Raise what nobody foresaw."""
-    note(folder, "tried")
+    note(job, "tried")
     raise ZeroDivisionError("division by zero")
 
 
-def refuse(config, probe, folder, **settings):
-    """Refuse the config."""
+def refuse(job, **settings):
+    """Refuse the settings."""
     from passband.errors import InputError
 
-    note(folder, "tried")
+    note(job, "tried")
     raise InputError("the batch is too large")
 
 
-def interrupt(config, probe, folder, **settings):
+def interrupt(job, **settings):
     """Be interrupted."""
-    note(folder, "tried")
+    note(job, "tried")
     raise KeyboardInterrupt

@@ -4,23 +4,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import polars as pl
 
 from passband.results.tables import RUN_COLUMNS
+from passband.studies.quantities import ESTIMATES
 
-# A cell of a study's table: label, subset, component, radius. The metric is "accuracy", or "fit-accuracy" where the
-# component is "fit".
-Cell = tuple[str, str, str, float | None]
+MEASURED = ("roughness", "kernel-high-frequency", "counterexamples", "counterexamples-right")
 
 
-def cell(text: str) -> Cell:
-    """Read `vanilla test`, `vanilla train hfc 4`, `lfc-4 fit`: a label, then what was measured of it."""
+def cell(text: str) -> dict[str, Any]:
+    """Read a label, then what was measured of it, as the columns of a study's rows.
+
+    - `vanilla test`, `vanilla train hfc 4`: accuracy; `lfc-4 fit`: that on what is trained on
+    - `natural robust PGD-20 0.09 rho 1 normalized`: accuracy under an attack at an epsilon, of smoothed kernels
+    - `natural roughness rho 0`, `natural counterexamples 4`: of a network's kernels, and of its LFCs
+    """
     words = text.split()
+    if "robust" in words:
+        at = words.index("robust")
+        attack, epsilon, _, rho, *rest = words[at + 1 :]
+        return {
+            "label": " ".join(words[:at]),
+            "subset": "test",
+            "metric": "robust-accuracy",
+            "attack": attack,
+            "norm": "linf",
+            "epsilon": float(epsilon),
+            "rho": float(rho),
+            "normalized": bool(rest),
+        }
+    for metric in MEASURED:
+        if metric in words:
+            found = {"label": " ".join(words[: words.index(metric)]), "metric": metric}
+            if "rho" in words:
+                return found | {"rho": float(words[-1]), "normalized": False}
+            return found | {"subset": "test", "component": "lfc", "radius": float(words[-1])}
     radius = float(words.pop()) if words[-1].replace(".", "").isdigit() else None
     component = words.pop() if words[-1] in ("lfc", "hfc", "fit") else "full"
-    subset = "train" if component == "fit" else words.pop()
-    return " ".join(words), subset, component, radius
+    fitted = component == "fit"
+    return {
+        "subset": "train" if fitted else words.pop(),
+        "label": " ".join(words),
+        "component": "full" if fitted else component,
+        "radius": radius,
+        "metric": "fit-accuracy" if fitted else "accuracy",
+    }
 
 
 def rows_of(
@@ -31,32 +61,31 @@ def rows_of(
     failed: bool = False,
     spread: float = 0.004,
 ) -> pl.DataFrame:
-    """Return rows with these accuracies by cell: one is that of all of 4 epochs, several are one an epoch.
+    """Return rows with these values by cell: one is that of all of 4 epochs, several are one an epoch.
+
+    What is measured of finished networks has no epoch. Estimates have a standard error of 0.5 / sqrt(count).
 
     With several seeds, values differ by `spread` from seed to seed.
     """
     records = []
     for text, value in values.items():
-        label, subset, component, radius = cell(text)
-        metric = "fit-accuracy" if component == "fit" else "accuracy"
-        curve = list(value) if isinstance(value, Iterable) else [value] * 4
+        found = cell(text)
+        finished = found["metric"] in ("robust-accuracy", *MEASURED)
+        curve = list(value) if isinstance(value, Iterable) else [value] * (1 if finished else 4)
         for seed in range(seeds):
             for epoch, point in enumerate(curve, start=1):
                 shift = spread * math.cos(2.5 * seed + len(records))
-                records.append(
-                    {
-                        "label": label,
-                        "chance": 0.1,
-                        "failed": failed,
-                        "run": f"{label}-{seed}",
-                        "seed": seed,
-                        "epoch": epoch,
-                        "subset": subset,
-                        "component": "full" if component == "fit" else component,
-                        "radius": radius,
-                        "metric": metric,
-                        "value": min(max(point + (shift if seeds > 1 else 0), 0.0), 1.0),
-                        "count": count,
-                    }
-                )
+                row = found | {
+                    "chance": 0.1,
+                    "failed": failed,
+                    "run": f"{found['label']}-{seed}",
+                    "seed": seed,
+                    "epoch": None if finished else epoch,
+                    "value": min(max(point + (shift if seeds > 1 else 0), 0.0), 1.0),
+                    "count": count,
+                }
+                records.append(row)
+                if found["metric"] in ESTIMATES:
+                    error = {"metric": f"{found['metric']}-error", "value": 0.5 / math.sqrt(count)}
+                    records.append(row | error)
     return pl.DataFrame(records, schema=RUN_COLUMNS)

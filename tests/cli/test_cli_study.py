@@ -1,7 +1,9 @@
 import json
 from dataclasses import replace
 
+import polars as pl
 import pytest
+from PIL import Image
 
 from passband.cli import study as module
 from passband.engine.execute import execute
@@ -75,6 +77,51 @@ def test_run_trains_draws_and_decides_and_the_next_time_finds_it_all(command, tm
         "study", "show", "label-shuffle", "--store", "s", "--limit", "40", "--json", "--device", "cpu"
     )
     assert [run["seconds"] for run in json.loads(shown.out)["runs"]] == [0, 0]
+
+
+def test_studies_measure_finished_networks_once_and_share_them(command, tmp_path):
+    line = ("study", "run", "kernels", "smoothing", "corollary", "--store", "s", "--limit", "60")
+    ran = command(*line, "--json")
+    assert ran.code == 0
+    records = {record["study"]: tmp_path / record["folder"] for record in json.loads(ran.out)}
+    assert set(records) == {"kernels", "smoothing", "corollary"}
+    for folder in records.values():
+        with Image.open(folder / "figure.png") as picture:
+            assert picture.size[0] > 800
+    assert len(list((tmp_path / "s" / "runs").iterdir())) == 4
+    assert len(list((tmp_path / "s" / "measurements").iterdir())) == 4 + 6 + 2
+    assert {path.name for path in records["smoothing"].iterdir()} >= {"table2.csv", "table2.parquet"}
+    assert "| M_natural (ρ = 1, normalized) |" in (records["smoothing"] / "study.md").read_text()
+    assert "Measuring" in ran.err
+    again = command(*line)
+    assert "failed" not in again.err + again.out
+    assert "Measuring" in again.err
+    assert "done" not in again.err
+    assert "Ours, not the paper's" in again.out
+    shown = json.loads(command("study", "show", *line[3:4], *line[5:], "--device", "cpu", "--json").out)
+    assert [entry["seconds"] for entry in shown["measurements"]] == [0] * 6
+    assert shown["measurements"][1]["settings"]["rho"] == 1
+
+
+def test_show_lists_measurements_and_what_they_cost(command):
+    ran = command("study", "show", "smoothing", "--limit", "60", "--device", "cpu")
+    assert ran.code == 0
+    text = " ".join(ran.out.split())
+    for part in ("Measurements of finished runs", "rho 1, normalized", "AutoAttack", "Ours, not the paper's"):
+        assert part in text
+    shown = json.loads(
+        command("study", "show", "smoothing", "--limit", "60", "--device", "cpu", "--json").out
+    )
+    assert len(shown["measurements"]) == 6
+    assert all(entry["seconds"] > 8 and not entry["done"] for entry in shown["measurements"])
+    assert shown["seconds"] > sum(entry["seconds"] for entry in shown["measurements"]) / 2
+    assert {claim["asked_by"] for claim in shown["claims"]} == {"paper", "passband"}
+
+
+def test_limit_cuts_training_and_test_images(command, tmp_path):
+    command("study", "run", "label-shuffle", "--store", "s", "--limit", "40")
+    rows = pl.concat([pl.read_parquet(path) for path in (tmp_path / "s" / "runs").glob("*/rows.parquet")])
+    assert rows.filter(pl.col("class").is_null())["count"].max() == 40
 
 
 def test_a_failed_run_is_reported_and_the_study_goes_on(command, monkeypatch):

@@ -1,12 +1,15 @@
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from passband.data.catalog import load_dataset
-from passband.engine.plan import longest_first, plan
+from passband.engine.job import longest_first
+from passband.engine.plan import plan, plan_measurement
 from passband.errors import InputError
 from passband.files import write_json
 from passband.probe.curve import Probe
+from passband.studies.kernels import KernelRoughness
 from passband.train.config import RunConfig, run_id
 
 CONFIG = RunConfig("fashion-mnist", limit=60, width=4, epochs=2, batch_size=20)
@@ -19,11 +22,32 @@ def test_equal_runs_are_one_job_and_the_id_is_that_of_config_data_and_probe(tmp_
         [(CONFIG, PROBE), (same, PROBE), (replace(CONFIG, seed=1), PROBE), (CONFIG, None)], tmp_path
     )
     assert first is again
-    assert len({first.run, other.run, unprobed.run}) == 3
+    assert len({first.id, other.id, unprobed.id}) == 3
     data = load_dataset("fashion-mnist", "train", limit=60)
-    assert first.run == run_id(CONFIG, data.fingerprint, PROBE.to_dict())
-    assert first.folder == tmp_path / "runs" / first.run
+    assert first.id == run_id(CONFIG, data.fingerprint, PROBE.to_dict())
+    assert first.folder == tmp_path / "runs" / first.id
     assert (first.images, first.shape, first.classes) == ({"train": 60, "test": 2000}, (1, 28, 28), 10)
+
+
+def test_a_run_on_fewer_test_images_is_another_one(tmp_path):
+    (whole,) = plan([(CONFIG, PROBE)], tmp_path)
+    (cut,) = plan([(CONFIG, PROBE)], tmp_path, test_limit=20)
+    assert (cut.images, cut.test_limit) == ({"train": 60, "test": 20}, 20)
+    assert cut.fingerprints["train"] == whole.fingerprints["train"]
+    assert cut.id != whole.id
+    folder = cut.do(device="cpu", threads=1)
+    rows = pl.read_parquet(folder / "rows.parquet").filter(pl.col("class").is_null(), subset="test")
+    assert set(rows["count"]) == {10, 20}  # along the way, and at the end
+    assert plan([(CONFIG, PROBE)], tmp_path, test_limit=20)[0].done
+
+
+def test_a_measurement_has_a_place_beside_the_runs_and_one_job(tmp_path):
+    (run,) = plan([(CONFIG, PROBE)], tmp_path)
+    job = plan_measurement(KernelRoughness((0.0, 1.0)), run, tmp_path)
+    assert job == plan_measurement(KernelRoughness((0.0, 1.0)), run, tmp_path)
+    assert job.id != plan_measurement(KernelRoughness((0.0, 0.5)), run, tmp_path).id
+    assert (job.needs, job.folder) == (run, tmp_path / "measurements" / job.id)
+    assert job.passes == 0
 
 
 def test_a_run_in_the_store_is_done(tmp_path):

@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 from PIL import Image
 
-from passband.engine.plan import Job
+from passband.engine.plan import TrainingJob
 from passband.report.studies import draw, effect_text, summary, write_study
 from passband.results.tables import RUN_COLUMNS
 from passband.studies.catalog import STUDIES
@@ -15,6 +16,7 @@ from passband.studies.figure import Bar, Curve, Figure, Panel, Point, figure_tab
 from passband.studies.presets import find_setting
 from passband.studies.quantities import CHANCE, Term, accuracy
 from passband.studies.result import StudyResult
+from passband.studies.summary_table import SummaryTable
 
 SETTING = find_setting("smoke", "fashion-mnist")
 STUDY = STUDIES["train-on-components"]
@@ -35,14 +37,23 @@ def rows(**values: float) -> pl.DataFrame:
 def result() -> StudyResult:
     measured = rows(original=0.9, **{f"{c}-{r}": 0.6 for c in ("lfc", "hfc") for r in (4, 8, 12, 16)})
     config = SETTING.vanilla
-    job = Job("r", config, None, Path("r"), {"train": 60, "test": 40}, (1, 28, 28), 10)
+    job = TrainingJob(
+        id="r",
+        folder=Path("r"),
+        config=config,
+        probe=None,
+        images={"train": 60, "test": 40},
+        fingerprints={},
+        shape=(1, 28, 28),
+        classes=10,
+    )
     effects = [Effect(0.4, 0.3, 0.5, 1234, "samples"), None]
     judgements = (
         Judgement(CLAIMS[0], "supported", effects[0]),
         Judgement(CLAIMS[1], "undecided", note="hfc-8 | has no rows"),
     )
     table = figure_table(STUDY.figure(SETTING), measured)
-    return StudyResult(STUDY, SETTING, (("original", job),), {("hfc-8", 0): "the loss is inf"}, measured, table, judgements)  # fmt: skip
+    return StudyResult(STUDY, SETTING, (("original", job),), (), {"hfc-8, seed 0": "the loss is inf"}, measured, table, judgements)  # fmt: skip
 
 
 def test_all_files_of_a_study_are_written_whole(result, tmp_path):
@@ -104,6 +115,62 @@ def test_every_kind_of_mark_is_drawn_in_its_colors_with_one_legend():
 
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
     assert svg.count('aria-roledescription="legend"') == 1
+
+
+def test_one_legend_names_the_marks_of_all_panels_in_their_own_colors():
+    measured = rows(a=0.5, b=0.8, c=0.1)
+    panels = [
+        Panel("left", (Curve("A", "lfc", term=Term("a")), Curve("B", "hfc", dashed=True, term=Term("b")))),
+        Panel("right", (Curve("A", "lfc", term=Term("b")), Curve("C", "full", term=Term("c")))),
+    ]
+    chart = draw(Figure((tuple(panels),)), figure_table(Figure((tuple(panels),)), measured)).to_dict()
+    for panel in chart["vconcat"][0]["hconcat"]:
+        encoding = panel["layer"][0]["encoding"]
+        scale = encoding["color"]["scale"]
+        assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
+            "A": "#0072b2", "B": "#c25400", "C": "#4a4a4b",
+        }  # fmt: skip
+        assert encoding["strokeDash"]["scale"]["range"] == [[1, 0], [5, 3], [1, 0]]
+
+
+def test_a_table_of_the_paper_is_among_the_files_and_in_the_summary(result, tmp_path):
+    table = SummaryTable(
+        "table9",
+        "Table 9: accuracy",
+        "network",
+        {
+            "first": {"test": accuracy("original"), "lfc": accuracy("lfc-4")},
+            "second": {"test": accuracy("hfc-4"), "lfc": accuracy("nobody")},
+        },
+    )
+    result = replace(result, study=replace(STUDY, table=lambda _: table))
+    folder = write_study(result, tmp_path / "x")
+    frame = pl.read_csv(folder / "table9.csv")
+    assert frame.columns == ["network", "test", "test, low", "test, high", "lfc", "lfc, low", "lfc, high"]
+    assert frame["test"].to_list() == [0.9, 0.6]
+    assert frame["lfc"].to_list() == [0.6, None]
+    assert pl.read_parquet(folder / "table9.parquet").equals(frame)
+    text = (folder / "study.md").read_text()
+    assert "## Table 9: accuracy" in text
+    assert "| first | 90.0 | 60.0 |" in text
+    assert "| second | 60.0 | – |" in text
+    assert "On 100 samples." in text
+
+
+def test_what_columns_rest_on_is_said_where_it_differs():
+    few = rows(a=0.5).with_columns(count=pl.lit(7, pl.Int64), label=pl.lit("few"))
+    cells = {"test": accuracy("a"), "train": accuracy("a", "train"), "few": accuracy("few")}
+    table = SummaryTable("t", "T", "network", {"a": cells})
+    study = replace(STUDY, table=lambda _: table)
+    result = StudyResult(study, SETTING, (), (), {}, pl.concat([rows(a=0.5), few]), rows(), ())
+    assert "On 100 samples; few on 7 samples." in summary(result)
+
+
+def test_a_question_of_ours_is_not_quoted_as_the_papers(result):
+    ours = replace(CLAIMS[0], sentence="it holds for cats", asked_by="passband")
+    text = summary(replace(result, judgements=(Judgement(ours, "undecided", note="nothing"),)))
+    assert "| Ours, not the paper's: it holds for cats |" in text
+    assert "“it holds" not in text
 
 
 def test_panels_of_one_measure_share_an_axis():

@@ -12,7 +12,7 @@ from helpers import bright_sides
 from passband.errors import InputError
 from passband.models.adapters import load_model
 from passband.models.catalog import build_model
-from passband.results.store import find_run, write_run
+from passband.results.store import find_measurement, find_run, write_measurement, write_run
 from passband.rows import ProbeRow, to_table
 from passband.train.config import RunConfig, model_arguments
 
@@ -72,3 +72,27 @@ def test_what_is_no_run_is_none(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read as JSON"):
         find_run(tmp_path)
+
+
+def test_a_measurement_is_written_whole_and_found(tmp_path):
+    write(tmp_path / "run")
+    folder = tmp_path / "measurements" / "m"
+    assert find_measurement(folder) is None
+    write_measurement(
+        folder,
+        name="m",
+        run=find_run(tmp_path / "run"),
+        settings={"kind": "made-up", "rho": 0.5},
+        test_fingerprint="abc",
+        rows=to_table([ROW]),
+        environment={"seconds": 1.5},
+    )
+    record = find_measurement(folder)
+    assert (record["measurement"], record["run"], record["settings"]["rho"]) == ("m", "abc", 0.5)
+    assert record["data"]["test_fingerprint"] == "abc"
+    assert record["data"]["fingerprint"] == bright_sides(6).fingerprint
+    assert pl.read_parquet(folder / "rows.parquet").equals(to_table([ROW]))
+    assert find_run(folder) is None
+    assert find_measurement(tmp_path / "run") is None
+    (folder / "rows.parquet").unlink()
+    assert find_measurement(folder) is None

@@ -1,3 +1,4 @@
+import polars as pl
 import pytest
 
 from passband.errors import InputError
@@ -26,6 +27,28 @@ def test_rows_of_many_runs_are_one_table(tmp_path):
         ("b", "y", 0.25, 0.2, True),
         ("a", "x", 0.5, 0.2, False),
     ]
+
+
+def test_measurements_come_after_with_the_label_of_their_run(tmp_path):
+    run = write(tmp_path / "x", 0.5)
+    measured = write(tmp_path / "m", 0.25, kind="measurement")
+    table = read_runs([("a", run)], [("a", measured)])
+    assert table.schema == RUN_COLUMNS
+    assert table.select("label", "run", "value", "chance", "failed").rows() == [
+        ("a", "x", 0.5, 0.2, False),
+        ("a", "m", 0.25, 0.2, False),
+    ]
+    with pytest.raises(InputError, match="not the folder of a measurement"):
+        read_runs([], [("a", run)])
+
+
+def test_rows_of_an_earlier_version_are_read_and_lack_nothing(tmp_path):
+    run = write(tmp_path / "x", 0.5)
+    rows = pl.read_parquet(run / "rows.parquet").drop("attack", "band", "rho", "normalized")
+    rows.write_parquet(run / "rows.parquet")
+    table = read_runs([("a", run)])
+    assert table.schema == RUN_COLUMNS
+    assert table["rho"].to_list() == [None]
 
 
 def test_no_runs_are_a_table_too():

@@ -4,11 +4,22 @@ import polars as pl
 import pytest
 
 from made_up import rows_of
+from passband.errors import InputError
 from passband.studies.catalog import STUDIES
-from passband.studies.claims import Claim, Rule, difference, farthest_of, judge, least_of
+from passband.studies.claims import Claim, Rule, difference, farthest_of, greatest_of, judge, least_of
 from passband.studies.effects import Effect
 from passband.studies.presets import find_setting
-from passband.studies.quantities import CHANCE, NotMeasured, accuracy, constant, effect, fit, gap
+from passband.studies.quantities import (
+    CHANCE,
+    NotMeasured,
+    Quantity,
+    Term,
+    accuracy,
+    constant,
+    effect,
+    fit,
+    gap,
+)
 
 SETTING = find_setting("laptop", "fashion-mnist")
 FEW = 5  # samples that leave most things open
@@ -68,9 +79,102 @@ def optimizers(sgd: float, others) -> dict:
     return {"sgd test hfc 4": sgd} | {f"{n} test hfc 4": v for n, v in zip(OTHERS, others, strict=True)}
 
 
+ATTACKS = ("FGSM", "PGD-20")
+EPSILONS = (0.03, 0.06, 0.09)
+BOTH_NETWORKS = ("natural", "adversarial")
+FOUR_NETWORKS = ("natural", "adversarial", "natural, 5x5", "adversarial, 5x5")
+
+
+def smoothing(labels, attacks, epsilons, before: float, after: float, *, end: str = "rho 1") -> dict:
+    """Return accuracies under attack before and after smoothing."""
+    places = [f"{n} robust {a} {e}" for n in labels for a in attacks for e in epsilons]
+    return {f"{place} rho 0": before for place in places} | {f"{place} {end}": after for place in places}
+
+
+def kernels(metric: str, values: dict, rho: int = 0) -> dict:
+    return {f"{label} {metric} rho {rho}": value for label, value in values.items()}
+
+
+def smoother(metric: str, after: float) -> dict:
+    rough = kernels(metric, dict.fromkeys(FOUR_NETWORKS, 0.6))
+    return rough | kernels(metric, dict.fromkeys(FOUR_NETWORKS, 0.2) | {"natural, 5x5": after}, rho=1)
+
+
+def pairs(metric: str, natural, adversarial, radii=(4,)) -> dict:
+    values = [(r, n, a) for r, n, a in zip(radii, natural, adversarial, strict=True)]
+    return {f"natural {metric} {r}": n for r, n, _ in values} | {
+        f"adversarial {metric} {r}": a for r, _, a in values
+    }
+
+
+def trade_off(natural, adversarial) -> dict:
+    shares = pairs("counterexamples", natural, adversarial, (4, 8, 12, 16))
+    return {"natural test": 0.7, "adversarial test": 0.5} | shares
+
+
 # By study, in the order of its claims: cells that support the claim, and cells that contradict it. It is left open by
 # the first ones on few samples, or by the third entry where there is one.
 CASES = {
+    "corollary": [
+        *(
+            (pairs(metric, [0.5], [0.2]), pairs(metric, [0.5], [0.001]), pairs(metric, [0.5], [0.02]))
+            for metric in ("counterexamples", "counterexamples-right")
+        ),
+        (trade_off([0.4] * 4, [0.2] * 4), trade_off([0.4, 0.4, 0.4, 0.1], [0.2] * 4)),
+    ],
+    "kernels": [
+        *(
+            (
+                kernels(metric, {f"natural{size}": 0.6, f"adversarial{size}": 0.4}),
+                kernels(metric, {f"natural{size}": 0.4, f"adversarial{size}": 0.6}),
+            )
+            for size in ("", ", 5x5")
+            for metric in ("roughness", "kernel-high-frequency")
+        ),
+        *((smoother(m, 0.2), smoother(m, 0.8)) for m in ("roughness", "kernel-high-frequency")),
+    ],
+    "smoothing": [
+        (
+            smoothing(BOTH_NETWORKS, ["FGSM"], [0], 0.7, 0.4),
+            smoothing(BOTH_NETWORKS, ["FGSM"], [0], 0.7, 0.68),
+        ),
+        (
+            smoothing(BOTH_NETWORKS, ATTACKS, [0.09], 0.1, 0.3),
+            smoothing(BOTH_NETWORKS, ATTACKS, [0.09], 0.1, 0.3)
+            | smoothing(["adversarial"], ["FGSM"], [0.09], 0.3, 0.2),
+        ),
+        (
+            {f"natural robust {a} 0.09 rho 1": 0.3 for a in ATTACKS}
+            | {f"adversarial robust {a} 0.09 rho 0": 0.2 for a in ATTACKS},
+            {f"natural robust {a} 0.09 rho 1": 0.1 for a in ATTACKS}
+            | {f"adversarial robust {a} 0.09 rho 0": 0.2 for a in ATTACKS},
+        ),
+        (
+            smoothing(["natural"], ATTACKS, EPSILONS, 0.1, 0.3),
+            smoothing(["natural"], ATTACKS, EPSILONS, 0.1, 0.3)
+            | smoothing(["natural"], ["PGD-20"], [0.06], 0.3, 0.2),
+        ),
+        (
+            smoothing(["adversarial"], ATTACKS, [0.03], 0.4, 0.3),
+            smoothing(["adversarial"], ATTACKS, [0.03], 0.4, 0.3)
+            | smoothing(["adversarial"], ["FGSM"], [0.03], 0.3, 0.4),
+        ),
+        *(
+            (
+                smoothing([label], ATTACKS, [0.09], 0.1, 0.3, end="rho 1 normalized"),
+                smoothing([label], ATTACKS, [0.09], 0.1, 0.3, end="rho 1 normalized")
+                | smoothing([label], ["PGD-20"], [0.09], 0.1, 0.1, end="rho 1 normalized"),
+            )
+            for label in BOTH_NETWORKS
+        ),
+        *(
+            (
+                smoothing([label], ["AutoAttack"], [0.09], 0.1, 0.3),
+                smoothing([label], ["AutoAttack"], [0.09], 0.0, 0.01),
+            )
+            for label in BOTH_NETWORKS
+        ),
+    ],
     "label-shuffle": [
         ({"natural fit": FAST, "shuffled fit": SLOW}, {"natural fit": SLOW, "shuffled fit": FAST}),
         (
@@ -158,7 +262,7 @@ def test_a_claim_is_supported_and_contradicted(claim, supporting, contradicting,
     contradicted = judge(claim, rows_of(contradicting, seeds=seeds))
     assert supported.effect is not None
     assert supported.effect.low <= supported.effect.value <= supported.effect.high
-    if supported.effect.over != "runs":
+    if supported.effect.over not in ("runs", "filters"):
         assert supported.effect.over == ("samples" if seeds == 1 else "seeds")
     assert (supported.verdict, contradicted.verdict) == ("supported", "contradicted")
 
@@ -184,8 +288,10 @@ def test_missing_and_failed_runs_leave_a_claim_open_and_say_why(claim, supportin
 
 
 @pytest.mark.parametrize("claim", [p.values[0] for p in TABLE], ids=[p.id for p in TABLE])
-def test_a_claim_is_a_sentence_of_the_paper_with_a_hypothesis(claim):
+def test_a_claim_is_a_sentence_with_a_hypothesis_and_says_whose_it_is(claim):
     assert len(claim.sentence) > 20
+    assert claim.quoted in (f"“{claim.sentence}”", f"Ours, not the paper's: {claim.sentence}")
+    assert claim.quoted.startswith("“") == (claim.asked_by == "paper")
     assert claim.hypothesis.endswith(".")
 
 
@@ -249,6 +355,54 @@ def test_the_finished_network_comes_before_its_last_probe_and_classes_do_not_cou
     assert effect(finished, accuracy("a", when=0.5)).value == pytest.approx(0.2)
 
 
+MANY = rows_of({
+    "a test": 0.5, "a robust FGSM 0.03 rho 0": 0.4, "a robust FGSM 0.03 rho 1": 0.3,
+    "a robust FGSM 0.03 rho 1 normalized": 0.2, "a robust FGSM 0.06 rho 1": 0.1, "a robust PGD-20 0.03 rho 0": 0.35,
+    "a counterexamples 4": 0.25, "a roughness rho 0": 0.6,
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("term", "value"),
+    [
+        (Term("a"), 0.5),
+        (Term("a", component=None, metric="robust-accuracy", attack="FGSM", epsilon=0.03, norm="linf", rho=0.0,
+              normalized=False), 0.4),
+        (Term("a", component=None, metric="robust-accuracy", attack="FGSM", epsilon=0.03, norm="linf", rho=1.0,
+              normalized=True), 0.2),
+        (Term("a", component=None, metric="robust-accuracy", attack="FGSM", epsilon=0.06, norm="linf", rho=1.0,
+              normalized=False), 0.1),
+        (Term("a", "test", "lfc", 4, "counterexamples"), 0.25),
+        (Term("a", None, None, metric="roughness", rho=0.0, normalized=False), 0.6),
+    ],
+)  # fmt: skip
+def test_a_term_finds_the_one_row_that_has_what_it_says_and_nothing_else(term, value):
+    assert effect(MANY, Quantity((term,))).value == pytest.approx(value)
+
+
+def test_an_empty_cell_is_matched_by_an_empty_cell_only():
+    unsmoothed = Term("a", component=None, metric="robust-accuracy", attack="FGSM", epsilon=0.03, norm="linf")
+    with pytest.raises(
+        NotMeasured, match="a has no robust-accuracy of test images under FGSM at epsilon 0.03"
+    ):
+        effect(MANY, Quantity((unsmoothed,)))
+    normalized = Term("a", None, None, metric="roughness", rho=0.0, normalized=True)
+    with pytest.raises(NotMeasured, match="a has no roughness with rho 0, normalized"):
+        effect(MANY, Quantity((normalized,)))
+
+
+def test_two_rows_where_one_is_meant_are_refused():
+    twice = pl.concat([MANY, MANY])
+    with pytest.raises(InputError, match="several rows of counterexamples on lfc at 4 of test images"):
+        effect(twice, Quantity((Term("a", "test", "lfc", 4, "counterexamples"),)))
+
+
+def test_an_estimate_has_the_interval_of_its_standard_error():
+    found = effect(MANY, Quantity((Term("a", None, None, metric="roughness", rho=0.0, normalized=False),)))
+    assert (found.over, found.n) == ("filters", 2400)
+    assert found.high - found.value == pytest.approx(1.961 * 0.5 / 2400**0.5, rel=1e-3)
+
+
 def test_seeds_that_not_all_runs_have_do_not_count():
     rows = pl.concat([rows_of({"a test": 0.5}, seeds=3), rows_of({"b test": 0.2}, seeds=2)])
     assert effect(rows, accuracy("a") - accuracy("b")).n == 2
@@ -258,6 +412,12 @@ def test_seeds_that_not_all_runs_have_do_not_count():
 def test_what_was_not_measured_is_named():
     with pytest.raises(NotMeasured, match="b has no accuracy on hfc at 4 of test images"):
         effect(ROWS, accuracy("b", component="hfc", radius=4))
+
+
+def test_below_a_margin_the_greatest_decides():
+    both = greatest_of(accuracy("b"), accuracy("a"))(ROWS)
+    assert both.value == 0.5
+    assert both.low < difference(accuracy("a"))(ROWS).low
 
 
 def test_many_quantities_at_once_have_wider_intervals_than_each():

@@ -1,7 +1,8 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from passband.engine.plan import Job
+from passband.engine.measure import Measurement, Work
+from passband.engine.plan import MeasurementJob, TrainingJob
 from passband.files import write_json
 from passband.probe.curve import Probe
 from passband.studies import cost
@@ -11,8 +12,38 @@ from passband.train.config import RunConfig
 SMALL = RunConfig("made-up", width=4, batch_size=10, epochs=10)
 
 
-def job(run: str, config: RunConfig, folder: Path, probe: Probe | None = None) -> Job:
-    return Job(run, config, probe, folder / run, {"train": 10_000, "test": 2_000}, (1, 16, 16), 4)
+def job(run: str, config: RunConfig, folder: Path, probe: Probe | None = None) -> TrainingJob:
+    return TrainingJob(
+        id=run,
+        folder=folder / run,
+        config=config,
+        probe=probe,
+        images={"train": 10_000, "test": 2_000},
+        fingerprints={"train": "a", "test": "b"},
+        shape=(1, 16, 16),
+        classes=4,
+    )
+
+
+@dataclass(frozen=True)
+class Steps(Measurement):
+    """So many gradients and answers for every image."""
+
+    gradients: int
+    answers: int = 0
+
+    def to_dict(self):
+        return {"kind": "steps"}
+
+    def work(self, images):
+        return Work(self.gradients * images, self.answers * images)
+
+    def rows(self, finished):
+        return ()
+
+
+def measurement(name: str, steps: Steps, run: TrainingJob) -> MeasurementJob:
+    return MeasurementJob(name, run.folder.parent / name, steps, run)
 
 
 def test_a_kind_of_run_is_really_timed(tmp_path):
@@ -59,3 +90,34 @@ def test_each_kind_of_run_is_timed_once_and_done_ones_not_at_all(tmp_path, monke
     assert seconds["done"] == 0
     assert seconds["a"] == seconds["b"] == START + 100 + 6
     assert abs(seconds["c"] - (START + 100 + 6 + 2 * 100 * 3 * 0.0005)) < 1e-9
+
+
+def test_the_network_of_a_measurement_is_really_attacked(tmp_path):
+    run = job("run", SMALL, tmp_path)
+    seconds = estimate([measurement("m", Steps(1, 1), run)], device="cpu")
+    assert seconds["m"] > START
+
+
+def test_the_time_of_a_measurement_follows_from_its_work_and_each_kind_of_network_is_timed_once(
+    tmp_path, monkeypatch
+):
+    timed = []
+    monkeypatch.setattr(cost, "_attack_speeds", lambda *kind: (timed.append(kind[0]), (0.003, 0.001))[1])
+    natural, attacked = (
+        job(name, replace(SMALL, adversarial=epsilon), tmp_path)
+        for name, epsilon in (("natural", None), ("attacked", 0.03))
+    )
+    done = measurement("done", Steps(5), natural)
+    done.folder.mkdir()
+    write_json(done.folder / "config.json", {"kind": "measurement"})
+    (done.folder / "rows.parquet").touch()
+    seconds = estimate(
+        [
+            measurement("a", Steps(2), natural),
+            measurement("b", Steps(2, 5), attacked),
+            measurement("nothing", Steps(0), job("other", replace(SMALL, model="lenet"), tmp_path)),
+            done,
+        ]
+    )
+    assert seconds == {"a": START + 12, "b": START + 12 + 10, "nothing": START, "done": 0}
+    assert len(timed) == 1

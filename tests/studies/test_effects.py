@@ -7,12 +7,14 @@ from scipy import stats
 from passband.errors import InputError
 from passband.studies.effects import (
     Effect,
+    Estimate,
     Proportion,
     each_confidence,
     farthest,
+    greatest,
     least,
+    over_parts,
     over_runs,
-    over_samples,
     over_seeds,
     t_quantile,
 )
@@ -33,15 +35,22 @@ def test_over_seeds_is_scipys_interval():
 
 
 def test_of_one_proportion_it_is_wilsons_interval():
-    effect = over_samples([Proportion(1, 0.8, 10)])
+    effect = over_parts([Proportion(1, 0.8, 10)])
     assert (effect.low, effect.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
 
 
 def test_of_two_it_is_newcombes_example():
     """Newcombe 1998, table II, contrast (a), method 10: 56/70 - 48/80."""
-    effect = over_samples([Proportion(1, 56 / 70, 70), Proportion(-1, 48 / 80, 80)])
+    effect = over_parts([Proportion(1, 56 / 70, 70), Proportion(-1, 48 / 80, 80)])
     assert (effect.value, effect.low, effect.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
     assert effect.n == 70
+
+
+def test_of_an_estimate_it_is_students_interval():
+    effect = over_parts([Estimate(1, 0.8, 6, 0.1), Estimate(-1, 0.5, 4, 0.0)])
+    half = stats.t.ppf(0.975, 5) * 0.1
+    assert (effect.value, effect.low, effect.high) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
+    assert (effect.n, effect.over) == (4, "filters")
 
 
 def test_a_difference_of_differences_covers_as_often_as_it_says():
@@ -52,7 +61,7 @@ def test_a_difference_of_differences_covers_as_often_as_it_says():
     for _ in range(500):
         drawn = [torch.rand(count, generator=generator).lt(p).double().mean().item() for p in shares]
         parts = [Proportion(w, p, count) for w, p in zip(weights, drawn, strict=True)]
-        effect = over_samples(parts)
+        effect = over_parts(parts)
         hits += effect.low <= truth <= effect.high
     assert 0.92 <= hits / 500 <= 0.99
 
@@ -100,3 +109,11 @@ def test_several_intervals_are_wider_each():
 def test_too_little_is_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_the_greatest_is_the_least_of_the_opposites():
+    effects = [Effect(0.1, 0.0, 0.3, 10, "samples"), Effect(0.2, 0.15, 0.25, 8, "samples")]
+    opposites = [Effect(-e.value, -e.high, -e.low, e.n, e.over) for e in effects]
+    found, turned = greatest(effects), least(opposites)
+    assert (found.value, found.low, found.high, found.n) == (0.2, 0.15, 0.3, 8)
+    assert (turned.value, turned.high, turned.low) == (-0.2, -0.15, -0.3)

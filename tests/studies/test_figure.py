@@ -31,6 +31,19 @@ def test_over_seeds_it_is_their_mean():
     assert table["value"].item(0) == pytest.approx(first)
 
 
+def test_a_curve_may_run_along_another_column_of_a_finished_network():
+    cells = {f"a counterexamples {r}": r / 20 for r in (8, 4)} | {
+        "a roughness rho 0": 0.5,
+        "a roughness rho 1": 0.2,
+    }
+    shares = Curve("A", term=Term("a", "test", "lfc", None, "counterexamples"), along="radius")
+    rough = Curve("B", term=Term("a", None, None, metric="roughness", normalized=False), along="rho")
+    table = figure_table(Figure(((Panel("p", (shares, rough)),),)), rows_of(cells))
+    assert table.select("series", "x", "value").rows() == [
+        ("A", 4, 0.2), ("A", 8, 0.4), ("B", 0, 0.5), ("B", 1, 0.2),
+    ]  # fmt: skip
+
+
 def test_a_bar_and_a_point_are_of_the_last_epoch():
     table = table_of(
         Bar("A", category="test", quantity=accuracy("a")),

@@ -6,12 +6,16 @@ import polars as pl
 import pytest
 
 from passband.engine.execute import execute
-from passband.engine.plan import plan
+from passband.engine.plan import plan, plan_measurement
+from passband.errors import InputError
+from passband.studies import corollary
 from passband.studies.catalog import STUDIES
 from passband.studies.figure import figure_table
+from passband.studies.kernel_figure import KernelFigure
 from passband.studies.presets import find_setting
 from passband.studies.result import claims_record, conclude, result_folder
 from passband.studies.study import shortened, with_seeds
+from passband.studies.summary_table import fill
 
 SETTING = find_setting("smoke", "fashion-mnist")
 
@@ -29,22 +33,31 @@ def here(function, *arguments, **settings):
 def conducted(name: str, store: Path, seeds: int = 1):
     study = STUDIES[name]
     labelled = with_seeds(shortened(study.runs(SETTING), limit=60), seeds)
-    jobs = plan([(config, SETTING.probe) for _, config in labelled], store)
-    outcomes = execute(jobs, call=here, device="cpu")
+    jobs = plan([(config, SETTING.probe) for _, config in labelled], store, test_limit=60)
     runs = [(label, job) for (label, _), job in zip(labelled, jobs, strict=True)]
-    return conclude(study, SETTING, runs, outcomes), outcomes
+    wanted = study.measurements(SETTING)
+    measured = [
+        (label, plan_measurement(m, job, store)) for label, job in runs for m in wanted.get(label, ())
+    ]
+    outcomes = execute([*jobs, *(job for _, job in measured)], call=here, device="cpu")
+    return conclude(study, SETTING, runs, measured, outcomes), outcomes
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_runs_to_its_verdicts(name, store):
     result, outcomes = conducted(name, store)
-    assert {outcome.status for outcome in outcomes.values()} <= {"trained", "found"}
     assert not result.failures
-    marks = [
-        (panel.title, mark.name) for panel in result.study.figure(SETTING).panels for mark in panel.marks
-    ]
-    drawn = set(result.table.select("panel", "series").rows())
-    assert drawn == set(marks)  # nothing that the figure asks for is missing from the rows
+    assert {outcome.status for outcome in outcomes.values()} <= {"done", "found"}
+    figure = result.study.figure(SETTING)
+    if isinstance(figure, KernelFigure):
+        assert set(result.table["panel"]) == {panel.title for panel in figure.panels}
+    else:
+        marks = {(panel.title, mark.name) for panel in figure.panels for mark in panel.marks}
+        drawn = set(result.table.select("panel", "series").rows())
+        assert drawn == marks  # nothing that the figure asks for is missing from the rows
+    if result.study.table is not None:
+        cells = fill(result.study.table(SETTING), result.rows)
+        assert None not in [found for row in cells.values() for found in row.values()]
     for judgement in result.judgements:
         assert judgement.effect is not None or "differ" in judgement.note, judgement.note
     assert len(claims_record(result)) == len(result.study.claims(SETTING))
@@ -61,9 +74,29 @@ def test_what_studies_share_is_trained_once(store):
 def test_a_failed_run_is_named_and_the_rest_is_decided(store):
     result, outcomes = conducted("train-on-components", store)
     label, job = result.runs[1]
-    failed = type(outcomes[job.run])(job, "failed", "the loss is inf")
-    again = conclude(result.study, SETTING, result.runs, {**outcomes, job.run: failed})
-    assert again.failures == {(label, 0): "the loss is inf"}
+    failed = type(outcomes[job.id])(job, "failed", "the loss is inf")
+    again = conclude(result.study, SETTING, result.runs, (), {**outcomes, job.id: failed})
+    assert again.failures == {f"{label}, seed 0": "the loss is inf"}
+
+
+def test_a_failed_measurement_is_named_and_its_claims_are_undecided(store, monkeypatch):
+    def refuse(*arguments, **settings):
+        raise InputError("no gradient")
+
+    monkeypatch.setattr(corollary, "find_pairs", refuse)
+    result, _ = conducted("corollary", store, seeds=2)  # seed 0 may be in the store
+    assert result.failures["natural, seed 1, answers to x and x_l at r = 4, 8, 12, 16"] == "no gradient"
+    without = result.rows.filter(pl.col("seed") == 1, pl.col("metric").str.starts_with("counterexamples"))
+    assert without.is_empty()
+
+
+def test_what_studies_measure_of_shared_runs_is_stored_once(store):
+    _, first = conducted("smoothing", store)
+    _, again = conducted("smoothing", store)
+    _, other = conducted("corollary", store)
+    assert set(first) == set(again)
+    assert {outcome.status for outcome in again.values()} == {"found"}
+    assert len(set(first) & set(other)) == 2  # the two runs
 
 
 def test_several_seeds_make_intervals_over_seeds(store):

@@ -1,9 +1,12 @@
+import pickle
+
 import pytest
 
 from passband.errors import UnknownNameError
 from passband.studies.catalog import STUDIES, find_studies
 from passband.studies.figure import Bar, Curve, Point
-from passband.studies.presets import find_setting
+from passband.studies.kernel_figure import KernelFigure
+from passband.studies.presets import PRESETS, find_setting
 from passband.studies.quantities import Term
 
 SETTING = find_setting("smoke", "fashion-mnist")
@@ -32,12 +35,43 @@ def test_a_study_is_whole(study):
     assert study.question.endswith("?")
     assert study.title
     assert "section" in study.source
-    runs = study.runs(SETTING)
-    shown = [
-        term for panel in study.figure(SETTING).panels for mark in panel.marks for term in terms_of(mark)
-    ]
-    assert {term.label for term in shown} == set(runs)
-    titles = [panel.title for panel in study.figure(SETTING).panels]
+    runs, figure = study.runs(SETTING), study.figure(SETTING)
+    titles = [panel.title for panel in figure.panels]
     assert len(titles) == len(set(titles))
-    for panel in study.figure(SETTING).panels:
+    if isinstance(figure, KernelFigure):
+        assert {panel.label for panel in figure.panels} == set(runs)
+        return
+    shown = [term for panel in figure.panels for mark in panel.marks for term in terms_of(mark)]
+    assert {term.label for term in shown} == set(runs)
+    for panel in figure.panels:
         assert len({type(mark) for mark in panel.marks}) == 1
+    looks = {}
+    for panel in figure.panels:
+        for mark in panel.marks:  # one legend names them all
+            assert looks.setdefault(mark.name, (mark.role, mark.shade, mark.dashed)) == (
+                mark.role, mark.shade, mark.dashed,
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("study", STUDIES.values(), ids=list(STUDIES))
+def test_measurements_are_of_runs_of_the_study_all_different_and_can_be_sent_to_a_process(study, preset):
+    setting = find_setting(preset, "fashion-mnist")
+    measurements = study.measurements(setting)
+    assert set(measurements) <= set(study.runs(setting))
+    for each in measurements.values():
+        assert len({str(measurement) for measurement in each}) == len(each)
+        assert len({repr(measurement.to_dict()) for measurement in each}) == len(each)
+        assert pickle.loads(pickle.dumps(each)) == each
+        assert all(min(measurement.work(1_000)) >= 0 for measurement in each)
+
+
+def test_table_2_has_nine_networks_a_run_and_is_measured_as_often():
+    setting = find_setting("laptop", "fashion-mnist")
+    study = STUDIES["smoothing"]
+    assert study.table is not None
+    table = study.table(setting)
+    assert len(table.rows) == sum(map(len, study.measurements(setting).values())) == 18
+    assert "M_natural (ρ = 0.25, normalized)" in table.rows
+    assert len(table.columns) == 13
+    assert table.columns[:2] == ["clean", "FGSM 0.03"]

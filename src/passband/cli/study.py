@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from cyclopts import App, Parameter
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, print_table, progress_bars, say
 from passband.engine.execute import Outcome, execute
-from passband.engine.plan import Job, plan
+from passband.engine.plan import MeasurementJob, TrainingJob, plan, plan_measurement
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.optional import require
@@ -25,7 +26,22 @@ from passband.studies.result import claims_record, conclude, result_folder
 from passband.studies.study import Study, shortened, with_seeds
 from passband.train.config import RunConfig
 
-study = App(name="study", help="The paper's training experiments: which runs, which claims, which figure.")
+study = App(
+    name="study", help="The paper's experiments: which runs and measurements, which claims, which figure."
+)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """What a study needs: the label and the job of each run, and of each measurement of a finished run."""
+
+    runs: Sequence[tuple[str, TrainingJob]]
+    measurements: Sequence[tuple[str, MeasurementJob]]
+
+    @property
+    def all(self) -> list[TrainingJob | MeasurementJob]:
+        """All jobs, runs first."""
+        return [job for _, job in (*self.runs, *self.measurements)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +54,9 @@ class StudyOptions:
         source: Where text and released code of the paper differ: which one to follow.
         seeds: How many times to make each run.
         epochs: Cut every run to at most so many epochs, to check a protocol.
-        limit: Cut the training data to at most so many images, likewise.
-        store: Folder of all results: runs in `runs`, studies in `studies`.
+        limit: Cut the training and the test data to at most so many images each, likewise.
+        store: Folder of all results: runs in `runs`, measurements of finished runs in `measurements`, studies in
+            `studies`.
     """
 
     preset: Literal["smoke", "laptop", "paper"] = "smoke"
@@ -58,12 +75,22 @@ class StudyOptions:
         """Return the runs of a study, with their labels."""
         return with_seeds(shortened(one.runs(setting), epochs=self.epochs, limit=self.limit), self.seeds)
 
-    def planned(self, studies: Sequence[Study], setting: Setting) -> dict[str, list[tuple[str, Job]]]:
-        """Return the jobs of several studies by the study's name, with their labels; shared runs are one job."""
+    def planned(self, studies: Sequence[Study], setting: Setting) -> dict[str, Jobs]:
+        """Return the jobs of several studies by the study's name; what they share is one job."""
         runs = {one.name: self.runs(one, setting) for one in studies}
         wanted = [(config, setting.probe) for labelled in runs.values() for _, config in labelled]
-        jobs = iter(plan(wanted, self.store))
-        return {name: [(label, next(jobs)) for label, _ in labelled] for name, labelled in runs.items()}
+        jobs = iter(plan(wanted, self.store, test_limit=self.limit))
+        found = {}
+        for one in studies:
+            labelled = [(label, next(jobs)) for label, _ in runs[one.name]]
+            each = one.measurements(setting)
+            measured = [
+                (label, plan_measurement(measurement, job, self.store))
+                for label, job in labelled
+                for measurement in each.get(label, ())
+            ]
+            found[one.name] = Jobs(labelled, measured)
+        return found
 
     @property
     def cut(self) -> str:
@@ -96,9 +123,10 @@ def show(
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> int:
-    """Show a study before it runs: its runs, its claims, how it departs from the paper, and what it will cost here.
+    """Show a study before it runs: runs, measurements, claims, how it departs from the paper, and what it will cost here.
 
-    The cost is estimated from a few real training steps of each kind of run on this machine.
+    The cost is estimated from a few real steps of training and of attacks of each kind of network on this machine. How
+    long an attack takes depends on how many images withstand it; that is taken to be one in ten.
 
     Args:
         name: One that `passband study list` prints.
@@ -109,25 +137,32 @@ def show(
     choose_device(device)
     setting = study_options.setting()
     say(f"Loading the data {setting.data}")
-    runs = study_options.planned([one], setting)[one.name]
-    say("Timing a few training steps")
-    seconds = estimate((job for _, job in runs), device)
+    jobs = study_options.planned([one], setting)[one.name]
+    say("Timing a few steps")
+    seconds = estimate(jobs.all, device)
     total = sum(seconds.values()) / min(workers, max(len(seconds), 1))
     if json:
-        print_json(_shown(one, setting, runs, seconds, total))
+        print_json(_shown(one, setting, jobs, seconds, total))
         return 0
     print_lines([f"{one.title}: {one.source}", one.question, ""])
     table = [
-        (label, str(job.config.seed), job.run, _changes(job.config, setting), _minutes(seconds[job.run]))
-        for label, job in runs
+        (label, str(job.config.seed), job.id, _changes(job.config, setting), _minutes(seconds[job.id]))
+        for label, job in jobs.runs
     ]
     heading = f"Runs on {setting.data}, preset {setting.preset}, source {setting.source}"
     print_table(heading, ("run", "seed", "id", "settings", "time"), table, wrapped=True)
-    claims = [(c.sentence, c.hypothesis, str(c.rule)) for c in one.claims(setting)]
-    print_table("Claims", ("the paper says", "in rows", "rule"), claims, wrapped=True)
+    if jobs.measurements:
+        measured = [
+            (label, str(job.run.config.seed), job.id, str(job.measurement), _minutes(seconds[job.id]))
+            for label, job in jobs.measurements
+        ]
+        heading = "Measurements of finished runs"
+        print_table(heading, ("run", "seed", "id", "measurement", "time"), measured, wrapped=True)
+    claims = [(c.quoted, c.hypothesis, str(c.rule)) for c in one.claims(setting)]
+    print_table("Claims", ("claim", "in rows", "rule"), claims, wrapped=True)
     departures = [(d.what, d.paper, d.here, d.why) for d in setting.departures]
     print_table("Departures from the paper", ("what", "paper", "here", "why"), departures, wrapped=True)
-    print_lines([f"Estimated: {_minutes(total)} with {workers} workers; runs in the store take nothing."])
+    print_lines([f"Estimated: {_minutes(total)} with {workers} workers; what the store holds takes nothing."])
     return 0
 
 
@@ -139,14 +174,14 @@ def run(
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> int:
-    """Make the runs of studies that the store does not hold, draw their figures and decide their claims.
+    """Make the runs and measurements that the store does not hold, draw the figures and decide the claims.
 
-    Each run is a process with one thread; what several studies share is trained once, and an interrupted run goes on
-    from its last epoch. Results are in STORE/studies/NAME-PRESET-DATA.
+    Each run and each measurement is a process with one thread; what several studies share is done once, and an
+    interrupted run goes on from its last epoch. Results are in STORE/studies/NAME-PRESET-DATA.
 
     Args:
         names: Those that `passband study list` prints, or all.
-        workers: Runs at a time.
+        workers: Runs and measurements at a time.
     """
     if not names:
         raise InputError(f"name at least one study, or all. Known: {', '.join(STUDIES)}")
@@ -157,37 +192,33 @@ def run(
         require(module, extra="report", purpose="drawing a study's figure")
     setting = study_options.setting()
     say(f"Loading the data {setting.data}")
-    runs = study_options.planned(studies, setting)
-    outcomes = _execute([job for labelled in runs.values() for _, job in labelled], workers, device)
+    jobs = study_options.planned(studies, setting)
+    outcomes = _execute([job for each in jobs.values() for job in each.all], workers, device)
     records = []
     for one in studies:
-        result = conclude(one, setting, runs[one.name], outcomes)
+        result = conclude(one, setting, jobs[one.name].runs, jobs[one.name].measurements, outcomes)
         folder = result_folder(study_options.store, one, setting, study_options.cut)
         write_study(result, folder, command=f"passband {' '.join(sys.argv[1:])}")
         records.append({"study": one.name, "folder": str(folder), "claims": claims_record(result)})
         if not json:
-            rows = [(j.claim.sentence, effect_text(j), j.verdict) for j in result.judgements]
-            print_table(
-                f"{one.title} ({one.source})", ("the paper says", "effect", "verdict"), rows, wrapped=True
-            )
-            print_lines(
-                [f"{label}, seed {seed} failed: {why}" for (label, seed), why in result.failures.items()]
-            )
+            rows = [(j.claim.quoted, effect_text(j), j.verdict) for j in result.judgements]
+            print_table(f"{one.title} ({one.source})", ("claim", "effect", "verdict"), rows, wrapped=True)
+            print_lines([f"{what} failed: {why}" for what, why in result.failures.items()])
             print_lines([f"Figure, table and claims: {folder}", ""])
     if json:
         print_json(records)
     return 0
 
 
-def _execute(jobs: Sequence[Job], workers: int, device: str) -> dict[str, Outcome]:
-    total = len({job.run for job in jobs})
+def _execute(jobs: Sequence[TrainingJob | MeasurementJob], workers: int, device: str) -> dict[str, Outcome]:
+    kinds = {job.id: "measurements" if isinstance(job, MeasurementJob) else "runs" for job in jobs}
+    total, done = Counter(kinds.values()), Counter[str]()
     with progress_bars() as progress:
-        done = 0
 
         def on_outcome(outcome: Outcome) -> None:
-            nonlocal done
-            done += 1
-            progress("runs", done, total, f"{outcome.job.run} {outcome.status}")
+            kind = kinds[outcome.job.id]
+            done[kind] += 1
+            progress(kind, done[kind], total[kind], f"{outcome.job.id} {outcome.status}")
 
         return execute(jobs, workers=workers, device=device, on_outcome=on_outcome)
 
@@ -219,7 +250,7 @@ def _minutes(seconds: float) -> str:
 
 
 def _shown(
-    one: Study, setting: Setting, runs: Sequence[tuple[str, Job]], seconds: dict[str, float], total: float
+    one: Study, setting: Setting, jobs: Jobs, seconds: dict[str, float], total: float
 ) -> dict[str, Any]:
     return {
         "study": one.name,
@@ -231,15 +262,26 @@ def _shown(
         "runs": [
             {
                 "label": label,
-                "run": job.run,
+                "run": job.id,
                 "config": job.config.resolved().to_dict(),
-                "seconds": seconds[job.run],
+                "seconds": seconds[job.id],
                 "done": job.done,
             }
-            for label, job in runs
+            for label, job in jobs.runs
+        ],
+        "measurements": [
+            {
+                "label": label,
+                "run": job.run.id,
+                "measurement": job.id,
+                "settings": job.measurement.to_dict(),
+                "seconds": seconds[job.id],
+                "done": job.done,
+            }
+            for label, job in jobs.measurements
         ],
         "claims": [
-            {"sentence": c.sentence, "hypothesis": c.hypothesis, "rule": str(c.rule)}
+            {"sentence": c.sentence, "asked_by": c.asked_by, "hypothesis": c.hypothesis, "rule": str(c.rule)}
             for c in one.claims(setting)
         ],
         "departures": [vars(departure) for departure in setting.departures],

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
+from passband.engine.job import Job, longest_first
 from passband.engine.local import Crashed, call_in_process
-from passband.engine.plan import Job, longest_first
-from passband.engine.run import run as train_run
 from passband.errors import InputError, PassbandError
-from passband.results.tables import failure, read_record
 
 ATTEMPTS = 2
-"""How often a run that crashes is tried; it goes on from its checkpoint."""
+"""How often a job that crashes is tried; a run goes on from its checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +22,12 @@ class Outcome:
 
     Attributes:
         job: The job.
-        status: `"found"` in the store, `"trained"` now, or `"failed"`.
+        status: `"found"` in the store, `"done"` now, or `"failed"`.
         message: Why it failed; empty otherwise.
     """
 
     job: Job
-    status: Literal["found", "trained", "failed"]
+    status: Literal["found", "done", "failed"]
     message: str = ""
 
 
@@ -39,47 +36,54 @@ def execute(
     *,
     workers: int = 1,
     device: str = "auto",
-    run: Callable[..., Path] = train_run,
     call: Callable[..., Any] = call_in_process,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> dict[str, Outcome]:
-    """Do what is left of a plan, each run in one process with one thread.
+    """Do what is left of a plan, each job in one process with one thread, after the job that it needs.
 
     Args:
-        jobs: From `plan`. Each is done once, however often it comes, and not if the store holds it.
-        workers: Runs at a time.
-        device: Where they train.
-        run: What does one: `passband.engine.run.run`, or a function of the same arguments.
-        call: Calls that function in another process.
+        jobs: Each is done once, however often it comes, and not if the store holds it; so is what they need.
+        workers: Jobs at a time.
+        device: Where they compute.
+        call: Calls a job's `do` in another process.
         on_outcome: Is called with each outcome, in the order in which they come, from one thread.
 
     Returns:
-        The outcomes by the run's id. A run that crashed twice or was refused is among them as failed, as is
-        one that diverged.
+        The outcomes by the job's id. A job that crashed twice or was refused is among them as failed, as is a run that
+        diverged, and whatever needs a failed one.
 
     Raises:
         InputError: If there is less than one worker.
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}")
-    jobs = {job.run: job for job in jobs}.values()
+    jobs = _with_needs(jobs)
     outcomes: dict[str, Outcome] = {}
     stopped = Event()
 
     def arrived(outcome: Outcome) -> None:
-        outcomes[outcome.job.run] = outcome
+        outcomes[outcome.job.id] = outcome
         if on_outcome is not None:
             on_outcome(outcome)
 
     for job in jobs:
         if job.done:
             arrived(_finished(job, "found"))
-    left = longest_first(job for job in jobs if not job.done)
+    left = longest_first(job for job in jobs if job.id not in outcomes)
+    running: dict[Future[Outcome], Job] = {}
     with ThreadPoolExecutor(workers) as threads:  # a thread waits for a process
-        futures = [threads.submit(_do, job, run, call, device, stopped) for job in left]
         try:
-            for future in as_completed(futures):
-                arrived(future.result())
+            while left or running:
+                for job in [job for job in left if _needed(job, outcomes) == "failed"]:
+                    left.remove(job)
+                    arrived(_lost(job, outcomes))
+                ready = [job for job in left if _needed(job, outcomes) in ("found", "done")]
+                for job in ready[: workers - len(running)]:
+                    left.remove(job)
+                    running[threads.submit(_do, job, call, device, stopped)] = job
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[future]
+                    arrived(future.result())
         except BaseException:
             stopped.set()  # an interrupt ends the processes too, and they must not be tried again
             threads.shutdown(cancel_futures=True)
@@ -87,15 +91,38 @@ def execute(
     return outcomes
 
 
-def _do(job: Job, run: Callable[..., Path], call: Callable[..., Any], device: str, stopped: Event) -> Outcome:
+def _with_needs(jobs: Iterable[Job]) -> list[Job]:
+    """Return jobs and what they need, each once."""
+    found: dict[str, Job] = {}
+    for job in jobs:
+        for each in (job.needs, job):
+            if each is not None:
+                found.setdefault(each.id, each)
+    return list(found.values())
+
+
+def _needed(job: Job, outcomes: Mapping[str, Outcome]) -> str:
+    """Return what became of the job that a job needs: nothing to wait for counts as done."""
+    if job.needs is None:
+        return "done"
+    return outcomes[job.needs.id].status if job.needs.id in outcomes else "waiting"
+
+
+def _lost(job: Job, outcomes: Mapping[str, Outcome]) -> Outcome:
+    needed = outcomes[job.needs.id] if job.needs is not None else None
+    message = "" if needed is None else f"the run {needed.job.id} that it needs failed: {needed.message}"
+    return Outcome(job, "failed", message)
+
+
+def _do(job: Job, call: Callable[..., Any], device: str, stopped: Event) -> Outcome:
     message = ""
     for _ in range(ATTEMPTS):
         if stopped.is_set():
             break
         try:
-            call(run, job.config, job.probe, job.folder, device=device, threads=1)
-            return _finished(job, "trained")
-        except Exception as error:  # whatever it is, the other runs must go on
+            call(job.do, device=device, threads=1)
+            return _finished(job, "done")
+        except Exception as error:  # whatever it is, the other jobs must go on
             message = str(error) or type(error).__name__
             if isinstance(error, PassbandError) and not isinstance(error, Crashed):
                 break  # it would be refused again
@@ -105,6 +132,6 @@ def _do(job: Job, run: Callable[..., Path], call: Callable[..., Any], device: st
     return Outcome(job, "failed", message)
 
 
-def _finished(job: Job, status: Literal["found", "trained"]) -> Outcome:
-    message = failure(read_record(job.folder))
+def _finished(job: Job, status: Literal["found", "done"]) -> Outcome:
+    message = job.failure()
     return Outcome(job, status) if message is None else Outcome(job, "failed", message)

@@ -1,4 +1,4 @@
-"""From the runs that are wanted to the jobs that are left to do: every run once, checked before any training."""
+"""From what is wanted to the jobs that are left to do: each run and measurement once, checked before any training."""
 
 from __future__ import annotations
 
@@ -6,34 +6,41 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from passband.engine.job import Job
+from passband.engine.measure import Measurement, measure, measurement_id
 from passband.engine.run import Datasets, identify, load_datasets
+from passband.engine.run import run as train_run
 from passband.probe.curve import Probe
-from passband.results.store import find_run
+from passband.results.store import find_measurement, find_run
+from passband.results.tables import failure, read_record
 from passband.train.config import RunConfig, check_data
 from passband.types import Subset
 
+ANSWER = 1 / 3
+"""Time of an answer to an image, over that of a step forward and back."""
+
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob(Job):
     """A run and its place in the store.
 
     Attributes:
-        run: The run's id.
-        config: Its settings.
+        config: The run's settings.
         probe: What is measured along it.
-        folder: Where it is, or will be.
         images: How many images each subset has.
+        fingerprints: Identifies each subset's images and labels.
         shape: Channels, height and width of an image.
         classes: How many classes there are.
+        test_limit: How many test images are used, from the first on; None is all.
     """
 
-    run: str
     config: RunConfig
     probe: Probe | None
-    folder: Path
     images: Mapping[Subset, int]
+    fingerprints: Mapping[Subset, str]
     shape: tuple[int, int, int]
     classes: int
+    test_limit: int | None = None
 
     @property
     def done(self) -> bool:
@@ -41,13 +48,71 @@ class Job:
         return find_run(self.folder) is not None
 
     @property
-    def passes(self) -> int:
-        """Images that are sent forward and back until the run is done: what its time is proportional to."""
+    def passes(self) -> float:
+        """Images that are sent forward and back until the run is done."""
         attacks = self.config.attack_steps if self.config.adversarial is not None else 0
         return self.config.epochs * self.images["train"] * (1 + attacks)
 
+    def do(self, *, device: str, threads: int) -> Path:
+        """Train the network."""
+        return train_run(
+            self.config,
+            self.probe,
+            self.folder,
+            device=device,
+            threads=threads,
+            test_limit=self.test_limit,
+        )
 
-def plan(wanted: Iterable[tuple[RunConfig, Probe | None]], store: Path) -> list[Job]:
+    def failure(self) -> str | None:
+        """Return why the run ended before its last epoch, or None if it did not."""
+        return failure(read_record(self.folder))
+
+
+@dataclass(frozen=True)
+class MeasurementJob(Job):
+    """A measurement of a finished run and its place in the store.
+
+    Attributes:
+        measurement: What is measured.
+        run: Of which run.
+    """
+
+    measurement: Measurement
+    run: TrainingJob
+
+    @property
+    def needs(self) -> TrainingJob:
+        """The run."""
+        return self.run
+
+    @property
+    def done(self) -> bool:
+        """Whether the store holds the measurement."""
+        return find_measurement(self.folder) is not None
+
+    @property
+    def passes(self) -> float:
+        """Images that are sent forward and back until it is done, answers counted as parts of them."""
+        work = self.measurement.work(self.run.images["test"])
+        return work.gradients + ANSWER * work.answers
+
+    def do(self, *, device: str, threads: int) -> Path:
+        """Measure the network."""
+        return measure(
+            self.measurement,
+            self.run.folder,
+            self.folder,
+            test_fingerprint=self.run.fingerprints["test"],
+            test_limit=self.run.test_limit,
+            device=device,
+            threads=threads,
+        )
+
+
+def plan(
+    wanted: Iterable[tuple[RunConfig, Probe | None]], store: Path, *, test_limit: int | None = None
+) -> list[TrainingJob]:
     """Return the job of each of these runs, in their order; equal runs have the same job.
 
     Data sets are loaded here, each once, since a run's id follows from its data too.
@@ -55,30 +120,40 @@ def plan(wanted: Iterable[tuple[RunConfig, Probe | None]], store: Path) -> list[
     Args:
         wanted: Runs with what is to be measured along them.
         store: Runs are in its folder `runs`.
+        test_limit: Use only the first so many test images.
 
     Raises:
         InputError: If data cannot be loaded, a batch is larger than its data, or a radius does not fit.
     """
     loaded: dict[tuple, Datasets] = {}
-    jobs: dict[str, Job] = {}
-    planned: list[Job] = []
+    jobs: dict[str, TrainingJob] = {}
+    planned: list[TrainingJob] = []
     for config, probe in wanted:
         key = (config.dataset, config.size, config.limit)
         if key not in loaded:
-            loaded[key] = load_datasets(config)
+            loaded[key] = load_datasets(config, test_limit)
         train = loaded[key]["train"]
         check_data(config, samples=len(train), size=train.size)
         if probe is not None:
             probe.check_fits(train.size)
-        run = identify(config, probe, loaded[key])
+        run = identify(config, probe, loaded[key], test_limit)
         if run not in jobs:
-            images = {subset: len(dataset) for subset, dataset in loaded[key].items()}
-            shape = (train.channels, *train.size)
-            jobs[run] = Job(run, config, probe, store / "runs" / run, images, shape, len(train.classes))
+            jobs[run] = TrainingJob(
+                id=run,
+                config=config,
+                probe=probe,
+                folder=store / "runs" / run,
+                images={subset: len(dataset) for subset, dataset in loaded[key].items()},
+                fingerprints={subset: dataset.fingerprint for subset, dataset in loaded[key].items()},
+                shape=(train.channels, *train.size),
+                classes=len(train.classes),
+                test_limit=test_limit,
+            )
         planned.append(jobs[run])
     return planned
 
 
-def longest_first(jobs: Iterable[Job]) -> list[Job]:
-    """Return jobs in the order that keeps several workers busy to the end."""
-    return sorted(jobs, key=lambda job: -job.passes)
+def plan_measurement(measurement: Measurement, run: TrainingJob, store: Path) -> MeasurementJob:
+    """Return the job of a measurement of a run; it is in the folder `measurements` of the store."""
+    name = measurement_id(measurement, run.id, run.fingerprints["train"], run.fingerprints["test"])
+    return MeasurementJob(name, store / "measurements" / name, measurement, run)

@@ -31,6 +31,7 @@ def run(
     threads: int | None = None,
     overwrite: bool = False,
     datasets: Datasets | None = None,
+    test_limit: int | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> Path:
     """Train a network as a config says, measure it along the way, and write its run folder.
@@ -50,7 +51,8 @@ def run(
             the rows are those of one device but for rounding.
         threads: Threads of each process; None leaves them as they are. They decide how sums are rounded.
         overwrite: Replace another run, or train this one again.
-        datasets: The data, if `load_datasets` has loaded them already.
+        datasets: The data, if `load_datasets` has loaded them already, with the same `test_limit`.
+        test_limit: Use only the first so many test images; None uses all.
         on_epoch: Is called after every epoch, in the first process; with several it must be picklable.
 
     Returns:
@@ -61,12 +63,12 @@ def run(
     """
     if find_run(folder) is None:
         check_target(folder, overwrite=overwrite)
-    datasets = load_datasets(config) if datasets is None else datasets
+    datasets = load_datasets(config, test_limit) if datasets is None else datasets
     train = datasets["train"]
     check_data(config, samples=len(train), size=train.size, devices=devices)
     if probe is not None:
         probe.check_fits(train.size)
-    name = identify(config, probe, datasets)
+    name = identify(config, probe, datasets, test_limit)
     if not overwrite and _is_done(folder, name, datasets):
         remove_checkpoint(folder)
         return folder
@@ -91,22 +93,27 @@ def run(
     return folder
 
 
-def load_datasets(config: RunConfig) -> Datasets:
-    """Load the training and the test images of a run.
+def load_datasets(config: RunConfig, test_limit: int | None = None) -> Datasets:
+    """Load the training and the test images of a run, of the latter only the first `test_limit`.
 
     Raises:
         InputError: If they cannot be loaded, or have different classes.
     """
     train = load_dataset(config.dataset, "train", size=config.size, limit=config.limit)
-    test = load_dataset(config.dataset, "test", size=train.size, channels=train.channels)
+    test = load_dataset(config.dataset, "test", size=train.size, channels=train.channels, limit=test_limit)
     if test.classes != train.classes:
         raise InputError(f"{config.dataset} has other classes in its test subset than in its train subset")
     return {"train": train, "test": test}
 
 
-def identify(config: RunConfig, probe: Probe | None, datasets: Datasets) -> str:
-    """Return the id of a run; see `run_id`."""
-    return run_id(config, datasets["train"].fingerprint, None if probe is None else probe.to_dict())
+def identify(
+    config: RunConfig, probe: Probe | None, datasets: Datasets, test_limit: int | None = None
+) -> str:
+    """Return the id of a run; see `run_id`. Where the test images are cut, it follows from those left too."""
+    fingerprint = datasets["train"].fingerprint
+    if test_limit is not None:
+        fingerprint += datasets["test"].fingerprint
+    return run_id(config, fingerprint, None if probe is None else probe.to_dict())
 
 
 def _is_done(folder: Path, name: str, datasets: Datasets) -> bool:

@@ -9,17 +9,25 @@ from typing import Any
 import polars as pl
 
 from passband.files import write_json, written_whole
-from passband.report.theme import FONT, LIGHT, Chart, load_altair
+from passband.optional import require
+from passband.report.kernels import draw_kernels
+from passband.report.theme import LIGHT, Chart, load_altair, printed
 from passband.studies.claims import Judgement
+from passband.studies.effects import Effect
 from passband.studies.figure import Bar, Curve, Figure, Mark, Panel
+from passband.studies.kernel_figure import KernelFigure
 from passband.studies.result import StudyResult, claims_record
+from passband.studies.summary_table import SummaryTable, as_frame, fill
 
+PURPOSE = {"extra": "report", "purpose": "drawing a study's figure"}
 PANEL = (300, 220)  # width and height in pixels
 PALEST = 0.6  # how much white the palest shade of a color holds
 
 
 def write_study(result: StudyResult, folder: Path, *, command: str = "") -> Path:
     """Write `figure.png`, `figure.svg`, `table.csv`, `table.parquet`, `rows.parquet`, `claims.json` and `study.md`.
+
+    A study of one of the paper's tables has that too, as CSV and Parquet.
 
     Args:
         result: The study.
@@ -33,12 +41,23 @@ def write_study(result: StudyResult, folder: Path, *, command: str = "") -> Path
         MissingDependencyError: If altair or vl-convert is not installed.
     """
     with written_whole(folder) as aside:
-        chart = draw(result.study.figure(result.setting), result.table)
-        chart.save(aside / "figure.png", scale_factor=2)
+        figure = result.study.figure(result.setting)
+        chart = (
+            draw_kernels(figure, result.table)
+            if isinstance(figure, KernelFigure)
+            else draw(figure, result.table)
+        )
         chart.save(aside / "figure.svg")
+        drawn = (aside / "figure.svg").read_text(encoding="utf-8")
+        (aside / "figure.png").write_bytes(require("vl_convert", **PURPOSE).svg_to_png(drawn, scale=2))
         result.table.write_csv(aside / "table.csv")
         result.table.write_parquet(aside / "table.parquet")
         result.rows.write_parquet(aside / "rows.parquet")
+        if result.study.table is not None:
+            table = result.study.table(result.setting)
+            frame = as_frame(table, fill(table, result.rows))
+            frame.write_csv(aside / f"{table.name}.csv")
+            frame.write_parquet(aside / f"{table.name}.parquet")
         write_json(aside / "claims.json", claims_record(result))
         (aside / "study.md").write_text(summary(result, command), encoding="utf-8")
     return folder
@@ -48,22 +67,17 @@ def draw(figure: Figure, table: pl.DataFrame) -> Chart:
     """Draw a figure's panels from the numbers behind it (`passband.studies.figure.TABLE`)."""
     alt = load_altair()
     panels = {panel.title: table.filter(pl.col("panel") == panel.title) for panel in figure.panels}
+    looks = _looks(figure)
     ranges = {
         y: _range([panels[panel.title] for panel in figure.panels if panel.y == y])
         for y in {panel.y for panel in figure.panels}
     }
     rows = (
-        alt.hconcat(*(_panel(panel, panels[panel.title], ranges[panel.y]) for panel in row))
+        alt.hconcat(*(_panel(panel, panels[panel.title], ranges[panel.y], looks) for panel in row))
         for row in figure.rows
     )
-    text = {"labelColor": LIGHT["ink"], "titleColor": LIGHT["ink"], "labelFontSize": 11, "titleFontSize": 11}
-    return (
-        alt.vconcat(*rows)
-        .configure(font=FONT, background=LIGHT["paper"])
-        .configure_view(stroke=None)
-        .configure_axis(**text, gridColor=LIGHT["grid"], titleFontWeight="normal")
-        .configure_title(color=LIGHT["ink"], fontSize=13, anchor="start")
-        .configure_legend(labelColor=LIGHT["ink"], title=None, symbolStrokeWidth=2.5, symbolSize=200)
+    return printed(alt.vconcat(*rows)).configure_legend(
+        labelColor=LIGHT["ink"], title=None, symbolStrokeWidth=2.5, symbolSize=200
     )
 
 
@@ -77,25 +91,27 @@ def summary(result: StudyResult, command: str = "") -> str:
         f"{study.question} ({study.source})",
         "",
         f"Preset `{setting.preset}`, reading `{setting.source}`, data `{setting.data}`, {seeds} "
-        f"{'seed' if seeds == 1 else 'seeds'}, {len(result.runs)} runs.",
+        f"{'seed' if seeds == 1 else 'seeds'}, {len(result.runs)} runs"
+        f"{f', {len(result.measurements)} measurements of them' * bool(result.measurements)}.",
         "",
         *([f"    {command}", ""] if command else []),
         "![figure](figure.png)",
         "",
+        *(_summary_table(study.table(setting), result.rows) if study.table is not None else []),
         "## Claims",
         "",
         *_table(
-            ("The paper says", "In rows", "Effect, 95% interval", "Verdict"),
+            ("Claim", "In rows", "Effect, 95% interval", "Verdict"),
             [
-                (f"“{j.claim.sentence}”", f"{j.claim.hypothesis} *{_capital(str(j.claim.rule))}.*", effect_text(j),
+                (j.claim.quoted, f"{j.claim.hypothesis} *{_capital(str(j.claim.rule))}.*", effect_text(j),
                  f"**{j.verdict}**")
                 for j in result.judgements
             ],
         ),
     ]  # fmt: skip
     if result.failures:
-        lines += ["", "## Runs that failed", ""]
-        lines += [f"- {label}, seed {seed}: {message}" for (label, seed), message in result.failures.items()]
+        lines += ["", "## Runs and measurements that failed", ""]
+        lines += [f"- {what}: {message}" for what, message in result.failures.items()]
     lines += ["", "## Where this departs from the paper", ""]
     lines += _table(
         ("What", "Paper", "Here", "Why"), [(d.what, d.paper, d.here, d.why) for d in setting.departures]
@@ -111,9 +127,18 @@ def effect_text(judgement: Judgement) -> str:
     return f"{effect.value:.3f} [{effect.low:.3f}, {effect.high:.3f}], {effect.n:,} {effect.over}"
 
 
-def _panel(panel: Panel, numbers: pl.DataFrame, range_: tuple[float, float]) -> Any:
+def _looks(figure: Figure) -> dict[str, Mark]:
+    """Return the marks that the figure's one legend names: not those that are alone in a panel, which names them."""
+    named = (panel for panel in figure.panels if len({mark.name for mark in panel.marks}) > 1)
+    return {mark.name: mark for panel in named for mark in panel.marks}
+
+
+def _panel(
+    panel: Panel, numbers: pl.DataFrame, range_: tuple[float, float], looks: Mapping[str, Mark]
+) -> Any:
     alt = load_altair()
-    looks = {mark.name: mark for mark in panel.marks}
+    own = {mark.name: mark for mark in panel.marks}
+    looks = looks if len(own) > 1 else own
     kind = type(panel.marks[0])
     base = alt.Chart(alt.Data(values=numbers.to_dicts())).encode(
         color=_colors(looks, "square" if kind is Bar else "stroke" if kind is Curve else "circle"),
@@ -128,9 +153,9 @@ def _panel(panel: Panel, numbers: pl.DataFrame, range_: tuple[float, float]) -> 
     if kind is Curve:
         layers = _curves(base, panel, looks, y)
     elif kind is Bar:
-        layers = _bars(base, panel, looks, y)
+        layers = _bars(base, panel, own, y)
     else:
-        x = alt.X("x:Q", title=panel.x, axis=alt.Axis(format=".0%", tickCount=5), scale=alt.Scale(zero=False))
+        x = alt.X("x:Q", title=panel.x, axis=alt.Axis(format="%", tickCount=5), scale=alt.Scale(zero=False))
         base = base.encode(x=x)
         layers = [
             base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=panel.y), y2="high:Q"),
@@ -144,7 +169,8 @@ def _curves(base: Any, panel: Panel, looks: Mapping[str, Mark], y: Any) -> list[
     dashes = [[5, 3] if mark.dashed else [1, 0] for mark in looks.values()]
     legend = alt.Legend(symbolType="stroke")  # as that of the color, so that both are one
     dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=list(looks), range=dashes), legend=legend)
-    x = alt.X("x:Q", title=panel.x, axis=alt.Axis(grid=False, tickMinStep=1, format="d"))
+    whole = {"tickMinStep": 1, "format": "d"} if panel.x == "epoch" else {"format": "~g"}
+    x = alt.X("x:Q", title=panel.x, axis=alt.Axis(grid=False, **whole))
     base = base.encode(x=x, y=y)
     return [
         base.mark_line(strokeWidth=2).encode(strokeDash=dash),
@@ -191,6 +217,32 @@ def _color(mark: Mark) -> str:
     white = PALEST * (1 - mark.shade)
     parts = (int(LIGHT[mark.role][start : start + 2], 16) for start in (1, 3, 5))
     return "#" + "".join(f"{round(part + (255 - part) * white):02x}" for part in parts)
+
+
+def _summary_table(table: SummaryTable, rows: pl.DataFrame) -> list[str]:
+    """Return a table of the paper in percent, as Markdown; intervals are in its files."""
+    cells = fill(table, rows)
+    lines = _table(
+        (table.head, *table.columns),
+        [(name, *(_percent(found) for found in row.values())) for name, row in cells.items()],
+    )
+    note = f"In percent; 95% intervals are in `{table.name}.csv`. {_counts(table, cells)}"
+    return [f"## {table.title}", "", *lines, "", note, ""]
+
+
+def _percent(effect: Effect | None) -> str:
+    return "–" if effect is None else f"{100 * effect.value:.1f}"
+
+
+def _counts(table: SummaryTable, cells: Mapping[str, Mapping[str, Effect | None]]) -> str:
+    """Say on how much the columns rest: what most of them do, then those that differ."""
+    groups: dict[str, list[str]] = {}
+    for column in table.columns:
+        found = [row[column] for row in cells.values()]
+        bases = sorted({f"{effect.n:,} {effect.over}" for effect in found if effect is not None})
+        groups.setdefault(" or ".join(bases) or "nothing", []).append(column)
+    most, *others = sorted(groups, key=lambda base: -len(groups[base]))
+    return "; ".join([f"On {most}", *(f"{', '.join(groups[base])} on {base}" for base in others)]) + "."
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Run folders: `config.json`, `rows.parquet`, `environment.json` and `weights.safetensors`, written whole."""
+"""Folders of runs and of measurements, written whole.
+
+A run has `config.json`, `rows.parquet`, `environment.json` and `weights.safetensors`; a measurement has no weights.
+"""
 
 from __future__ import annotations
 
@@ -83,3 +86,50 @@ def find_run(folder: Path) -> dict[str, Any] | None:
     if record.get("status") != "failed" and not (folder / "weights.safetensors").is_file():
         return None
     return record
+
+
+def write_measurement(
+    folder: Path,
+    *,
+    name: str,
+    run: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    test_fingerprint: str,
+    rows: pl.DataFrame,
+    environment: Mapping[str, Any],
+) -> None:
+    """Write what was measured of a finished run.
+
+    Args:
+        folder: Takes the place of what was there, once all files are written.
+        name: The measurement's id.
+        run: What the run's `config.json` says.
+        settings: The measurement's settings, as JSON holds them.
+        test_fingerprint: Identifies the test images.
+        rows: What was measured.
+        environment: Versions, machine and seconds.
+    """
+    description = {
+        "kind": "measurement",
+        "measurement": name,
+        "run": run["run"],
+        "settings": settings,
+        "classes": run["classes"],
+        "data": {**run["data"], "test_fingerprint": test_fingerprint},
+    }
+    with written_whole(folder) as aside:
+        write_json(aside / "config.json", description)
+        write_json(aside / "environment.json", environment)
+        rows.write_parquet(aside / "rows.parquet")
+
+
+def find_measurement(folder: Path) -> dict[str, Any] | None:
+    """Return what the `config.json` of a measurement says; None if the folder holds no measurement.
+
+    Raises:
+        InputError: If there is a `config.json` that cannot be read.
+    """
+    if not (folder / "config.json").is_file() or not (folder / "rows.parquet").is_file():
+        return None
+    record = read_json(folder / "config.json")
+    return record if isinstance(record, dict) and record.get("kind") == "measurement" else None

@@ -67,6 +67,12 @@ class AttackOutcome:
     images: Float[Tensor, "epsilons samples channels height width"] | None
     seconds: float
 
+    def __repr__(self) -> str:
+        """Return the attack and robust accuracy at each epsilon; the tensors would fill a screen."""
+        accuracies = self.robust.double().mean(dim=1).tolist()
+        found = ", ".join(f"{e:g}: {a:.4f}" for e, a in zip(self.epsilons, accuracies, strict=True))
+        return f"AttackOutcome({self.attack.label}, {len(self.samples)} samples, robust accuracy {{{found}}})"
+
     @property
     def robust(self) -> Bool[Tensor, "epsilons samples"]:
         """Whether the model is right on each sample and stays so, at each epsilon and all smaller ones."""

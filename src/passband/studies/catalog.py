@@ -8,15 +8,19 @@ from passband.errors import UnknownNameError
 from passband.studies.architectures import ARCHITECTURES
 from passband.studies.batch_size import BATCH_SIZE
 from passband.studies.batchnorm_on_lfc import BATCHNORM_ON_LFC
+from passband.studies.corollary import COROLLARY
 from passband.studies.heuristics import HEURISTICS
+from passband.studies.kernels import KERNELS
 from passband.studies.label_shuffle import LABEL_SHUFFLE
 from passband.studies.optimizers import OPTIMIZERS
+from passband.studies.smoothing import SMOOTHING
 from passband.studies.study import Study
 from passband.studies.train_on_components import TRAIN_ON_COMPONENTS
 
 STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
+        COROLLARY,
         LABEL_SHUFFLE,
         TRAIN_ON_COMPONENTS,
         BATCH_SIZE,
@@ -24,6 +28,8 @@ STUDIES: dict[str, Study] = {
         ARCHITECTURES,
         OPTIMIZERS,
         BATCHNORM_ON_LFC,
+        KERNELS,
+        SMOOTHING,
     )
 }
 

@@ -1,8 +1,9 @@
-"""Claims of the paper: a sentence, what it means in rows, and how it is decided.
+"""Claims of the paper, and questions of ours: a sentence, what it means in rows, and how it is decided.
 
 A claim is decided from one number and its 95% interval, by a rule that names a side and a margin: supported if the
 whole interval lies on that side of the margin, contradicted if the whole interval lies on the other, else undecided.
-The interval is over seeds where a study has several (Student's), otherwise over samples (Newcombe's).
+The interval is over seeds where a study has several (Student's), otherwise over samples (Newcombe's) or, of a layer's
+kernels, over its filters (a jackknife's).
 
 The paper gives no margins, so they are ours: "better", "more" and "smaller" mean more than `ANY`, "much more" means
 more than `MUCH`, and "similar", "on par" and "invariant" mean nearer than `SIMILAR`.
@@ -23,6 +24,7 @@ from passband.studies.effects import (
     Effect,
     each_confidence,
     farthest,
+    greatest,
     least,
     over_runs,
     over_seeds,
@@ -61,19 +63,26 @@ class Rule:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper that can turn out wrong.
+    """A sentence of the paper, or a question of ours, that can turn out wrong.
 
     Attributes:
-        sentence: As the paper has it.
+        sentence: As the paper has it; a question of ours as the statement that is tested.
         hypothesis: What that means in rows.
         measure: Takes the rows of a study (see `passband.results.tables.read_runs`) and returns the effect.
         rule: How the effect decides.
+        asked_by: Whose claim it is: the paper's, or passband's own.
     """
 
     sentence: str
     hypothesis: str
     measure: Callable[[pl.DataFrame], Effect]
     rule: Rule
+    asked_by: Literal["paper", "passband"] = "paper"
+
+    @property
+    def quoted(self) -> str:
+        """The sentence as a reader should see it: quoted, or marked as ours."""
+        return f"“{self.sentence}”" if self.asked_by == "paper" else f"Ours, not the paper's: {self.sentence}"
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,11 @@ def difference(quantity: Quantity) -> Callable[[pl.DataFrame], Effect]:
 def least_of(*quantities: Quantity) -> Callable[[pl.DataFrame], Effect]:
     """Return a measure: the smallest of several quantities. Above a margin, all of them are; below, one is."""
     return partial(_combined, least, quantities)
+
+
+def greatest_of(*quantities: Quantity) -> Callable[[pl.DataFrame], Effect]:
+    """Return a measure: the greatest of several quantities. Below a margin, all of them are; above, one is."""
+    return partial(_combined, greatest, quantities)
 
 
 def farthest_of(*quantities: Quantity) -> Callable[[pl.DataFrame], Effect]:

@@ -1,4 +1,4 @@
-"""What runs will cost on this machine, known before they start: a few real steps of each kind, and arithmetic."""
+"""What jobs will cost on this machine, known before they start: a few real steps of each kind, and arithmetic."""
 
 from __future__ import annotations
 
@@ -8,44 +8,63 @@ from dataclasses import replace
 
 import torch
 
+from passband.attacks import pgd
 from passband.data.dataset import ImageDataset
-from passband.engine.plan import Job
+from passband.engine.plan import MeasurementJob, TrainingJob
+from passband.environment import choose_device
 from passband.models.catalog import build_model
+from passband.models.pixels import as_pixel_model
 from passband.probe.curve import Probe
 from passband.train.config import RunConfig, model_arguments
 from passband.train.epoch import EpochReport
 
 TIMED = 50  # images of a timed step, at most
 START = 8.0
-"""Seconds until a run's process trains: importing torch and reading the data, measured on one busy core."""
+"""Seconds until a job's process begins: importing torch and reading the data, measured on one busy core."""
 
 
-def estimate(jobs: Iterable[Job], device: str = "auto") -> dict[str, float]:
-    """Return the seconds that each job will take on this machine, by the run's id.
+def estimate(jobs: Iterable[TrainingJob | MeasurementJob], device: str = "auto") -> dict[str, float]:
+    """Return the seconds that each job will take on this machine, by its id; one that the store holds takes nothing.
 
     For each kind of run, four epochs of one batch are really trained, on made-up images of the right size; the
-    fastest counts, since the first one warms up. Then one probe is timed. A run that the store holds takes nothing.
+    fastest counts, since the first one warms up. Then one probe is timed. For each kind of network that is attacked, a
+    few steps of PGD are timed in the same way. How much a measurement has to do follows from how many images withstand
+    its attacks, which nobody knows before: see its `work` for what is assumed.
 
     Args:
-        jobs: From `plan`.
-        device: Where they would train.
+        jobs: From `passband.engine.plan`.
+        device: Where they would compute.
     """
-    speeds: dict[tuple, tuple[float, float]] = {}
+    trained: dict[tuple, tuple[float, float]] = {}
+    attacked: dict[tuple, tuple[float, float]] = {}
     seconds = {}
     for job in jobs:
+        run = job if isinstance(job, TrainingJob) else job.run
+        kind = (_kind(run.config), run.shape, run.classes)
         if job.done:
-            seconds[job.run] = 0.0
-            continue
-        kind = (_kind(job.config), job.shape, job.classes)
-        if kind not in speeds:
-            speeds[kind] = _speeds(*kind, device)
-        trained, answered = speeds[kind]
-        training = job.config.epochs * job.images["train"] * trained
-        answers = sum(job.images.values())  # of the finished network, to all whole images
-        if job.probe is not None:
-            answers += job.probe.count_answers(job.config.epochs, job.images)
-        seconds[job.run] = START + training + answers * answered
+            seconds[job.id] = 0.0
+        elif isinstance(job, TrainingJob):
+            if kind not in trained:
+                trained[kind] = _speeds(*kind, device)
+            seconds[job.id] = START + _training_seconds(job, *trained[kind])
+        else:
+            kind = (
+                replace(kind[0], adversarial=None, component=None),
+                *kind[1:],
+            )  # how it was trained is all one
+            work = job.measurement.work(run.images["test"])
+            if any(work) and kind not in attacked:
+                attacked[kind] = _attack_speeds(*kind, device)
+            gradient, answer = attacked[kind] if any(work) else (0.0, 0.0)
+            seconds[job.id] = START + work.gradients * gradient + work.answers * answer
     return seconds
+
+
+def _training_seconds(job: TrainingJob, trained: float, answered: float) -> float:
+    answers = sum(job.images.values())  # of the finished network, to all whole images
+    if job.probe is not None:
+        answers += job.probe.count_answers(job.config.epochs, job.images)
+    return job.config.epochs * job.images["train"] * trained + answers * answered
 
 
 def _kind(config: RunConfig) -> RunConfig:
@@ -70,15 +89,7 @@ def _speeds(kind: RunConfig, shape: tuple[int, int, int], classes: int, device: 
     """Return the seconds that training on an image takes, and an answer to one."""
     from passband.train.loop import train  # imports Lightning Fabric, which takes seconds
 
-    draw = torch.Generator().manual_seed(0)
-    count = kind.batch_size
-    data = ImageDataset(
-        torch.randint(0, 256, (count, *shape), generator=draw, dtype=torch.uint8),
-        torch.randint(0, classes, (count,), generator=draw),
-        tuple(str(index) for index in range(classes)),
-        "made-up",
-        "train",
-    )
+    data = _made_up(kind.batch_size, shape, classes)
     model = build_model(**model_arguments(kind, num_classes=classes, in_channels=shape[0]), seed=0)
     reports: list[EpochReport] = []
     train(model, data, kind, on_epoch=reports.append, device=device)
@@ -88,4 +99,36 @@ def _speeds(kind: RunConfig, shape: tuple[int, int, int], classes: int, device: 
         pass
     answered = time.perf_counter() - start
     fastest = min(report.seconds for report in reports)
-    return fastest / count, answered / count / probe.conditions
+    return fastest / len(data), answered / len(data) / probe.conditions
+
+
+def _attack_speeds(
+    kind: RunConfig, shape: tuple[int, int, int], classes: int, device: str
+) -> tuple[float, float]:
+    """Return the seconds that a gradient with respect to an image takes, and an answer to one."""
+    place = choose_device(device)
+    data = _made_up(TIMED, shape, classes)
+    network = build_model(**model_arguments(kind, num_classes=classes, in_channels=shape[0]), seed=0)
+    model = as_pixel_model(network).to(place).eval()
+    images, labels = data.images.to(place) / 255, data.labels.to(place)
+    steps, taken = 2, {"gradient": [], "answer": []}
+    for _ in range(4):  # the fastest counts, since the first one warms up
+        start = time.perf_counter()
+        pgd(model, images, labels, 0.03, steps=steps).sum().item()  # waits for the device
+        taken["gradient"].append((time.perf_counter() - start) / steps)
+        start = time.perf_counter()
+        with torch.inference_mode():
+            model(images).sum().item()
+        taken["answer"].append(time.perf_counter() - start)
+    return min(taken["gradient"]) / TIMED, min(taken["answer"]) / TIMED
+
+
+def _made_up(count: int, shape: tuple[int, int, int], classes: int) -> ImageDataset:
+    draw = torch.Generator().manual_seed(0)
+    return ImageDataset(
+        torch.randint(0, 256, (count, *shape), generator=draw, dtype=torch.uint8),
+        torch.randint(0, classes, (count,), generator=draw),
+        tuple(str(index) for index in range(classes)),
+        "made-up",
+        "train",
+    )

@@ -1,4 +1,4 @@
-"""An effect: a number measured over seeds, samples or runs, with its 95% interval."""
+"""An effect: a number measured over seeds, samples, filters or runs, with its 95% interval."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from passband.metrics import wilson_interval
 
 CONFIDENCE = 0.95
 
+Over = Literal["seeds", "samples", "filters", "runs"]
+"""What would be drawn anew if a number were measured again."""
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -22,7 +25,7 @@ class Effect:
         value: The estimate.
         low: The lower end of its interval.
         high: The upper end.
-        n: How many seeds, samples or runs it rests on; of several groups of samples, the smallest.
+        n: How many seeds, samples, filters or runs it rests on; of several groups, the smallest.
         over: What would be drawn anew if it were measured again.
     """
 
@@ -30,7 +33,7 @@ class Effect:
     low: float
     high: float
     n: int
-    over: Literal["seeds", "samples", "runs"]
+    over: Over
 
 
 class Proportion(NamedTuple):
@@ -40,23 +43,52 @@ class Proportion(NamedTuple):
     value: float
     count: int
 
+    @property
+    def over(self) -> Over:
+        """What its interval is over."""
+        return "samples"
 
-def over_samples(parts: Sequence[Proportion], confidence: float = CONFIDENCE) -> Effect:
-    """Return a weighted sum of proportions with its interval, from Wilson's interval of each.
+    def ends(self, confidence: float) -> tuple[float, float]:
+        """Return Wilson's interval."""
+        return wilson_interval(round(self.value * self.count), self.count, confidence)
 
-    Of a difference of two it is Newcombe's interval. The proportions count as independent; two networks shown the
-    same images are not, and differ less by chance, so their interval is on the wide side.
+
+class Estimate(NamedTuple):
+    """One part of a weighted sum: a number of a layer with its standard error over `count` filters."""
+
+    weight: float
+    value: float
+    count: int
+    error: float
+
+    @property
+    def over(self) -> Over:
+        """What its interval is over."""
+        return "filters"
+
+    def ends(self, confidence: float) -> tuple[float, float]:
+        """Return Student's interval."""
+        half = t_quantile(self.count - 1, confidence) * self.error
+        return self.value - half, self.value + half
+
+
+def over_parts(parts: Sequence[Proportion | Estimate], confidence: float = CONFIDENCE) -> Effect:
+    """Return a weighted sum with its interval, from the interval of each part.
+
+    Of a difference of two proportions it is Newcombe's interval. The parts count as independent; two networks shown
+    the same images, or the same filters before and after smoothing, are not, and differ less by chance, so their
+    interval is on the wide side.
 
     Source:
-        Newcombe 1998, method 10; for more than two: Zou and Donner 2008.
+        Newcombe 1998, method 10; for more than two, and other intervals than Wilson's: Zou and Donner 2008.
     """
     value = sum(part.weight * part.value for part in parts)
     below = above = 0.0
     for part in parts:
-        low, high = wilson_interval(round(part.value * part.count), part.count, confidence)
+        low, high = part.ends(confidence)
         ends = sorted((part.weight * (low - part.value), part.weight * (high - part.value)))
         below, above = math.hypot(below, ends[0]), math.hypot(above, ends[1])
-    return Effect(value, value - below, value + above, min(part.count for part in parts), "samples")
+    return Effect(value, value - below, value + above, min(part.count for part in parts), parts[0].over)
 
 
 def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Effect:
@@ -106,6 +138,17 @@ def least(effects: Sequence[Effect]) -> Effect:
     )
 
 
+def greatest(effects: Sequence[Effect]) -> Effect:
+    """Return the greatest of several effects; see `each_confidence` for what its interval covers."""
+    return Effect(
+        max(effect.value for effect in effects),
+        max(effect.low for effect in effects),
+        max(effect.high for effect in effects),
+        min(effect.n for effect in effects),
+        effects[0].over,
+    )
+
+
 def farthest(effects: Sequence[Effect]) -> Effect:
     """Return how far from 0 the farthest of several effects lies; see `each_confidence`."""
     nearest = [max(effect.low, -effect.high, 0.0) for effect in effects]
@@ -121,7 +164,7 @@ def farthest(effects: Sequence[Effect]) -> Effect:
 def each_confidence(count: int) -> float:
     """Return the coverage that each of `count` intervals needs for all of them to cover at once (Bonferroni).
 
-    Then the interval of `least` and of `farthest` covers too, whichever effect comes out least or farthest.
+    Then the interval of `least`, of `greatest` and of `farthest` covers too, whichever effect that comes out to be.
     """
     return 1 - (1 - CONFIDENCE) / count
 

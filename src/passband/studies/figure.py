@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from passband.studies.effects import Effect, Proportion, over_samples, over_seeds
+from passband.studies.effects import Effect, Proportion, over_parts, over_seeds
 from passband.studies.quantities import NotMeasured, Quantity, Term, effect, measurements
 
 Role = Literal["full", "lfc", "hfc", "energy", "muted"]
@@ -18,7 +18,7 @@ TABLE = pl.Schema(
     {
         "panel": pl.String(),
         "series": pl.String(),
-        "x": pl.Float64(),  # the epoch of a curve, the horizontal place of a point; empty for a bar
+        "x": pl.Float64(),  # the epoch (or what else is along) of a curve, the place of a point; empty for a bar
         "category": pl.String(),  # under which a bar stands; empty for others
         "value": pl.Float64(),
         "low": pl.Float64(),
@@ -48,9 +48,10 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Curve(Mark):
-    """A measured proportion by epoch."""
+    """A measured proportion by epoch, or along another column of the rows of a finished network."""
 
     term: Term
+    along: Literal["epoch", "radius", "epsilon", "rho"] = "epoch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +124,8 @@ def figure_table(figure: Figure, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _points(mark: Mark, rows: pl.DataFrame) -> list[dict]:
     match mark:
-        case Curve(term=term):
-            return _curve(term, rows)
+        case Curve(term=term, along=along):
+            return _curve(term, along, rows)
         case Bar(category=category, quantity=quantity):
             return [{"x": None, "category": category, **_numbers(effect(rows, quantity))}]
         case Point(x=across, y=quantity):
@@ -134,23 +135,23 @@ def _points(mark: Mark, rows: pl.DataFrame) -> list[dict]:
             raise TypeError(f"a mark is a Curve, a Bar or a Point, got {type(mark).__name__}")
 
 
-def _curve(term: Term, rows: pl.DataFrame) -> list[dict]:
-    by_epoch = (
-        measurements(rows, term)
-        .drop_nulls("epoch")
-        .group_by("epoch", maintain_order=True)
+def _curve(term: Term, along: str, rows: pl.DataFrame) -> list[dict]:
+    by_place = (
+        measurements(rows, term, along)
+        .drop_nulls(along)
+        .group_by(along, maintain_order=True)
         .agg("value", "count")
     )
     return [
-        {"x": epoch, "category": None, **_numbers(_mean(values, counts))}
-        for epoch, values, counts in by_epoch.rows()
+        {"x": place, "category": None, **_numbers(_mean(values, counts))}
+        for place, values, counts in by_place.rows()
     ]
 
 
 def _mean(values: Sequence[float], counts: Sequence[int]) -> Effect:
     if len(values) > 1:
         return over_seeds(values)
-    return over_samples([Proportion(1.0, values[0], counts[0])])
+    return over_parts([Proportion(1.0, values[0], counts[0])])
 
 
 def _numbers(found: Effect) -> dict:

@@ -21,7 +21,7 @@ def runs(setting: Setting) -> Runs:
         "mixup": replace(vanilla, mixup=setting.mixup),
         "batchnorm": batch_norm,
         "batchnorm, batch statistics": replace(batch_norm, batch_statistics=True),
-        "adversarial": replace(vanilla, **setting.attack),
+        "adversarial": setting.attacked(vanilla),
     }
 
 

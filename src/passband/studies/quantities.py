@@ -1,15 +1,19 @@
-"""What a claim or a figure asks of rows: weighted sums of measured proportions, and their effects."""
+"""What a claim or a figure asks of rows: weighted sums of measured numbers, and their effects."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
 from passband.errors import InputError
-from passband.studies.effects import CONFIDENCE, Effect, Proportion, over_samples, over_seeds
-from passband.types import Component, Subset
+from passband.studies.effects import CONFIDENCE, Effect, Estimate, Proportion, over_parts, over_seeds
+from passband.types import Component, Norm, Subset
+
+ESTIMATES = ("roughness", "kernel-high-frequency")
+"""Metrics that are no proportions; the standard error of each is a row of its own, with the metric's name and `-error`."""
 
 
 class NotMeasured(InputError):
@@ -18,30 +22,40 @@ class NotMeasured(InputError):
 
 @dataclass(frozen=True)
 class Term:
-    """One measured proportion of a run, with its weight in a sum.
+    """One measured number of a run, with its weight in a sum; None stands for an empty cell, and matches only that.
 
     Attributes:
         label: The run.
-        subset: On training or test images.
+        subset: On training or test images; None of the network itself.
         component: What was shown.
         radius: The component's, none of the whole image.
-        metric: `"accuracy"`, or `"fit-accuracy"` for what the run trained on.
+        metric: `"accuracy"`, or `"fit-accuracy"` for what the run trained on, or what a measurement measured.
         when: After which part of the run's epochs: the first measurement from there on; 1 is the finished network.
         weight: In the sum.
+        attack: The attack's label.
+        epsilon: Its bound, or that on a distance.
+        norm: How the bound is measured.
+        rho: How much the first layer's kernels were smoothed; None of a network as it was trained.
+        normalized: Whether smoothing kept their scale.
     """
 
     label: str
-    subset: Subset = "test"
-    component: Component = "full"
+    subset: Subset | None = "test"
+    component: Component | None = "full"
     radius: float | None = None
     metric: str = "accuracy"
     when: float = 1.0
     weight: float = 1.0
+    attack: str | None = None
+    epsilon: float | None = None
+    norm: Norm | None = None
+    rho: float | None = None
+    normalized: bool | None = None
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A weighted sum of measured proportions, chance and a constant; quantities can be subtracted.
+    """A weighted sum of measured numbers, chance and a constant; quantities can be subtracted.
 
     Example:
         >>> gain = accuracy("mixup") - accuracy("vanilla")
@@ -91,47 +105,76 @@ def constant(value: float) -> Quantity:
 
 
 def effect(rows: pl.DataFrame, quantity: Quantity, confidence: float = CONFIDENCE) -> Effect:
-    """Return what a quantity measures: over seeds where there are several, else over samples.
+    """Return what a quantity measures: over seeds where there are several, else over samples or filters.
 
     Raises:
         NotMeasured: If no seed has all rows that it needs.
     """
     seeds = seeds_of(rows, [term.label for term in quantity.terms])
     offset = quantity.chance * rows["chance"].item(0) + quantity.constant
-    parts = [[_proportion(rows, term, seed) for term in quantity.terms] for seed in seeds]
+    parts = [[_part(rows, term, seed) for term in quantity.terms] for seed in seeds]
     if len(parts) > 1:
         return over_seeds([offset + sum(p.weight * p.value for p in one) for one in parts], confidence)
-    found = over_samples(parts[0], confidence)
+    found = over_parts(parts[0], confidence)
     return replace(found, value=found.value + offset, low=found.low + offset, high=found.high + offset)
 
 
-def measurements(rows: pl.DataFrame, term: Term) -> pl.DataFrame:
-    """Return a term's rows of all seeds by epoch; those without an epoch, of the finished network, come last."""
-    shown = (
-        pl.col("component") == term.component,
-        pl.col("radius").eq_missing(pl.lit(term.radius, dtype=pl.Float64)),
-    )
+def measurements(rows: pl.DataFrame, term: Term, along: str = "epoch") -> pl.DataFrame:
+    """Return a term's rows of all seeds in the order of a column, whatever stands there; empty cells come last.
+
+    Rows without an epoch are of the finished network.
+    """
+    cells = [column for column in CELLS if column != along]
+    if term.metric == "fit-accuracy":  # that is of what the run trained on
+        cells = [column for column in cells if column not in ("component", "radius")]
     return rows.filter(
         pl.col("label") == term.label,
-        pl.col("subset") == term.subset,
         pl.col("metric") == term.metric,
         pl.col("class").is_null(),
-        *(() if term.metric == "fit-accuracy" else shown),  # that is of what the run trained on
-    ).sort("epoch", nulls_last=True)
+        *(pl.col(cell).eq_missing(pl.lit(getattr(term, cell), dtype=rows.schema[cell])) for cell in cells),
+    ).sort(along, nulls_last=True)
 
 
-def _proportion(rows: pl.DataFrame, term: Term, seed: int) -> Proportion:
+CELLS = ("subset", "component", "radius", "attack", "epsilon", "norm", "rho", "normalized")
+"""The columns in which a term's rows have what the term says."""
+
+
+def _part(rows: pl.DataFrame, term: Term, seed: int) -> Proportion | Estimate:
+    row = _row(rows, term, seed)
+    if term.metric not in ESTIMATES:
+        return Proportion(term.weight, row["value"], row["count"])
+    error = _row(rows, replace(term, metric=f"{term.metric}-error"), seed)
+    return Estimate(term.weight, row["value"], row["count"], error["value"])
+
+
+def _row(rows: pl.DataFrame, term: Term, seed: int) -> dict[str, Any]:
     found = measurements(rows, term).filter(pl.col("seed") == seed)
     if found.is_empty():
-        shown = term.component if term.radius is None else f"{term.component} at {term.radius:g}"
-        raise NotMeasured(f"{term.label} has no {term.metric} on {shown} of {term.subset} images")
+        raise NotMeasured(f"{term.label} has no {_described(term)}")
+    if found["epoch"].n_unique() < len(found):
+        raise InputError(f"{term.label} has several rows of {_described(term)}, and one is needed")
     if term.when < 1:
         due = max(1.0, term.when * found.select(pl.col("epoch").max()).item())
-        found = found.filter(pl.col("epoch") >= due)
-        row = found.row(0, named=True)
-    else:
-        row = found.row(-1, named=True)
-    return Proportion(term.weight, row["value"], row["count"])
+        return found.filter(pl.col("epoch") >= due).row(0, named=True)
+    return found.row(-1, named=True)
+
+
+def _described(term: Term) -> str:
+    """Return what a term measures, such as `accuracy on hfc at 4 of test images`."""
+    parts = [term.metric]
+    if term.component is not None:
+        parts.append(f"on {term.component}")
+    if term.radius is not None:
+        parts.append(f"at {term.radius:g}")
+    if term.subset is not None:
+        parts.append(f"of {term.subset} images")
+    if term.attack is not None:
+        parts.append(f"under {term.attack}")
+    if term.epsilon is not None:
+        parts.append(f"at epsilon {term.epsilon:g}")
+    if term.rho is not None:
+        parts.append(f"with rho {term.rho:g}{', normalized' * bool(term.normalized)}")
+    return " ".join(parts)
 
 
 def seeds_of(rows: pl.DataFrame, labels: Sequence[str]) -> list[int]:
@@ -146,6 +189,4 @@ def seeds_of(rows: pl.DataFrame, labels: Sequence[str]) -> list[int]:
 
 def value_of(rows: pl.DataFrame, quantity: Quantity, seed: int) -> float:
     """Return what a quantity measures for one seed, chance and constant aside."""
-    return sum(
-        part.weight * part.value for part in (_proportion(rows, term, seed) for term in quantity.terms)
-    )
+    return sum(part.weight * part.value for part in (_part(rows, term, seed) for term in quantity.terms))

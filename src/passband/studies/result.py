@@ -10,11 +10,12 @@ from typing import Any
 import polars as pl
 
 from passband.engine.execute import Outcome
-from passband.engine.plan import Job
+from passband.engine.plan import MeasurementJob, TrainingJob
 from passband.files import slug
 from passband.results.tables import read_runs
 from passband.studies.claims import Judgement, judge
 from passband.studies.figure import figure_table
+from passband.studies.kernel_figure import KernelFigure, kernel_table
 from passband.studies.presets import Setting
 from passband.studies.study import Study
 
@@ -27,45 +28,61 @@ class StudyResult:
         study: The study.
         setting: In which setting.
         runs: The label and the job of every run, once a seed.
-        failures: Why runs failed, by their label and seed.
+        measurements: The label of the run and the job of every measurement.
+        failures: Why jobs failed, by what they are: a run's label and seed, and what was measured of it.
         rows: What was measured; see `passband.results.tables.RUN_COLUMNS`.
-        table: The numbers behind the figure; see `passband.studies.figure.TABLE`.
+        table: The numbers behind the figure; see `passband.studies.figure.TABLE` and `KERNEL_TABLE`.
         judgements: What came of each claim.
     """
 
     study: Study
     setting: Setting
-    runs: tuple[tuple[str, Job], ...]
-    failures: Mapping[tuple[str, int], str]
+    runs: tuple[tuple[str, TrainingJob], ...]
+    measurements: tuple[tuple[str, MeasurementJob], ...]
+    failures: Mapping[str, str]
     rows: pl.DataFrame
     table: pl.DataFrame
     judgements: tuple[Judgement, ...]
 
 
 def conclude(
-    study: Study, setting: Setting, runs: Sequence[tuple[str, Job]], outcomes: Mapping[str, Outcome]
+    study: Study,
+    setting: Setting,
+    runs: Sequence[tuple[str, TrainingJob]],
+    measurements: Sequence[tuple[str, MeasurementJob]],
+    outcomes: Mapping[str, Outcome],
 ) -> StudyResult:
-    """Read the runs of a study and decide its claims; runs that failed are left out where they are missing.
+    """Read the runs and measurements of a study and decide its claims; what failed is left out where it is missing.
 
     Args:
         study: The study.
         setting: In which setting.
         runs: The label and the job of every run, once a seed.
-        outcomes: What became of the jobs, by the run's id; those of other studies may be among them.
+        measurements: The label of the run and the job of every measurement.
+        outcomes: What became of the jobs, by their ids; those of other studies may be among them.
     """
-    rows = read_runs((label, job.folder) for label, job in runs if job.done)
-    failures = {
-        (label, job.config.seed): outcomes[job.run].message
-        for label, job in runs
-        if outcomes[job.run].status == "failed"
-    }
+    rows = read_runs(
+        [(label, job.folder) for label, job in runs if job.done],
+        [(label, job.folder) for label, job in measurements if job.done],
+    )
+    names = [
+        *((job.id, f"{label}, seed {job.config.seed}") for label, job in runs),
+        *((job.id, f"{label}, seed {job.run.config.seed}, {job.measurement}") for label, job in measurements),
+    ]
+    figure = study.figure(setting)
+    if isinstance(figure, KernelFigure):
+        finished = {label: job.folder for label, job in reversed(runs) if job.done and job.failure() is None}
+        table = kernel_table(figure, finished)  # of each run the first seed that there is
+    else:
+        table = figure_table(figure, rows)
     return StudyResult(
         study,
         setting,
         tuple(runs),
-        failures,
+        tuple(measurements),
+        {name: outcomes[job].message for job, name in names if outcomes[job].status == "failed"},
         rows,
-        figure_table(study.figure(setting), rows),
+        table,
         tuple(judge(claim, rows) for claim in study.claims(setting)),
     )
 
@@ -75,6 +92,7 @@ def claims_record(result: StudyResult) -> list[dict[str, Any]]:
     return [
         {
             "sentence": judgement.claim.sentence,
+            "asked_by": judgement.claim.asked_by,
             "hypothesis": judgement.claim.hypothesis,
             "rule": str(judgement.claim.rule),
             "effect": None if judgement.effect is None else vars(judgement.effect),

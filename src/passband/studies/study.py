@@ -1,18 +1,24 @@
-"""A study: runs that answer one question together, the claims that they decide, and the figure that shows them."""
+"""A study: runs and measurements that answer one question, the claims that they decide, the figure that shows them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from passband.engine.measure import Measurement
 from passband.errors import InputError
 from passband.studies.claims import Claim
 from passband.studies.figure import Figure
+from passband.studies.kernel_figure import KernelFigure
 from passband.studies.presets import Setting
+from passband.studies.summary_table import SummaryTable
 from passband.train.config import RunConfig
 
 Runs = Mapping[str, RunConfig]
 """The runs of a study by their labels, seeds aside."""
+
+Measurements = Mapping[str, tuple[Measurement, ...]]
+"""What is measured of finished runs, by the labels of those runs."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,9 @@ class Study:
         question: What it answers.
         runs: Its runs in a setting.
         claims: What the paper says of them.
-        figure: The paper's figure or table.
+        figure: The paper's figure, or a chart of its table.
+        measurements: What is measured of its runs once they are finished; of most studies, nothing.
+        table: The paper's table, if it has one and the figure is a chart of it.
     """
 
     name: str
@@ -35,7 +43,9 @@ class Study:
     question: str
     runs: Callable[[Setting], Runs]
     claims: Callable[[Setting], tuple[Claim, ...]]
-    figure: Callable[[Setting], Figure]
+    figure: Callable[[Setting], Figure | KernelFigure]
+    measurements: Callable[[Setting], Measurements] = lambda _: {}
+    table: Callable[[Setting], SummaryTable] | None = None
 
 
 def with_seeds(runs: Runs, seeds: int) -> list[tuple[str, RunConfig]]:

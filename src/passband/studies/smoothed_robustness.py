@@ -1,0 +1,109 @@
+"""Accuracy under attacks of a network whose first kernels are smoothed: one measurement of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from passband.attacks import Attack
+from passband.engine.measure import FinishedRun, Measurement, Work
+from passband.models.pixels import PixelModel
+from passband.robustness.ceiling import find_counterexamples, robust_accuracy_ceiling
+from passband.robustness.evaluate import attack_rows, evaluate_attack
+from passband.robustness.smoothing import smoothed
+from passband.rows import RobustnessRow
+from passband.studies.presets import Threat
+
+FGSM, AUTOATTACK = Attack("fgsm"), Attack("autoattack")
+
+WITHSTAND = 0.1
+"""The share of images that is taken to withstand an attack where its cost is estimated."""
+
+AUTOATTACK_WORK = Work(gradients=2_000, answers=5_000)
+"""What AutoAttack asks for each image that it does not break, about."""
+
+CEILING_ANSWERS = 15
+"""How many LFCs of an image are looked at for Corollary 1's ceiling, about."""
+
+
+@dataclass(frozen=True)
+class SmoothedRobustness(Measurement):
+    """Accuracy of a network with smoothed first kernels, under all attacks, beside Corollary 1's ceiling.
+
+    AutoAttack has the images that PGD leaves, and what PGD breaks counts as broken by it: it is never weaker.
+
+    Attributes:
+        rho: Strength of smoothing; 0 leaves the network as it was trained.
+        normalized: Whether smoothing keeps the kernels' scale: the control.
+        threat: The attacks.
+    """
+
+    rho: float
+    normalized: bool
+    threat: Threat
+
+    def __str__(self) -> str:
+        """Say what is measured."""
+        return f"rho {self.rho:g}{', normalized' * self.normalized}: FGSM, {self.threat.pgd.label}, AutoAttack, ceiling"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON holds them."""
+        return {
+            "kind": "smoothed-robustness",
+            "rho": float(self.rho),
+            "normalized": self.normalized,
+            "epsilons": list(self.threat.epsilons),
+            "pgd": self.threat.pgd.resolved().to_dict(),
+            "samples": self.threat.samples,
+            "autoattack_samples": self.threat.autoattack_samples,
+        }
+
+    def work(self, images: int) -> Work:
+        """Return the work if one image in ten withstands each attack."""
+        samples = min(self.threat.samples or images, images)
+        few = min(self.threat.autoattack_samples or samples, samples)
+        epsilons = len(self.threat.epsilons)
+        each = (1 + self.threat.pgd.steps) * (
+            1 + WITHSTAND * (epsilons - 1)
+        )  # the first epsilon has all images
+        gradients, answers = (WITHSTAND * few * epsilons * part for part in AUTOATTACK_WORK)
+        return Work(samples * each + gradients, samples * CEILING_ANSWERS + answers)
+
+    def rows(self, finished: FinishedRun) -> Iterator[RobustnessRow]:
+        """Yield accuracy under each attack at each epsilon, clean accuracy at epsilon 0, and the ceiling.
+
+        Without smoothing the normalized network is the same one, and its rows are written too.
+        """
+        model = smoothed(finished.model, self.rho, normalize=self.normalized)
+        measured = list(self._measure(model, finished))
+        for normalized in (False, True) if self.rho == 0 else (self.normalized,):
+            for row in measured:
+                yield replace(row, rho=float(self.rho), normalized=normalized)
+
+    def _measure(self, model: PixelModel, finished: FinishedRun) -> Iterator[RobustnessRow]:
+        test, epsilons = finished.test, self.threat.epsilons
+        order = finished.draw(self.threat.samples)
+        evaluate = partial(evaluate_attack, model, test, device=finished.device, seed=finished.seed)
+        write = partial(attack_rows, dataset=test, run=finished.run, seed=finished.seed)
+        yield from write(evaluate(attack=FGSM, epsilons=epsilons, order=order))
+        yield from write(evaluate(attack=self.threat.pgd, epsilons=epsilons, order=order))
+        few = order[
+            : self.threat.autoattack_samples
+        ]  # on which PGD does again what it did: it draws by sample
+        broken = evaluate(attack=self.threat.pgd, epsilons=epsilons, order=few, keep_images=True)
+        yield from write(evaluate(attack=AUTOATTACK, epsilons=epsilons, order=few, after=broken))
+        found = find_counterexamples(model, test, order=order, device=finished.device)
+        ceiling = robust_accuracy_ceiling(found.correct, found.distance["linf"], epsilons)
+        for epsilon, value in zip(epsilons, ceiling.tolist(), strict=True):
+            yield RobustnessRow(
+                run=finished.run,
+                seed=finished.seed,
+                subset=test.subset,
+                norm="linf",
+                epsilon=epsilon,
+                metric="accuracy-ceiling",
+                value=round(value * len(order)) / len(order),  # a share in double precision, as the others
+                count=len(order),
+            )

@@ -1,0 +1,150 @@
+"""Measurements of finished runs, from a trained network to the folder that the next study finds."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+
+from passband.engine.execute import execute
+from passband.engine.measure import FinishedRun, Measurement, Work, measure, measurement_id
+from passband.engine.plan import MeasurementJob, plan, plan_measurement
+from passband.errors import InputError
+from passband.files import write_json
+from passband.models.adapters import load_model
+from passband.results.store import find_measurement
+from passband.rows import ProbeRow
+from passband.train.config import RunConfig
+
+CONFIG = RunConfig("fashion-mnist", limit=40, width=4, epochs=1, batch_size=20, seed=3)
+
+
+@dataclass(frozen=True)
+class Right(Measurement):
+    """Accuracy on some test images; it fails if there are not enough."""
+
+    samples: int | None
+
+    def to_dict(self):
+        return {"kind": "right", "samples": self.samples}
+
+    def work(self, images: int) -> Work:
+        return Work(answers=self.samples or images)
+
+    def rows(self, finished: FinishedRun) -> Iterator[ProbeRow]:
+        test = finished.test.take(finished.draw(self.samples))
+        if len(test) < (self.samples or 0):
+            raise InputError(f"{self.samples} images are needed, got {len(test)}")
+        with torch.no_grad():
+            right = (finished.model(test.images / 255).argmax(1) == test.labels).double().mean().item()
+        yield ProbeRow(
+            run=finished.run,
+            seed=finished.seed,
+            subset="test",
+            component="full",
+            metric="accuracy",
+            value=right,
+            count=len(test),
+        )
+
+
+def here(function, *arguments, **settings):
+    return function(*arguments, **settings)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    """Return a store with one finished run on 50 test images."""
+    folder = tmp_path_factory.mktemp("store")
+    execute(plan([(CONFIG, None)], folder, test_limit=50), call=here, device="cpu")
+    return folder
+
+
+def job_in(store: Path, samples: int | None = 30) -> MeasurementJob:
+    (run,) = plan([(CONFIG, None)], store, test_limit=50)
+    return plan_measurement(Right(samples), run, store)
+
+
+def test_a_measurement_has_its_folder_and_is_found_again(store):
+    job = job_in(store)
+    assert not job.done
+    outcomes = execute([job], call=here, device="cpu")
+    assert {name: outcome.status for name, outcome in outcomes.items()} == {
+        job.run.id: "found",
+        job.id: "done",
+    }
+    assert sorted(path.name for path in job.folder.iterdir()) == [
+        "config.json", "environment.json", "rows.parquet",
+    ]  # fmt: skip
+    assert job.folder == store / "measurements" / job.id
+    record = find_measurement(job.folder)
+    assert record is not None
+    assert (record["measurement"], record["run"]) == (job.id, job.run.id)
+    assert record["settings"] == {"kind": "right", "samples": 30}
+    assert record["data"]["test_fingerprint"] == job.run.fingerprints["test"]
+    environment = json.loads((job.folder / "environment.json").read_text())
+    assert environment["seconds"] > 0
+    assert environment["threads"] == 1
+    rows = pl.read_parquet(job.folder / "rows.parquet")
+    assert rows.select("run", "seed", "metric", "count").row(0) == (job.run.id, 3, "accuracy", 30)
+    assert job_in(store).done
+
+
+def test_the_id_follows_from_settings_run_and_data():
+    name = measurement_id(Right(30), "run", "train", "test")
+    assert name == measurement_id(Right(30), "run", "train", "test")
+    assert len(name) == 12
+    others = {
+        measurement_id(Right(31), "run", "train", "test"),
+        measurement_id(Right(30), "other", "train", "test"),
+        measurement_id(Right(30), "run", "other", "test"),
+        measurement_id(Right(30), "run", "train", "other"),
+    }
+    assert len(others - {name}) == 4
+
+
+def test_it_measures_the_finished_network_on_images_that_the_seed_draws(store):
+    job = job_in(store, None)
+    execute([job], call=here, device="cpu")
+    measured = pl.read_parquet(job.folder / "rows.parquet")["value"].item()
+    rows = pl.read_parquet(job.run.folder / "rows.parquet")
+    assert measured == rows.filter(pl.col("epoch").is_null(), subset="test", metric="accuracy", component="full").filter(
+        pl.col("class").is_null()
+    )["value"].item()  # fmt: skip
+    record = json.loads((job.run.folder / "config.json").read_text())
+    model = load_model(job.run.folder)
+    finished = FinishedRun(job.run.id, 3, model, record["data"], "fashion-mnist", test_limit=50)
+    assert sorted(finished.draw(None).tolist()) == list(range(50))
+    assert finished.draw(30).tolist() == finished.draw(None)[:30].tolist() != list(range(30))
+    assert replace(finished, seed=4).draw(30).tolist() != finished.draw(30).tolist()
+
+
+def test_what_a_measurement_refuses_is_its_outcome_and_leaves_nothing(store):
+    job = job_in(store, 60)
+    outcome = execute([job], call=here, device="cpu")[job.id]
+    assert (outcome.status, outcome.message) == ("failed", "60 images are needed, got 50")
+    assert not job.folder.exists()
+
+
+def test_other_images_than_those_that_were_planned_are_refused(store, tmp_path):
+    job = job_in(store)
+    with pytest.raises(InputError, match="the test images of fashion-mnist changed while the study ran"):
+        measure(job.measurement, job.run.folder, tmp_path / "m", test_fingerprint="another", device="cpu")
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_failed_run_is_refused(tmp_path, store):
+    record = json.loads((job_in(store).run.folder / "config.json").read_text())
+    (tmp_path / "run").mkdir()
+    write_json(tmp_path / "run" / "config.json", record | {"status": "failed", "message": "the loss is inf"})
+    with pytest.raises(InputError, match="its run failed: the loss is inf"):
+        measure(Right(5), tmp_path / "run", tmp_path / "m", test_fingerprint="x", device="cpu")
+
+
+def test_a_measurement_counts_less_than_training_on_as_many_images(store):
+    job = job_in(store, None)
+    assert job.passes == pytest.approx(50 / 3)
+    assert job.run.passes == 40

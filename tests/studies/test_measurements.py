@@ -1,0 +1,130 @@
+"""The measurements of the studies, on a small network whose right answers are known."""
+
+import torch
+from torch import nn
+
+from helpers import Memory, noise
+from passband.attacks import Attack
+from passband.engine.measure import FinishedRun
+from passband.kernels import roughness, smooth_kernel
+from passband.models.catalog import build_model
+from passband.models.pixels import PixelModel
+from passband.robustness import pursuit
+from passband.studies.corollary import LowPassCounterexamples, bounds
+from passband.studies.kernels import KernelRoughness, jackknife_errors
+from passband.studies.presets import Threat
+from passband.studies.smoothed_robustness import SmoothedRobustness
+
+DATA = noise(180, size=(8, 8))  # nearly as many as pixels, so that its answers are unsure
+THREAT = Threat(epsilons=(3e-3, 1e-2), pgd=Attack("pgd", steps=3), samples=20, autoattack_samples=10)
+
+
+def finished(network: nn.Module | None = None) -> FinishedRun:
+    """Return a network whose first layer does nothing and whose second one knows its test images by heart."""
+    if network is None:
+        first = nn.Conv2d(3, 3, 3, padding=1, bias=False)
+        first.weight.data.copy_(nn.init.dirac_(first.weight.data))
+        network = nn.Sequential(first, Memory(DATA))
+    run = FinishedRun("run", 2, PixelModel(network, name="memory"), {}, "noise", device="cpu")
+    vars(run)["test"] = DATA  # instead of loading it
+    return run
+
+
+def measured(rows) -> dict:
+    return {
+        (row.metric, row.attack, row.epsilon, row.rho, row.normalized): (row.value, row.count)
+        for row in rows
+        if row.class_name is None and row.radius is None
+    }
+
+
+def test_a_smoothed_network_has_all_attacks_and_the_ceiling(monkeypatch):
+    seen = []
+
+    def helpless(model, images, labels, epsilon, **settings):
+        seen.append(len(images))
+        return images
+
+    monkeypatch.setattr(pursuit, "autoattack", helpless)
+    found = measured(SmoothedRobustness(0.0, False, THREAT).rows(finished()))
+    for normalized in (False, True):  # the same network
+        for attack, count in (("FGSM", 20), ("PGD-3", 20), ("AutoAttack", 10)):
+            clean = found["robust-accuracy", attack, 0.0, 0.0, normalized]
+            assert clean == (1, count)
+            values = [found["robust-accuracy", attack, e, 0.0, normalized][0] for e in THREAT.epsilons]
+            assert 1 >= values[0] > values[1] >= 0
+        assert found["accuracy-ceiling", None, 1e-2, 0.0, normalized] == (1, 20)
+    few = [found["robust-accuracy", "AutoAttack", e, 0.0, False][0] * 10 for e in THREAT.epsilons]
+    assert seen == [round(count) for count in few if count]  # it sees what PGD left, and nothing else
+
+
+def test_autoattack_is_never_stronger_than_its_images_allow_nor_weaker_than_pgd():
+    found = measured(SmoothedRobustness(0.0, False, THREAT).rows(finished()))
+    pgd = measured(
+        SmoothedRobustness(0.0, False, Threat(THREAT.epsilons, THREAT.pgd, 10, 10)).rows(finished())
+    )  # on the images of AutoAttack
+    for epsilon in THREAT.epsilons:
+        ensemble = found["robust-accuracy", "AutoAttack", epsilon, 0.0, False][0]
+        assert ensemble <= pgd["robust-accuracy", "PGD-3", epsilon, 0.0, False][0]
+
+
+def test_smoothing_and_its_control_are_told_apart():
+    smooth = measured(SmoothedRobustness(1.0, False, THREAT).rows(finished()))
+    assert {key[3:] for key in smooth} == {(1.0, False)}
+    control = measured(SmoothedRobustness(1.0, True, THREAT).rows(finished()))
+    assert {key[3:] for key in control} == {(1.0, True)}
+    clean = ("robust-accuracy", "FGSM", 0.0, 1.0)
+    assert smooth[(*clean, False)] == control[(*clean, True)]  # a linear network: scale is all one
+    assert smooth[(*clean, False)][0] < 1
+
+
+def test_kernel_rows_hold_roughness_and_its_error():
+    network = build_model("resnet8", width=6, num_classes=4, seed=0)
+    rows = list(KernelRoughness((0.0, 1.0)).rows(finished(network)))
+    weight = network.stem.weight.detach()
+    for rho in (0.0, 1.0):
+        values = {row.metric: row.value for row in rows if row.rho == rho}
+        kernels = smooth_kernel(weight, rho)
+        assert values["roughness"] == roughness(kernels).difference
+        assert values["kernel-high-frequency"] == roughness(kernels).high_frequency
+        assert values["roughness-error"] > 0
+    assert {(row.subset, row.count) for row in rows} == {(None, 6)}
+
+
+def test_the_jackknife_has_the_spread_of_drawn_layers():
+    draw = torch.Generator().manual_seed(0)
+    layers = [torch.randn(40, 1, 3, 3, generator=draw) for _ in range(60)]
+    spread = torch.tensor([roughness(layer) for layer in layers]).std(dim=0)
+    errors = torch.tensor([jackknife_errors(layer) for layer in layers[:10]]).mean(dim=0)
+    torch.testing.assert_close(errors, spread, rtol=0.25, atol=0)
+    same = jackknife_errors(layers[0][:1].expand(5, 1, 3, 3))
+    assert max(same) < 1e-6
+
+
+def test_a_layer_of_one_filter_has_no_error():
+    network = build_model("lenet", width=1, num_classes=4, in_channels=3, seed=0)
+    rows = list(KernelRoughness((0.0,)).rows(finished(network)))
+    assert [row.metric for row in rows] == ["roughness", "kernel-high-frequency"]
+
+
+def test_counterexamples_are_counted_by_radius_and_distance():
+    rows = list(LowPassCounterexamples((2, 3)).rows(finished()))
+    for radius in (2.0, 3.0):
+        own = [row for row in rows if row.radius == radius]
+        whole = {row.metric: row for row in own if row.norm is None}
+        share = whole["counterexamples"]
+        assert share.count == 180
+        assert whole["counterexamples-right"].value == share.value  # this network is right on all images
+        assert whole["counterexamples-verified"].value == 1
+        assert whole["counterexamples-verified"].count == round(180 * share.value) > 0
+        for norm in ("l2", "linf"):
+            within = [row for row in own if row.norm == norm and row.epsilon is not None]
+            assert [row.epsilon for row in within] == bounds(norm, 192)
+            values = [row.value for row in within]
+            assert values == sorted(values)
+            assert values[0] < values[-1] <= share.value
+            (median,) = (
+                row.value for row in own if row.metric == "counterexample-distance" and row.norm == norm
+            )
+            reached = [row.value for row in within if row.epsilon >= median]
+            assert all(value >= share.value / 2 for value in reached)
