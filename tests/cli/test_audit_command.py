@@ -138,6 +138,29 @@ def test_a_python_model_with_its_own_normalization(audited, files, tmp_path):
     assert np.abs(first - third).max() > 0.05
 
 
+def test_a_python_model_of_gray_images_says_how_many_channels(command, tmp_path):
+    (tmp_path / "gray.py").write_text(
+        "from torch import nn\ndef make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))\n"
+    )
+    source = (
+        "audit",
+        "python:gray.py:make",
+        "fashion-mnist",
+        "--size",
+        "28",
+        "--limit",
+        "20",
+        "--no-report",
+        "--json",
+    )
+    refused = command(*source)
+    assert refused.code == 2
+    assert "--in-channels" in refused.err
+    ran = command(*source, "--in-channels", "1")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["card"]["data"]["channels"] == 1
+
+
 def test_an_exported_program_is_audited_like_its_network(audited, files, tmp_path):
     network = pb.load_model("resnet8", weights=files / "weights.safetensors").body
     batch = torch.export.Dim("batch", min=1, max=4096)

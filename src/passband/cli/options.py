@@ -91,6 +91,7 @@ class ModelOptions:
         weights: File of weights: safetensors, or a PyTorch state dict (.pth, .pt, .bin).
         match_weights: Find each weight by its name, or take them in order where names differ and shapes agree.
         num_classes: Number of outputs, where the weights do not tell.
+        in_channels: Channels of the model's images, 1 or 3, where it does not tell.
         class_indices: The model's outputs for the data's classes, in their order: indices or names, with commas.
         mean: What the model expects to be subtracted from [0, 1] pixels, one number or one a channel.
         std: What it expects them to be divided by.
@@ -99,6 +100,7 @@ class ModelOptions:
     weights: Path | None = None
     match_weights: Literal["name", "order"] = "name"
     num_classes: int | None = None
+    in_channels: int | None = None
     class_indices: str | None = None
     mean: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None
     std: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None
@@ -110,6 +112,7 @@ class ModelOptions:
             weights=self.weights,
             match_weights=self.match_weights,
             num_classes=self.num_classes,
+            in_channels=self.in_channels,
             class_indices=self.class_indices,
             mean=self.mean,
             std=self.std,
