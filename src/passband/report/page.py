@@ -1,13 +1,10 @@
-"""The page: charts, pictures and words in one file that asks the network for nothing."""
+"""The pages: what an audit, an attack and a data set's spectrum are shown by."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -18,37 +15,14 @@ from passband.audit.classifier import Audit, Strip
 from passband.audit.followers import Panel
 from passband.audit.robustness import RobustnessAudit
 from passband.audit.spectrum import DataSpectrum
-from passband.optional import require
 from passband.report import figures, panels, words
-from passband.report.attacks import (
-    attack_charts,
-    attack_pictures,
-    example_pictures,
-    half_energy_radius,
-    image_energy,
-    name_of,
-    norms_of,
-)
+from passband.report.attacks import attack_charts, attack_pictures, example_pictures, name_of
+from passband.report.render import write_figures, write_page
 from passband.report.spectrum import energy_by_radius, radial_power, spectrum_picture
-from passband.report.theme import DARK, LIGHT, Chart, load_altair, with_variables
+from passband.report.theme import Chart
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-else:  # jinja2 is optional, and types are checked while the tests run
-    Environment = Any
-
-PURPOSE = {"extra": "report", "purpose": "writing a report"}
 MOST_STRIP = 5  # radii of the strip that fit on a phone
 MOST_BARS = 3  # classes whose probabilities are shown under a panel
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A chart for the page: its description for the browser's renderer, and the same as a still picture."""
-
-    name: str
-    spec: dict[str, Any]
-    svg: str
 
 
 def write_report(audit: Audit, folder: Path | str) -> Path:
@@ -76,8 +50,8 @@ def write_report(audit: Audit, folder: Path | str) -> Path:
     if audit.panels:
         pictures["followers"] = panels.grid([_parts(panel) for panel in audit.panels])
     pictures |= attack_pictures(audit.attacks)
-    plots = _write_figures(charts, pictures, folder / "figures")
-    return _write_page(
+    plots = write_figures(charts, pictures, folder / "figures")
+    return write_page(
         folder / "report.html",
         "report.html.j2",
         plots=plots,
@@ -109,8 +83,8 @@ def write_attack_report(found: RobustnessAudit, folder: Path | str) -> Path:
     """
     folder, card = Path(folder), found.card
     pictures = attack_pictures(found.attacks)
-    plots = _write_figures(attack_charts(card, found.spectrum), pictures, folder / "figures")
-    return _write_page(
+    plots = write_figures(attack_charts(card, found.spectrum), pictures, folder / "figures")
+    return write_page(
         folder / "attack.html",
         "attack.html.j2",
         plots=plots,
@@ -138,8 +112,8 @@ def write_spectrum_report(spectrum: DataSpectrum, folder: Path | str) -> Path:
     folder = Path(folder)
     radii = [2**k for k in range(1, 16) if 2**k < len(spectrum.radial)]
     picture = spectrum_picture(spectrum.power, radii)
-    plots = _write_figures(_spectrum_charts(spectrum), {"spectrum": picture}, folder / "figures")
-    return _write_page(
+    plots = write_figures(_spectrum_charts(spectrum), {"spectrum": picture}, folder / "figures")
+    return write_page(
         folder / "spectrum.html",
         "spectrum.html.j2",
         plots=plots,
@@ -172,75 +146,6 @@ def _spectrum_charts(spectrum: DataSpectrum) -> dict[str, Chart]:
         "radial-power": radial_power(spectrum.radial.tolist(), traces),
         "energy-by-radius": energy_by_radius(spectrum.energy.tolist()),
     }
-
-
-def _write_figures(
-    charts: Mapping[str, Chart], pictures: Mapping[str, Image.Image], folder: Path
-) -> list[Plot]:
-    """Write all pictures into `folder` and return the charts as the page needs them."""
-    convert = require("vl_convert", **PURPOSE)
-    folder.mkdir(parents=True, exist_ok=True)
-    plots = []
-    for name, chart in charts.items():
-        text = chart.to_json(indent=None)
-        svg = convert.vegalite_to_svg(text, vl_version=_grammar(), allowed_base_urls=[])
-        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-        (folder / f"{name}.png").write_bytes(convert.svg_to_png(svg, scale=2))
-        spec = json.loads(with_variables(text))
-        spec |= {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
-        plots.append(Plot(name, spec, with_variables(svg)))
-    for name, picture in pictures.items():
-        picture.save(folder / f"{name}.png")
-    return plots
-
-
-def _write_page(path: Path, template: str, *, plots: Sequence[Plot], **content: Any) -> Path:
-    page = _templates().get_template(template)
-    text = page.render(
-        plots={plot.name: plot for plot in plots},
-        light=LIGHT,
-        dark=DARK,
-        script=_chart_library(),
-        **content,
-    )
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def _grammar() -> str:
-    """Return the version of Vega-Lite that the installed altair writes, as `"6.4"`."""
-    return ".".join(load_altair().SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-
-
-@cache
-def _chart_library() -> str:
-    return require("vl_convert", **PURPOSE).javascript_bundle(vl_version=_grammar())
-
-
-@cache
-def _templates() -> Environment:
-    jinja2 = require("jinja2", **PURPOSE)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,  # names of models, data and classes are whatever a user's files say
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        percent=words.percent,
-        number=words.number,
-        interval=words.interval,
-        uri=panels.data_uri,
-        bound=bound,
-    )
-    environment.globals.update(
-        words=words,
-        norms_of=norms_of,
-        half_energy_radius=half_energy_radius,
-        image_energy=image_energy,
-    )
-    return environment
 
 
 def _strip(strip: Strip) -> dict[str, list[tuple[str, Image.Image]]]:

@@ -1,0 +1,123 @@
+"""From charts, pictures and a template to files: a page that asks the network for nothing, and its figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from passband.audit.card import bound
+from passband.optional import require
+from passband.report import panels, words
+from passband.report.attacks import half_energy_radius, image_energy, norms_of
+from passband.report.theme import DARK, LIGHT, Chart, load_altair, with_variables
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+else:  # jinja2 is optional, and types are checked while the tests run
+    Environment = Any
+
+PURPOSE = {"extra": "report", "purpose": "writing a report"}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A chart for the page: its description for the browser's renderer, and the same as a still picture."""
+
+    name: str
+    spec: dict[str, Any]
+    svg: str
+
+
+def write_figures(
+    charts: Mapping[str, Chart], pictures: Mapping[str, Image.Image], folder: Path
+) -> list[Plot]:
+    """Write all charts and pictures as files and return the charts as the page needs them.
+
+    Args:
+        charts: By name; each is written as SVG and PNG.
+        pictures: By name; each is written as PNG.
+        folder: Where to write; made if it is not there.
+
+    Raises:
+        MissingDependencyError: If altair or vl-convert is not installed.
+    """
+    convert = require("vl_convert", **PURPOSE)
+    folder.mkdir(parents=True, exist_ok=True)
+    plots = []
+    for name, chart in charts.items():
+        text = chart.to_json(indent=None)
+        svg = convert.vegalite_to_svg(text, vl_version=_grammar(), allowed_base_urls=[])
+        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        (folder / f"{name}.png").write_bytes(convert.svg_to_png(svg, scale=2))
+        spec = json.loads(with_variables(text))
+        spec |= {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
+        plots.append(Plot(name, spec, with_variables(svg)))
+    for name, picture in pictures.items():
+        picture.save(folder / f"{name}.png")
+    return plots
+
+
+def write_page(path: Path, template: str, *, plots: Sequence[Plot], **content: Any) -> Path:
+    """Fill a template and write the page, which holds its charts and the library that draws them.
+
+    Args:
+        path: Where to write.
+        template: Name of a file beside this one.
+        plots: From `write_figures`.
+        content: What else the template shows.
+
+    Raises:
+        MissingDependencyError: If altair, vl-convert or jinja2 is not installed.
+    """
+    page = _templates().get_template(template)
+    text = page.render(
+        plots={plot.name: plot for plot in plots},
+        light=LIGHT,
+        dark=DARK,
+        script=_chart_library(),
+        **content,
+    )
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _grammar() -> str:
+    """Return the version of Vega-Lite that the installed altair writes, as `"6.4"`."""
+    return ".".join(load_altair().SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+
+
+@cache
+def _chart_library() -> str:
+    return require("vl_convert", **PURPOSE).javascript_bundle(vl_version=_grammar())
+
+
+@cache
+def _templates() -> Environment:
+    jinja2 = require("jinja2", **PURPOSE)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,  # names of models, data and classes are whatever a user's files say
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=words.percent,
+        number=words.number,
+        interval=words.interval,
+        uri=panels.data_uri,
+        bound=bound,
+    )
+    environment.globals.update(
+        words=words,
+        norms_of=norms_of,
+        half_energy_radius=half_energy_radius,
+        image_energy=image_energy,
+    )
+    return environment
