@@ -11,7 +11,7 @@ import polars as pl
 from passband.results.tables import RUN_COLUMNS
 from passband.studies.quantities import ESTIMATES
 
-MEASURED = ("roughness", "kernel-high-frequency", "counterexamples", "counterexamples-right")
+MEASURED = (*ESTIMATES, "counterexamples", "counterexamples-right")
 
 
 def cell(text: str) -> dict[str, Any]:
@@ -74,18 +74,19 @@ def rows_of(
         curve = list(value) if isinstance(value, Iterable) else [value] * (1 if finished else 4)
         for seed in range(seeds):
             for epoch, point in enumerate(curve, start=1):
-                shift = spread * math.cos(2.5 * seed + len(records))
+                shift = spread * math.cos(2.5 * seed + len(records)) if seeds > 1 else 0.0
+                estimate = found["metric"] in ESTIMATES
                 row = found | {
                     "chance": 0.1,
                     "failed": failed,
                     "run": f"{found['label']}-{seed}",
                     "seed": seed,
                     "epoch": None if finished else epoch,
-                    "value": min(max(point + (shift if seeds > 1 else 0), 0.0), 1.0),
+                    "value": point + shift if estimate else min(max(point + shift, 0.0), 1.0),
                     "count": count,
                 }
                 records.append(row)
-                if found["metric"] in ESTIMATES:
+                if estimate:
                     error = {"metric": f"{found['metric']}-error", "value": 0.5 / math.sqrt(count)}
                     records.append(row | error)
     return pl.DataFrame(records, schema=RUN_COLUMNS)

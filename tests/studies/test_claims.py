@@ -95,9 +95,9 @@ def kernels(metric: str, values: dict, rho: int = 0) -> dict:
     return {f"{label} {metric} rho {rho}": value for label, value in values.items()}
 
 
-def smoother(metric: str, after: float) -> dict:
-    rough = kernels(metric, dict.fromkeys(FOUR_NETWORKS, 0.6))
-    return rough | kernels(metric, dict.fromkeys(FOUR_NETWORKS, 0.2) | {"natural, 5x5": after}, rho=1)
+def smoother(metric: str, removed: float) -> dict:
+    values = dict.fromkeys(FOUR_NETWORKS, 0.4) | {"natural, 5x5": removed}
+    return kernels(f"{metric}-removed", values, rho=1)
 
 
 def pairs(metric: str, natural, adversarial, radii=(4,)) -> dict:
@@ -131,7 +131,7 @@ CASES = {
             for size in ("", ", 5x5")
             for metric in ("roughness", "kernel-high-frequency")
         ),
-        *((smoother(m, 0.2), smoother(m, 0.8)) for m in ("roughness", "kernel-high-frequency")),
+        *((smoother(m, 0.4), smoother(m, -0.2)) for m in ("roughness", "kernel-high-frequency")),
     ],
     "smoothing": [
         (

@@ -11,7 +11,7 @@ from passband.models.catalog import build_model
 from passband.models.pixels import PixelModel
 from passband.robustness import pursuit
 from passband.studies.corollary import LowPassCounterexamples, bounds
-from passband.studies.kernels import KernelRoughness, jackknife_errors
+from passband.studies.kernels import KernelRoughness, jackknife_errors, measures
 from passband.studies.presets import Threat
 from passband.studies.smoothed_robustness import SmoothedRobustness
 
@@ -88,17 +88,28 @@ def test_kernel_rows_hold_roughness_and_its_error():
         assert values["roughness"] == roughness(kernels).difference
         assert values["kernel-high-frequency"] == roughness(kernels).high_frequency
         assert values["roughness-error"] > 0
+    before, after = ({row.metric: row.value for row in rows if row.rho == rho} for rho in (0.0, 1.0))
+    for name in ("roughness", "kernel-high-frequency"):
+        assert after[f"{name}-removed"] == before[name] - after[name] > 0
+        unpaired = (before[f"{name}-error"] ** 2 + after[f"{name}-error"] ** 2) ** 0.5
+        assert 0 < after[f"{name}-removed-error"] != unpaired  # the kernels are the same ones
     assert {(row.subset, row.count) for row in rows} == {(None, 6)}
+
+
+def as_trained(weight: torch.Tensor) -> dict[str, float]:
+    return measures(weight, 0.0)
 
 
 def test_the_jackknife_has_the_spread_of_drawn_layers():
     draw = torch.Generator().manual_seed(0)
     layers = [torch.randn(40, 1, 3, 3, generator=draw) for _ in range(60)]
     spread = torch.tensor([roughness(layer) for layer in layers]).std(dim=0)
-    errors = torch.tensor([jackknife_errors(layer) for layer in layers[:10]]).mean(dim=0)
+    errors = torch.tensor([list(jackknife_errors(as_trained, layer).values()) for layer in layers[:10]]).mean(
+        dim=0
+    )
     torch.testing.assert_close(errors, spread, rtol=0.25, atol=0)
-    same = jackknife_errors(layers[0][:1].expand(5, 1, 3, 3))
-    assert max(same) < 1e-6
+    same = jackknife_errors(as_trained, layers[0][:1].expand(5, 1, 3, 3))
+    assert max(same.values()) < 1e-6
 
 
 def test_a_layer_of_one_filter_has_no_error():

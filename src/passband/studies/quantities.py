@@ -12,7 +12,9 @@ from passband.errors import InputError
 from passband.studies.effects import CONFIDENCE, Effect, Estimate, Proportion, over_parts, over_seeds
 from passband.types import Component, Norm, Subset
 
-ESTIMATES = ("roughness", "kernel-high-frequency")
+ESTIMATES = tuple(
+    f"{name}{removed}" for name in ("roughness", "kernel-high-frequency") for removed in ("", "-removed")
+)
 """Metrics that are no proportions; the standard error of each is a row of its own, with the metric's name and `-error`."""
 
 
