@@ -1,11 +1,15 @@
 """The measurements of the studies, on a small network whose right answers are known."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 from torch import nn
 
 from helpers import Memory, noise
 from passband.attacks import Attack
 from passband.engine.measure import FinishedRun
+from passband.errors import InputError
 from passband.kernels import roughness, smooth_kernel
 from passband.models.catalog import build_model
 from passband.models.pixels import PixelModel
@@ -16,7 +20,10 @@ from passband.studies.presets import Threat
 from passband.studies.smoothed_robustness import SmoothedRobustness
 
 DATA = noise(180, size=(8, 8))  # nearly as many as pixels, so that its answers are unsure
-THREAT = Threat(epsilons=(3e-3, 1e-2), pgd=Attack("pgd", steps=3), samples=20, autoattack_samples=10)
+EPSILONS = (3e-3, 1e-2)
+THREAT = Threat(
+    EPSILONS, Attack("pgd", steps=3), samples=20, autoattack_samples=10, autoattack_epsilons=EPSILONS
+)
 
 
 def finished(network: nn.Module | None = None) -> FinishedRun:
@@ -61,11 +68,25 @@ def test_a_smoothed_network_has_all_attacks_and_the_ceiling(monkeypatch):
 def test_autoattack_is_never_stronger_than_its_images_allow_nor_weaker_than_pgd():
     found = measured(SmoothedRobustness(0.0, False, THREAT).rows(finished()))
     pgd = measured(
-        SmoothedRobustness(0.0, False, Threat(THREAT.epsilons, THREAT.pgd, 10, 10)).rows(finished())
+        SmoothedRobustness(0.0, False, replace(THREAT, samples=10)).rows(finished())
     )  # on the images of AutoAttack
     for epsilon in THREAT.epsilons:
         ensemble = found["robust-accuracy", "AutoAttack", epsilon, 0.0, False][0]
         assert ensemble <= pgd["robust-accuracy", "PGD-3", epsilon, 0.0, False][0]
+
+
+def test_autoattack_may_have_the_largest_epsilon_only():
+    threat = replace(THREAT, autoattack_epsilons=EPSILONS[1:])
+    both = measured(SmoothedRobustness(0.0, False, THREAT).rows(finished()))
+    found = measured(SmoothedRobustness(0.0, False, threat).rows(finished()))
+    assert both.keys() - found.keys() == {
+        ("robust-accuracy", "AutoAttack", EPSILONS[0], 0.0, normalized) for normalized in (False, True)
+    }
+    key = ("robust-accuracy", "AutoAttack", EPSILONS[1], 0.0, False)
+    assert found[key][1] == both[key][1] == 10
+    for wrong in ((), EPSILONS[:1], (*EPSILONS, 0.5)):
+        with pytest.raises(InputError, match="the largest among them"):
+            replace(THREAT, autoattack_epsilons=wrong)
 
 
 def test_smoothing_and_its_control_are_told_apart():

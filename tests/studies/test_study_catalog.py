@@ -73,5 +73,7 @@ def test_table_2_has_nine_networks_a_run_and_is_measured_as_often():
     table = study.table(setting)
     assert len(table.rows) == sum(map(len, study.measurements(setting).values())) == 18
     assert "M_natural (ρ = 0.25, normalized)" in table.rows
-    assert len(table.columns) == 13
     assert table.columns[:2] == ["clean", "FGSM 0.03"]
+    assert [name for name in table.columns if "AutoAttack" in name] == ["AutoAttack 0.09"]
+    assert len(table.columns) == 11
+    assert len(study.table(find_setting("paper", "fashion-mnist")).columns) == 13

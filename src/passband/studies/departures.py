@@ -64,7 +64,7 @@ LAPTOP = (
     Departure(
         "images of Table 2",
         "not said",
-        "1,000 random test images; AutoAttack the first 100 of these",
+        "1,000 random test images; AutoAttack at the largest epsilon only",
         "a robust image costs AutoAttack about 2,000 gradients and 5,000 answers",
     ),
 )

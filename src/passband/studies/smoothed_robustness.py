@@ -58,17 +58,17 @@ class SmoothedRobustness(Measurement):
             "pgd": self.threat.pgd.resolved().to_dict(),
             "samples": self.threat.samples,
             "autoattack_samples": self.threat.autoattack_samples,
+            "autoattack_epsilons": list(self.threat.autoattack_epsilons),
         }
 
     def work(self, images: int) -> Work:
         """Return the work if one image in ten withstands each attack."""
         samples = min(self.threat.samples or images, images)
         few = min(self.threat.autoattack_samples or samples, samples)
-        epsilons = len(self.threat.epsilons)
-        each = (1 + self.threat.pgd.steps) * (
-            1 + WITHSTAND * (epsilons - 1)
-        )  # the first epsilon has all images
-        gradients, answers = (WITHSTAND * few * epsilons * part for part in AUTOATTACK_WORK)
+        later = len(self.threat.epsilons) - 1  # the first epsilon has all images
+        each = (1 + self.threat.pgd.steps) * (1 + WITHSTAND * later)
+        withstanding = WITHSTAND * few * len(self.threat.autoattack_epsilons)
+        gradients, answers = (withstanding * part for part in AUTOATTACK_WORK)
         return Work(samples * each + gradients, samples * CEILING_ANSWERS + answers)
 
     def rows(self, finished: FinishedRun) -> Iterator[RobustnessRow]:
@@ -91,9 +91,12 @@ class SmoothedRobustness(Measurement):
         yield from write(evaluate(attack=self.threat.pgd, epsilons=epsilons, order=order))
         few = order[
             : self.threat.autoattack_samples
-        ]  # on which PGD does again what it did: it draws by sample
+        ]  # PGD does on them again what it did: it draws by sample
         broken = evaluate(attack=self.threat.pgd, epsilons=epsilons, order=few, keep_images=True)
-        yield from write(evaluate(attack=AUTOATTACK, epsilons=epsilons, order=few, after=broken))
+        strongest = evaluate(
+            attack=AUTOATTACK, epsilons=self.threat.autoattack_epsilons, order=few, after=broken
+        )
+        yield from write(strongest)
         found = find_counterexamples(model, test, order=order, device=finished.device)
         ceiling = robust_accuracy_ceiling(found.correct, found.distance["linf"], epsilons)
         for epsilon, value in zip(epsilons, ceiling.tolist(), strict=True):

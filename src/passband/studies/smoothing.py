@@ -114,20 +114,20 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
 
 def figure(setting: Setting) -> Figure:
     """Return robust accuracy by rho, a panel for each network and attack; the normalized control is dashed."""
-    epsilons = list(zip(setting.threat.epsilons, shades(len(setting.threat.epsilons)), strict=True))
+    shade_of = dict(zip(setting.threat.epsilons, shades(len(setting.threat.epsilons)), strict=True))
 
     def panel(label: str, attack: str | None, title: str) -> Panel:
         curves = [
             Curve(
                 f"ε = {epsilon:g}{', normalized' * normalized}",
                 "hfc",
-                shade,
+                shade_of[epsilon],
                 dashed=normalized,
                 term=_term(label, attack, epsilon, normalized=normalized),
                 along="rho",
             )
             for normalized in (False, True)
-            for epsilon, shade in epsilons
+            for epsilon in _epsilons(setting, attack)
         ]
         clean = [
             Curve(
@@ -150,14 +150,13 @@ def figure(setting: Setting) -> Figure:
 
 def table(setting: Setting) -> SummaryTable:
     """Return Table 2, with rows for the normalized control and columns for AutoAttack and for Corollary 1's ceiling."""
-    epsilons = setting.threat.epsilons
 
     def cells(label: str, rho: float, normalized: bool) -> dict[str, Quantity]:
         measured = partial(_robust, label, rho=rho, normalized=normalized)
         attacked = {
             f"{attack or 'ceiling'} {epsilon:g}": measured(attack, epsilon)
             for attack in (*_attacks(setting), None)
-            for epsilon in epsilons
+            for epsilon in _epsilons(setting, attack)
         }
         return {"clean": measured(FGSM.label, 0.0), **attacked}
 
@@ -184,6 +183,10 @@ def _named(rho: float, normalized: bool) -> str:
 
 def _attacks(setting: Setting) -> tuple[str, ...]:
     return FGSM.label, setting.threat.pgd.label, AUTOATTACK.label
+
+
+def _epsilons(setting: Setting, attack: str | None) -> tuple[float, ...]:
+    return setting.threat.autoattack_epsilons if attack == AUTOATTACK.label else setting.threat.epsilons
 
 
 def _robust(
