@@ -89,6 +89,16 @@ def test_autoattack_may_have_the_largest_epsilon_only():
             replace(THREAT, autoattack_epsilons=wrong)
 
 
+def test_autoattack_on_all_samples_follows_the_pgd_that_was_measured(monkeypatch):
+    monkeypatch.setattr(pursuit, "autoattack", lambda model, images, labels, epsilon, **settings: images)
+    for threat in (replace(THREAT, samples=10), replace(THREAT, samples=10, autoattack_samples=None)):
+        found = measured(SmoothedRobustness(0.0, False, threat).rows(finished()))
+        for epsilon in EPSILONS:  # a helpless AutoAttack leaves what PGD has left
+            left = [found["robust-accuracy", a, epsilon, 0.0, False] for a in ("PGD-3", "AutoAttack")]
+            assert left[0] == left[1]
+            assert left[0][1] == 10
+
+
 def test_smoothing_and_its_control_are_told_apart():
     smooth = measured(SmoothedRobustness(1.0, False, THREAT).rows(finished()))
     assert {key[3:] for key in smooth} == {(1.0, False)}

@@ -11,13 +11,13 @@ from typing import Any, get_args
 from passband.engine.measure import FinishedRun, Measurement, Work
 from passband.probe.components import check_radii
 from passband.rows import CounterexampleRow
-from passband.studies import heuristics
 from passband.studies.claims import ANY, Claim, Rule, least_of
 from passband.studies.figure import Curve, Figure, Panel, Role, shades
+from passband.studies.heuristics import natural_and_adversarial
 from passband.studies.pairs import find_pairs, verify
 from passband.studies.presets import Setting
 from passband.studies.quantities import Quantity, Term, accuracy
-from passband.studies.study import Runs, Study
+from passband.studies.study import Study
 from passband.types import Norm
 
 EXISTS = 0.02
@@ -101,20 +101,14 @@ def bounds(norm: Norm, values: int) -> list[float]:
     return [farthest * step / STEPS for step in range(1, STEPS + 1)]
 
 
-def runs(setting: Setting) -> Runs:
-    """Return the natural and the adversarial network."""
-    shared = heuristics.runs(setting)
-    return {"natural": shared["vanilla"], "adversarial": shared["adversarial"]}
-
-
 def measurements(setting: Setting) -> dict[str, tuple[Measurement, ...]]:
     """Return the counterexamples of both networks."""
-    return dict.fromkeys(runs(setting), (LowPassCounterexamples(setting.radii),))
+    return dict.fromkeys(natural_and_adversarial(setting), (LowPassCounterexamples(setting.radii),))
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
     """Return what section 3.2 says."""
-    networks, smallest = list(runs(setting)), setting.radii[0]
+    networks, smallest = list(natural_and_adversarial(setting)), setting.radii[0]
     where = (
         f"at r = {smallest:g}; the smaller of both networks. More than {EXISTS:g}, so that it is no accident."
     )
@@ -186,7 +180,7 @@ COROLLARY = Study(
     title="Images and their LFCs as counterexamples",
     source="Corollary 1, section 3.2",
     question="On how many images can a network not be both accurate and robust, for no attack at all but low-pass filtering?",
-    runs=runs,
+    runs=natural_and_adversarial,
     claims=claims,
     figure=figure,
     measurements=measurements,

@@ -48,10 +48,8 @@ def estimate(jobs: Iterable[TrainingJob | MeasurementJob], device: str = "auto")
                 trained[kind] = _speeds(*kind, device)
             seconds[job.id] = START + _training_seconds(job, *trained[kind])
         else:
-            kind = (
-                replace(kind[0], adversarial=None, component=None),
-                *kind[1:],
-            )  # how it was trained is all one
+            untrained = replace(kind[0], adversarial=None, component=None)  # how it was trained is all one
+            kind = (untrained, *kind[1:])
             work = job.measurement.work(run.images["test"])
             if any(work) and kind not in attacked:
                 attacked[kind] = _attack_speeds(*kind, device)

@@ -25,6 +25,12 @@ def runs(setting: Setting) -> Runs:
     }
 
 
+def natural_and_adversarial(setting: Setting) -> Runs:
+    """Return two of these runs under the names that section 6 gives them."""
+    all_runs = runs(setting)
+    return {"natural": all_runs["vanilla"], "adversarial": all_runs["adversarial"]}
+
+
 def claims(setting: Setting) -> tuple[Claim, ...]:
     """Return what section 5.1 says of each heuristic."""
     return (

@@ -17,8 +17,9 @@ from passband.engine.measure import FinishedRun, Measurement, Work
 from passband.kernels import roughness, smooth_kernel
 from passband.robustness.smoothing import find_convolution
 from passband.rows import KernelRow
-from passband.studies import architectures, heuristics
+from passband.studies import architectures
 from passband.studies.claims import ANY, Claim, Rule, difference, least_of
+from passband.studies.heuristics import natural_and_adversarial
 from passband.studies.kernel_figure import KernelFigure, KernelPanel
 from passband.studies.presets import Setting
 from passband.studies.quantities import Quantity, Term
@@ -111,10 +112,8 @@ def jackknife_errors(
 def runs(setting: Setting) -> Runs:
     """Return a natural and an adversarial network with a first layer of 3x3 kernels, and two with one of 5x5."""
     large = architectures.runs(setting)["LeNet"]
-    small = heuristics.runs(setting)
     return {
-        "natural": small["vanilla"],
-        "adversarial": small["adversarial"],
+        **natural_and_adversarial(setting),
         "natural, 5x5": large,
         "adversarial, 5x5": setting.attacked(large),
     }

@@ -83,10 +83,10 @@ def verify(
         pairs: From `find_pairs`.
         device: Where the network answers.
     """
-    place = choose_device(device)
-    found = []
     if not pairs.differ.any():
         return pairs.differ[:0]
+    place = choose_device(device)
+    found = []
     model.to(place)
     with evaluating(model):
         for samples in pairs.differ.nonzero()[:, 0].split(choose_batch_size(None, dataset, place)):

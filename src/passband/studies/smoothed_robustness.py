@@ -88,13 +88,14 @@ class SmoothedRobustness(Measurement):
         evaluate = partial(evaluate_attack, model, test, device=finished.device, seed=finished.seed)
         write = partial(attack_rows, dataset=test, run=finished.run, seed=finished.seed)
         yield from write(evaluate(attack=FGSM, epsilons=epsilons, order=order))
-        yield from write(evaluate(attack=self.threat.pgd, epsilons=epsilons, order=order))
-        few = order[
-            : self.threat.autoattack_samples
-        ]  # PGD does on them again what it did: it draws by sample
-        broken = evaluate(attack=self.threat.pgd, epsilons=epsilons, order=few, keep_images=True)
+        few = order[: self.threat.autoattack_samples]
+        same = len(few) == len(order)
+        pgd = evaluate(attack=self.threat.pgd, epsilons=epsilons, order=order, keep_images=same)
+        yield from write(pgd)
+        if not same:  # on fewer samples PGD does again what it did, since it draws by sample
+            pgd = evaluate(attack=self.threat.pgd, epsilons=epsilons, order=few, keep_images=True)
         strongest = evaluate(
-            attack=AUTOATTACK, epsilons=self.threat.autoattack_epsilons, order=few, after=broken
+            attack=AUTOATTACK, epsilons=self.threat.autoattack_epsilons, order=few, after=pgd
         )
         yield from write(strongest)
         found = find_counterexamples(model, test, order=order, device=finished.device)

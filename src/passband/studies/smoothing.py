@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from functools import partial
 
 from passband.engine.measure import Measurement
-from passband.studies import heuristics
 from passband.studies.claims import ANY, MUCH, SIMILAR, Claim, Rule, greatest_of, least_of
 from passband.studies.figure import Curve, Figure, Panel, shades
+from passband.studies.heuristics import natural_and_adversarial
 from passband.studies.presets import Setting
 from passband.studies.quantities import Quantity, Term
 from passband.studies.smoothed_robustness import AUTOATTACK, FGSM, SmoothedRobustness
-from passband.studies.study import Runs, Study
+from passband.studies.study import Study
 from passband.studies.summary_table import SummaryTable
 
-
-def runs(setting: Setting) -> Runs:
-    """Return the natural and the adversarial network."""
-    shared = heuristics.runs(setting)
-    return {"natural": shared["vanilla"], "adversarial": shared["adversarial"]}
+LABELS = ("natural", "adversarial")
 
 
 def measurements(setting: Setting) -> dict[str, tuple[Measurement, ...]]:
@@ -27,7 +23,7 @@ def measurements(setting: Setting) -> dict[str, tuple[Measurement, ...]]:
     each = tuple(
         SmoothedRobustness(rho, normalized, setting.threat) for rho, normalized in _kinds(setting.rhos)
     )
-    return dict.fromkeys(runs(setting), each)
+    return dict.fromkeys(natural_and_adversarial(setting), each)
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
@@ -47,7 +43,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             least_of(
                 *(
                     _robust(label, first[0], 0.0) - _robust(label, first[0], 0.0, rho=strongest)
-                    for label in runs(setting)
+                    for label in LABELS
                 )
             ),
             Rule("above", MUCH),
@@ -57,7 +53,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "is allowed to be relatively large.",
             f"Robust accuracy at epsilon {large:g} {smooth} minus as trained, under {both}, natural and adversarial; the "
             "smallest difference.",
-            least_of(*(gain(label, attack, large) for label in runs(setting) for attack in first)),
+            least_of(*(gain(label, attack, large) for label in LABELS for attack in first)),
             Rule("above", ANY),
         ),
         Claim(
@@ -96,7 +92,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 Rule("above", SIMILAR),
                 asked_by="passband",
             )
-            for label in runs(setting)
+            for label in LABELS
         ),
         *(
             Claim(
@@ -107,7 +103,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 Rule("above", SIMILAR),
                 asked_by="passband",
             )
-            for label in runs(setting)
+            for label in LABELS
         ),
     )
 
@@ -143,9 +139,7 @@ def figure(setting: Setting) -> Figure:
 
     attacks = [(label, label) for label in _attacks(setting)]
     kinds: Sequence[tuple[str | None, str]] = [*attacks, (None, "Corollary 1's ceiling")]
-    return Figure(
-        tuple(tuple(panel(label, attack, title) for label in runs(setting)) for attack, title in kinds)
-    )
+    return Figure(tuple(tuple(panel(label, attack, title) for label in LABELS) for attack, title in kinds))
 
 
 def table(setting: Setting) -> SummaryTable:
@@ -166,7 +160,7 @@ def table(setting: Setting) -> SummaryTable:
         head="network",
         rows={
             f"M_{label}{_named(rho, normalized)}": cells(label, rho, normalized)
-            for label in runs(setting)
+            for label in LABELS
             for rho, normalized in _kinds(setting.rhos)
         },
     )
@@ -217,7 +211,7 @@ SMOOTHING = Study(
     title="Smoothing the first layer's kernels",
     source="Table 2, section 6.3",
     question="Does smoothing the kernels of a trained network make it robust?",
-    runs=runs,
+    runs=natural_and_adversarial,
     claims=claims,
     figure=figure,
     measurements=measurements,
