@@ -1,0 +1,264 @@
+"""What a model is shown of an image: the whole, its low or its high frequencies.
+
+A component is a value: it can be taken of images, written as text and read back, compared and hashed. A new kind is a
+class here and a line in `KINDS`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from passband.errors import InputError, UnknownNameError
+from passband.frequency.fourier import corner_radius, split_many
+from passband.types import Images
+
+
+class Component(ABC):
+    """One part of an image.
+
+    Attributes:
+        kind: What stands before the colon of its text, and in the column `component` of tables.
+        form: How it is written, for messages.
+    """
+
+    kind: ClassVar[str]
+    form: ClassVar[str]
+
+    @property
+    def cutoff(self) -> float | None:
+        """What stands in the column `radius` of tables: the outermost of its radii; None where it has none."""
+        return max(self.radii, default=None)
+
+    @property
+    def radii(self) -> tuple[float, ...]:
+        """The cut-offs at which images must be split to make it; none if it is made otherwise."""
+        return ()
+
+    def of(self, images: Images) -> Images:
+        """Return this component of images, shaped like them, on their scale; neither clipped nor rescaled.
+
+        Raises:
+            InputError: As `passband.split`.
+        """
+        return next(take([self], images))
+
+    @abstractmethod
+    def make(self, images: Images, splits: Mapping[float, tuple[Images, Images]]) -> Images:
+        """Return this component, given the LFC and the HFC of the images at each of `radii`."""
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Refuse images of `size` (height, width) of which the component is nothing, or everything.
+
+        Raises:
+            InputError: If it is.
+        """
+        corner = corner_radius(*size)
+        for radius in self.radii:
+            if radius >= corner:
+                raise InputError(
+                    f"radius {radius:g} of {str(self)!r} is not below the corner of the spectrum, which is at "
+                    f"{corner:.1f} for images of {size[0]}x{size[1]} pixels: nothing lies beyond it. Choose a smaller "
+                    "radius."
+                )
+
+    @classmethod
+    @abstractmethod
+    def read(cls, text: str) -> Component:
+        """Return the component whose text after the colon is this; anything else raises ValueError."""
+
+
+@dataclass(frozen=True)
+class Full(Component):
+    """The whole image.
+
+    Example:
+        >>> str(Full())
+        'full'
+    """
+
+    kind: ClassVar[str] = "full"
+    form: ClassVar[str] = "full"
+
+    def __str__(self) -> str:
+        """Write it as `parse_component` reads it."""
+        return self.kind
+
+    def make(self, images: Images, splits: Mapping[float, tuple[Images, Images]]) -> Images:
+        """Return the images."""
+        return images
+
+    @classmethod
+    def read(cls, text: str) -> Full:
+        """Return it; there is nothing to read."""
+        if text:
+            raise ValueError(text)
+        return cls()
+
+
+@dataclass(frozen=True)
+class _AtRadius(Component):
+    """A component that one radius decides."""
+
+    radius: float
+
+    def __post_init__(self) -> None:
+        """Refuse impossible radii, and make equal ones equal."""
+        object.__setattr__(self, "radius", checked_radius(self.radius))
+
+    def __str__(self) -> str:
+        """Write it as `parse_component` reads it."""
+        return f"{self.kind}:{write_number(self.radius)}"
+
+    @property
+    def radii(self) -> tuple[float, ...]:
+        """Its radius."""
+        return (self.radius,)
+
+    @classmethod
+    def read(cls, text: str) -> Component:
+        """Read `8` or `4.5`."""
+        return cls(read_number(text))
+
+
+@dataclass(frozen=True)
+class Low(_AtRadius):
+    """The low-frequency component (LFC): all frequencies up to a radius and at it (section 3.1 of the paper).
+
+    Args:
+        radius: In cycles per image, 0 or positive.
+
+    Raises:
+        InputError: If the radius is negative or not finite.
+
+    Example:
+        >>> str(Low(8)), Low(8) == Low(8.0), Low(8) == High(8)
+        ('lfc:8', True, False)
+    """
+
+    kind: ClassVar[str] = "lfc"
+    form: ClassVar[str] = "lfc:RADIUS, such as lfc:8"
+
+    def make(self, images: Images, splits: Mapping[float, tuple[Images, Images]]) -> Images:
+        """Return the LFC."""
+        return splits[self.radius][0]
+
+
+@dataclass(frozen=True)
+class High(_AtRadius):
+    """The high-frequency component (HFC): all frequencies beyond a radius; arguments as for `Low`."""
+
+    kind: ClassVar[str] = "hfc"
+    form: ClassVar[str] = "hfc:RADIUS, such as hfc:8"
+
+    def make(self, images: Images, splits: Mapping[float, tuple[Images, Images]]) -> Images:
+        """Return the HFC."""
+        return splits[self.radius][1]
+
+
+FULL = Full()
+
+KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Full, Low, High)}
+"""All kinds of components by their names; one line a kind."""
+
+ALIASES = {"low": "lfc", "high": "hfc"}
+"""What version 0.1 called the bands of attacks."""
+
+
+def parse_component(text: str) -> Component:
+    """Return the component written as `full`, `lfc:8` or `hfc:4.5`.
+
+    Raises:
+        InputError: If the text is not written so, or a radius is impossible.
+        UnknownNameError: If there is no such kind.
+
+    Example:
+        >>> parse_component("hfc:4.5")
+        High(radius=4.5)
+    """
+    name, _, rest = text.strip().partition(":")
+    kind = KINDS.get(ALIASES.get(name, name))
+    if kind is None:
+        raise UnknownNameError("component", name, KINDS)
+    try:
+        return kind.read(rest)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"a component of this kind is written {kind.form}, got {text!r}") from error
+
+
+def take(components: Sequence[Component], images: Images) -> Iterator[Images]:
+    """Yield several components of the same images, in their order, with one forward transform for all of them.
+
+    Raises:
+        InputError: As `passband.split`.
+    """
+    radii = sorted({radius for component in components for radius in component.radii})
+    splits: dict[float, tuple[Images, Images]] = {}
+    if radii:
+        low, high = split_many(images, radii)
+        splits = {radius: (low[index], high[index]) for index, radius in enumerate(radii)}
+    for component in components:
+        yield component.make(images, splits)
+
+
+def check_components(components: Sequence[Component], size: tuple[int, int]) -> None:
+    """Refuse components that leave nothing to compare.
+
+    Args:
+        components: What is to be shown.
+        size: Height and width of the images in pixels.
+
+    Raises:
+        InputError: If one comes twice, or does not fit the images.
+    """
+    if len(set(components)) < len(components):
+        raise InputError(f"each component is measured once, got {', '.join(map(str, components))}")
+    for component in components:
+        component.check(size)
+
+
+def lows_and_highs(radii: Sequence[float], kinds: Sequence[str] = ("lfc", "hfc")) -> tuple[Component, ...]:
+    """Return the LFC at every radius, then the HFC at every radius.
+
+    Raises:
+        UnknownNameError: If a kind is neither.
+
+    Example:
+        >>> " ".join(map(str, lows_and_highs([4, 8])))
+        'lfc:4 lfc:8 hfc:4 hfc:8'
+    """
+    known: dict[str, type[_AtRadius]] = {"lfc": Low, "hfc": High}
+    for kind in kinds:
+        if kind not in known:
+            raise UnknownNameError("component", kind, known)
+    return tuple(known[kind](radius) for kind in kinds for radius in radii)
+
+
+def checked_radius(radius: float) -> float:
+    """Return a radius as a float.
+
+    Raises:
+        InputError: If it is no number, negative or not finite.
+    """
+    is_number = isinstance(radius, int | float) and not isinstance(radius, bool)
+    if not is_number or not 0 <= radius < math.inf:
+        raise InputError(f"the radius of a component must be 0 or positive, got {radius!r}")
+    return float(radius) + 0.0  # not -0.0, which would be written "-0"
+
+
+def read_number(text: str) -> float:
+    """Return the number that a text writes; a text that writes none, or one that is not finite, raises ValueError."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def write_number(value: float) -> str:
+    """Write a number so that reading it gives the same one, whole ones without a point."""
+    return repr(value).removesuffix(".0")
