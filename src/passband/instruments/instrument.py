@@ -1,0 +1,141 @@
+"""The seam of all measurements: a subject goes in, rows come out.
+
+An instrument is data, as a run is: frozen settings that can be written down, compared and hashed. The audit, the probe
+along training and the measurements of a store use the same ones.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from passband.analysis.figure import Figure
+from passband.data.dataset import ImageDataset
+from passband.frequency.component import Component
+from passband.models.pixels import PixelModel
+from passband.rows import Row
+from passband.types import Progress
+
+
+class Cost(NamedTuple):
+    """What an instrument asks of a network, about.
+
+    Attributes:
+        gradients: Images sent forward and back.
+        answers: Images sent forward only.
+    """
+
+    gradients: float = 0
+    answers: float = 0
+
+
+class Reading(ABC):
+    """What an instrument found: rows, and whatever else it has to show."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """Yield what was measured, a row a number."""
+
+    def figure(self) -> Figure | None:
+        """Return the picture that these rows make; None if there is none."""
+        return None
+
+
+Found = TypeVar("Found", bound=Reading)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A trained network and the images that it is looked at with.
+
+    Attributes:
+        model: The network, as a function of [0, 1] pixels.
+        dataset: Labelled images of the size and channels that it takes.
+        run: What rows call the network: a run's id, or the hash of its weights.
+        run_seed: The seed that it was trained with; None where that is not known.
+        indices: Positions of the samples to look at, in this order; None takes all of them as they are.
+        seed: Decides all that is drawn while it is looked at.
+        batch_size: Images at a time; it changes no result. None chooses by size and device.
+        device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"` or `"mps"`; the network is moved there.
+        progress: Called along the way.
+    """
+
+    model: PixelModel
+    dataset: ImageDataset
+    run: str
+    run_seed: int | None = None
+    indices: Int64[Tensor, " samples"] | None = None
+    seed: int = 0
+    batch_size: int | None = None
+    device: str = "auto"
+    progress: Progress | None = None
+    _readings: dict[Instrument, Reading] = field(default_factory=dict, repr=False)
+
+    @property
+    def samples(self) -> Int64[Tensor, " samples"]:
+        """The positions, spelled out."""
+        return torch.arange(len(self.dataset)) if self.indices is None else self.indices
+
+    def at(self, indices: Int64[Tensor, " samples"]) -> Subject:
+        """Return the same network, looked at with these samples only."""
+        return replace(self, indices=indices, _readings={})
+
+    def read(self, instrument: Instrument[Found]) -> Found:
+        """Return what an instrument finds; it looks once, however many other instruments build on it."""
+        if instrument not in self._readings:
+            self._readings[instrument] = instrument.measure(self)
+        return cast(Found, self._readings[instrument])
+
+
+@dataclass(frozen=True)
+class Instrument(ABC, Generic[Found]):
+    """One way of looking at a network: a subclass is a frozen dataclass, and its fields are its settings.
+
+    Attributes:
+        name: What catalogs, commands and stores call it.
+        summary: One line for `passband instruments`.
+        source: Its place in the paper, or in other work.
+        needs_gradient: Whether it cannot look at a black box.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str] = ""
+    needs_gradient: ClassVar[bool] = False
+
+    @abstractmethod
+    def cost(self, dataset: ImageDataset, samples: int) -> Cost:
+        """Return about how much there is to do for so many samples of a data set."""
+
+    @abstractmethod
+    def measure(self, subject: Subject) -> Found:
+        """Look at the network.
+
+        Raises:
+            InputError: If settings, network and images do not fit together.
+        """
+
+    def check(self, subject: Subject) -> None:  # most know nothing before they look
+        """Refuse what `measure` would refuse, before the work that precedes it.
+
+        Raises:
+            InputError: As `measure`.
+        """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return name and settings as JSON holds them."""
+        return {"instrument": self.name} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Component):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value.to_dict() if hasattr(value, "to_dict") else value
