@@ -14,6 +14,7 @@ from passband.attacks.ball import Ball, Bound, draw_in_ball, per_image, radius_o
 from passband.attacks.settings import REACH, Band
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.fourier import check_images
+from passband.metrics import predict
 from passband.types import Batch, Labels, Logits, Norm
 
 
@@ -196,4 +197,4 @@ def frozen(model: nn.Module) -> Generator[None]:
 
 def _is_right(model: nn.Module, images: Batch, labels: Labels) -> Tensor:
     with torch.no_grad():
-        return model(images).argmax(dim=1) == labels
+        return predict(model(images), "the model", "images made by PGD") == labels

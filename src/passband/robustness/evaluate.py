@@ -22,7 +22,7 @@ from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.errors import InputError
-from passband.models.pixels import PixelModel, as_pixel_model, check_fits, check_logits, evaluating
+from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
 from passband.robustness.ledger import Ledger
 from passband.robustness.pursuit import Caught, Targets, pursue
 from passband.rows import RobustnessRow
@@ -226,7 +226,7 @@ def _predict(
     with evaluating(model):
         return torch.cat(
             [
-                check_logits(model, model(part.images), len(dataset.classes)).argmax(dim=1).cpu()
+                answers(model, part.images, len(dataset.classes), "whole images").argmax(dim=1).cpu()
                 for part in batches(dataset, batch_size=batch_size, device=device, order=samples)
             ]
         )

@@ -20,6 +20,7 @@ from passband.attacks.gradient import climb, loss_gradient
 from passband.attacks.library import autoattack
 from passband.attacks.settings import REACH, Attack
 from passband.data.dataset import ImageDataset, to_pixels
+from passband.metrics import predict
 from passband.train.randomness import generator_for
 from passband.types import Batch, Labels
 
@@ -111,7 +112,9 @@ def _by_autoattack(
                 model, images, labels, epsilon, norm=attack.norm, seed=seed, batch_size=batch_size
             )
             with torch.no_grad():
-                predictions = model(adversarial).argmax(dim=1)
+                predictions = predict(
+                    model(adversarial), "the model", f"images made by {attack.label} at epsilon {epsilon:g}"
+                )
             standing[rows] = (predictions == labels).cpu()
             yield Caught(rows, torch.full_like(rows, level), images, adversarial, predictions)
 
@@ -157,6 +160,9 @@ def _by_gradient(
     if attack.name == "fgsm":
         steps, share, random = 1, 1.0, False
     device = targets.device
+    shown = (
+        f"images made by {attack.label} in {attack.norm}, at epsilon {', '.join(f'{e:g}' for e in epsilons)}"
+    )
     epsilons, levels = epsilons.to(device), targets.levels.to(device)
     first = int(epsilons[0] == 0)  # the level to begin at
     waiting = (targets.levels > first).nonzero()[:, 0]
@@ -197,7 +203,7 @@ def _by_gradient(
         if room > 0 and len(waiting) > 0:
             batch, waiting = batch + fresh(waiting[:room]), waiting[room:]
         logits, gradient = loss_gradient(model, batch.adversarial, batch.labels)
-        predictions = logits.argmax(dim=1)
+        predictions = predict(logits, "the model", shown)
         fooled = predictions != batch.labels
         ended = fooled | (batch.step == steps)
         done = fooled | (ended & (batch.attempt % attack.restarts == attack.restarts - 1))

@@ -25,7 +25,7 @@ from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.errors import InputError, MissingDependencyError
-from passband.models.pixels import PixelModel, as_pixel_model
+from passband.models.pixels import PixelModel, answers, as_pixel_model
 from passband.robustness.evaluate import AttackOutcome, evaluate_attack
 from passband.train.randomness import generator_for
 from passband.types import Batch, Labels, Norm, Progress
@@ -82,8 +82,13 @@ class _Trial(NamedTuple):
         ):
             attacked = attack(part.images, part.labels)
             with attacking(self.model), torch.no_grad():
-                right += int((self.model(attacked).argmax(dim=1) == part.labels).sum())
+                right += int((self.answers(attacked) == part.labels).sum())
         return right
+
+    def answers(self, attacked: Batch) -> Int64[Tensor, " batch"]:
+        """Return the model's answers to what an attack made of images."""
+        logits = answers(self.model, attacked, len(self.dataset.classes), "attacked images")
+        return logits.argmax(dim=1)
 
     def standing(self, attack: Attack, epsilon: float) -> int:
         """Return how many images withstand an attack at one epsilon."""
@@ -274,7 +279,7 @@ def _random_search(trial: _Trial, images: Batch, labels: Labels, norm: Norm) -> 
             drawn = draw_in_ball(torch.empty(images.shape), norm, generator).to(images.device)
             tried = ball.start(images, drawn)
             best = torch.where(fooled[:, None, None, None], best, tried)
-            fooled = fooled | (trial.model(tried).argmax(dim=1) != labels)
+            fooled = fooled | (trial.answers(tried) != labels)
             if fooled.all():
                 break
     return best
