@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from passband.errors import InputError
 from passband.metrics import predict
-from passband.models.origin import Origin, Smoothing
+from passband.models.provenance import Origin, Smoothing
 from passband.types import Batch, Logits
 
 
