@@ -44,6 +44,20 @@ class Constant(nn.Module):
         return self.logits.expand(len(images), -1)
 
 
+class Standardized(nn.Module):
+    """Divides each image by its own deviation, which is 0 where the image is constant: the answer is NaN."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the body's logits."""
+        flat = images.flatten(1)
+        standard = (flat - flat.mean(dim=1, keepdim=True)) / flat.std(dim=1, keepdim=True)
+        return self.body(standard.reshape(images.shape))
+
+
 def bright_sides(samples: int, *, channels: int = 3, size: int = 28, seed: int = 0) -> ImageDataset:
     """Return noise with one bright side, which is the class: left, right or top."""
     generator = torch.Generator().manual_seed(seed)

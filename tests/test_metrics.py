@@ -65,6 +65,14 @@ def test_counting():
     assert metrics.paired_counts(yes, no) == (1, 0)
 
 
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_logits_that_are_not_finite_name_no_class(broken):
+    logits = torch.tensor([[1.0, broken], [0.0, 1.0]])
+    with pytest.raises(InputError, match="the model returned NaN or infinite logits for 1 of 2 images"):
+        metrics.count_correct(logits, torch.tensor([0, 1]))
+    assert metrics.predict(logits[1:], "the model").tolist() == [1]
+
+
 @pytest.mark.parametrize(("correct", "total"), [(0, 0), (-1, 3), (4, 3)])
 def test_impossible_counts_are_refused(correct, total):
     with pytest.raises(InputError, match=f"got {correct} of {total}"):

@@ -326,3 +326,49 @@ def test_a_model_without_a_gradient_is_refused(images):
     for model in (Rounds(), trained):
         with pytest.raises(InputError, match="the model has no gradient with respect to its images"):
             fgsm(model, images, LABELS % 3, 0.1)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("band", [None, Band("low", 2)], ids=str)
+@pytest.mark.parametrize("value", [0.0, torch.nan])
+def test_an_image_whose_gradient_leads_nowhere_stays_exactly_where_it_is(norm, band, value):
+    class Spoiled(nn.Module):
+        """Its gradient is spoiled for the first image."""
+
+        def forward(self, images):
+            images = images.clone()
+            if images.requires_grad:
+                images.register_hook(lambda g: torch.cat([torch.full_like(g[:1], value), g[1:]]))
+            return images.flatten(1)[:, :4]
+
+    images, labels = torch.rand(3, 1, 6, 6), torch.tensor([0, 1, 2])
+    adversarial = pgd(Spoiled(), images, labels, 0.1, norm=norm, steps=3, random_start=False, band=band)
+    assert torch.equal(adversarial[0], images[0])
+    assert adversarial.isfinite().all()
+    assert ((adversarial - images)[1:].flatten(1).abs().amax(1) > 0.01).all()
+    started = pgd(Spoiled(), images, labels, 0.1, norm=norm, steps=3, band=band)
+    assert started.isfinite().all()
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e25])
+def test_a_step_in_l2_has_its_length_however_large_or_small_the_gradient_is(scale):
+    class Scaled(nn.Module):
+        def forward(self, images):
+            images = images.clone()
+            if images.requires_grad:
+                images.register_hook(lambda gradient: gradient * scale)
+            return images.flatten(1)[:, :2]
+
+    images, labels = torch.full((1, 1, 6, 6), 0.5), torch.tensor([0])
+    moved = pgd(Scaled(), images, labels, 0.1, norm="l2", steps=1, step_size=0.05, random_start=False)
+    assert (moved - images).norm().item() == pytest.approx(0.05, rel=1e-4)
+
+
+def test_a_start_is_not_chosen_by_an_answer_that_is_not_finite():
+    class Broken(nn.Module):
+        def forward(self, images):
+            return images.flatten(1)[:, :4] * torch.nan
+
+    images, labels = torch.rand(3, 1, 6, 6), torch.tensor([0, 1, 2])
+    with pytest.raises(InputError, match="NaN or infinite logits for 3 of 3 images made by PGD"):
+        pgd(Broken(), images, labels, 0.1, steps=1, restarts=2)

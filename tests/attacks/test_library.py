@@ -179,3 +179,33 @@ def test_a_missing_library_is_named(model, images, labels, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyautoattack", None)
     with pytest.raises(MissingDependencyError, match=r'AutoAttack needs pyautoattack.*"passband\[attacks\]"'):
         autoattack(model, images, labels, 0.1)
+
+
+class Dark(nn.Module):
+    """Its gradient is NaN at half of the pixels, and its answers are finite."""
+
+    def forward(self, images):
+        """Return four logits."""
+        return ((images * (images > 0.5)).sqrt() + images).flatten(1)[:, :4]
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("attack", [autoattack, square])
+def test_a_gradient_of_nan_makes_no_image_of_nan(images, norm, attack):
+    truth = Dark()(images).argmax(dim=1)
+    epsilon = 0.2 if norm == "linf" else 0.8
+    adversarial = attack(Dark(), images, truth, epsilon, norm=norm)
+    assert adversarial.isfinite().all()
+    assert (Dark()(adversarial).argmax(dim=1) != truth).any()
+
+
+@pytest.mark.parametrize("attack", [autoattack, square])
+def test_an_answer_that_is_not_finite_is_an_error(images, attack):
+    class Broken(Dark):
+        def forward(self, images):
+            return super().forward(images) * torch.nan
+
+    with pytest.raises(
+        InputError, match=r"the model returned NaN or infinite logits for \d of \d images made by"
+    ):
+        attack(Broken(), images, torch.zeros(6, dtype=torch.int64), 0.1)

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 import torch
 
-from helpers import Constant, Memory, noise
+from helpers import Constant, Memory, Standardized, noise
 from passband.errors import InputError
 from passband.frequency.fourier import split
 from passband.frequency.rescale import rescale
@@ -134,3 +134,9 @@ def test_broken_weights_are_refused():
     broken.weight.data.fill_(math.nan)
     with pytest.raises(InputError, match="Memory returned NaN or infinite logits"):
         probe_components(broken, DATA, [2])
+
+
+def test_an_answer_that_is_not_finite_is_refused_with_component_and_radius():
+    gray = noise(channels=1)
+    with pytest.raises(InputError, match=r"Standardized returned .* of \d+ LFCs at radius 0"):
+        probe_components(Standardized(Memory(gray)), gray, [2, 0], amplitude="clip")

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,7 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import reference
-from helpers import Constant, Memory, noise
+from helpers import Constant, Memory, Standardized, noise
+from passband.errors import InputError
 from passband.frequency.fourier import low_pass
 from passband.instruments.counterexamples import find_counterexamples, robust_accuracy_ceiling
 
@@ -101,3 +103,19 @@ def test_only_the_samples_asked_for_are_looked_at():
     whole = find_counterexamples(MODEL, DATA)
     assert torch.equal(found.samples, order)
     torch.testing.assert_close(found.distance["l2"], whole.distance["l2"][order])
+
+
+def test_an_answer_that_is_not_finite_is_no_counterexample():
+    """The LFC at radius 0 of a gray image is constant, and has no deviation to be divided by."""
+    gray = noise(samples=30, classes=3, channels=1)
+    model = Standardized(Memory(gray))
+    with pytest.raises(InputError, match=r"Standardized returned NaN .* of \d+ LFCs at radius 0"):
+        find_counterexamples(model, gray)
+    constant = replace(gray, images=torch.full_like(gray.images, 7))
+    with pytest.raises(InputError, match="Standardized returned NaN .* for 30 of 30 whole images"):
+        find_counterexamples(model, constant)
+
+
+def test_a_model_of_other_classes_or_sizes_is_refused():
+    with pytest.raises(InputError, match="Constant has 7 outputs and the data set 3 classes"):
+        find_counterexamples(Constant(1, 7), DATA)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import reference
-from helpers import Constant, Memory, noise
+from helpers import Constant, Memory, Standardized, noise
+from passband.errors import InputError
 from passband.instruments.pairs import defined_low_pass, find_pairs, verify
 from passband.models.pixels import as_pixel_model
 
@@ -50,3 +51,14 @@ def test_a_network_that_always_answers_the_same_has_no_pairs():
     pairs = find_pairs(model, DATA, 3, device="cpu")
     assert not pairs.differ.any()
     assert len(verify(model, DATA, 3, pairs, device="cpu")) == 0
+
+
+def test_an_answer_that_is_not_finite_makes_no_pair():
+    gray = noise(30, channels=1)
+    body = Memory(gray)
+    spoiled = as_pixel_model(Standardized(body))
+    with pytest.raises(InputError, match="Standardized returned NaN .* for 30 of 30 LFCs at radius 0"):
+        find_pairs(spoiled, gray, 0, device="cpu")
+    pairs = find_pairs(as_pixel_model(body), gray, 0, device="cpu")
+    with pytest.raises(InputError, match="of .* images and LFCs at radius 0"):
+        verify(spoiled, gray, 0, pairs, device="cpu")

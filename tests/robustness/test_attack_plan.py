@@ -147,4 +147,4 @@ def test_an_attack_that_breaks_nothing_has_no_examples():
 def test_progress_says_which_attack_it_is_about():
     told = set()
     run_plan(MODEL, DATA, FGSM, progress=lambda stage, done, total: told.add((stage, total)))
-    assert told == {("attack: FGSM", 40)}
+    assert told == {("attack: FGSM", 80)}

@@ -56,6 +56,13 @@ class Trapped(Disguise):
         return self.body(images + 3 * (turns * images).sin() / turns)
 
 
+class Rooted(Disguise):
+    """Square roots of pixels, whose slope is infinite at black, and dark ones are made black: it is NaN there."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body((images * (images > 0.5)).sqrt())
+
+
 @pytest.fixture(scope="module")
 def honest() -> nn.Module:
     torch.manual_seed(1)
@@ -103,7 +110,7 @@ def test_masked_gradients_are_noticed(honest, disguise, failed):
 
 def test_numbers_are_in_the_message(honest):
     outcome = evaluate_attack(honest, DATA, Attack(), [0.06])
-    first, second, third, fourth = (finding.message for finding in check_attack(honest, DATA, outcome))
+    first, second, third, fourth, fifth = (finding.message for finding in check_attack(honest, DATA, outcome))
     assert re.fullmatch(
         r"Of 30 images at epsilon 0.06, steps of gradient ascent leave \d+ after 1, \d+ after 20, \d+ after 100: more "
         r"steps break no fewer.",
@@ -113,7 +120,36 @@ def test_numbers_are_in_the_message(honest):
     assert third.startswith(
         f"Of 30 images at epsilon 0.06, PGD-20 leaves {int(outcome.robust.sum())} and Square"
     )
-    assert fourth == "The loss has no gradient at 0 of 30 images."
+    assert fourth == "The gradient of the loss is zero at 0 of 30 images, and not finite at 0."
+    left = int(outcome.robust.sum())
+    assert (
+        fifth == f"Of 30 images PGD-20 leaves, by epsilon, {left} at 0.06: a larger epsilon breaks no fewer."
+    )
+
+
+def test_gradients_that_are_not_finite_are_counted_on_the_images_and_on_the_attacks_way(honest):
+    model = Rooted(honest)
+    dark = replace(DATA, images=DATA.images // 2)
+    dark = replace(dark, labels=model(to_pixels(dark.images)).argmax(1))
+    outcome = evaluate_attack(model, dark, Attack("pgd", "l2", steps=2, random_start=False), [0.1, 0.2])
+    assert outcome.astray.all()
+    finding = {finding.name: finding for finding in check_attack(model, dark, outcome)}["gradients"]
+    assert not finding.passed
+    assert finding.message == (
+        "The gradient of the loss is zero at 0 of 30 images, and not finite at 30. Of 30 images that PGD-2, from the image "
+        "attacked at epsilon 0.1, 30 withstood it after it had come to a point with such a gradient."
+    )
+
+
+def test_an_attack_that_breaks_fewer_at_a_larger_epsilon_is_noticed(honest):
+    outcome = evaluate_attack(honest, DATA, Attack("fgsm"), [0.01, 0.12])
+    assert outcome.robust[1].sum() < outcome.robust[0].sum()
+    turned = replace(outcome, predictions=outcome.predictions.flip(0))
+    finding = {finding.name: finding for finding in check_attack(honest, DATA, turned)}["larger-epsilon"]
+    assert not finding.passed
+    assert (
+        "a larger epsilon breaks fewer, though all that the smaller one allows is allowed" in finding.message
+    )
 
 
 def test_the_epsilon_that_tells_most_is_looked_at(honest):
@@ -125,7 +161,9 @@ def test_the_epsilon_that_tells_most_is_looked_at(honest):
 
 def test_no_more_images_are_looked_at_than_asked_for(honest):
     outcome = evaluate_attack(honest, DATA, Attack(), [0.06])
-    assert check_attack(honest, DATA, outcome, samples=7)[3].message.endswith("0 of 7 images.")
+    assert check_attack(honest, DATA, outcome, samples=7)[3].message.startswith(
+        "The gradient of the loss is zero at 0 of 7 images"
+    )
     assert check_attack(honest, DATA, outcome, samples=7) == check_attack(honest, DATA, outcome, samples=7)
     with pytest.raises(InputError, match="samples must be at least 1, got 0"):
         check_attack(honest, DATA, outcome, samples=0)

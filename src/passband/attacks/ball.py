@@ -42,11 +42,17 @@ class Ball:
         """Return the perturbation of length 1 along which to step.
 
         Without a band it is the steepest ascent. In a band and linf, where the steepest has no closed form, it is the
-        sign of the gradient's component, projected again and scaled to length 1.
+        sign of the gradient's component, projected again and scaled to length 1. It is 0 where nothing of the gradient
+        is `usable`.
         """
+        gradient = usable(gradient, self.norm if self.band is None else "l2")
+        if self.band is None and self.norm == "linf":
+            return gradient.sign()
+        # Scaled first, or the square of a large entry would be infinite, and that of a small one 0.
+        inside = gradient / _at_least_tiny(_lengths(gradient, "linf"))
         if self.band is None:
-            return _direction(gradient, self.norm)
-        inside = self.band.project(gradient)
+            return _direction(inside, self.norm)
+        inside = self.band.project(inside)
         if self.norm == "linf":
             inside = self.band.project(inside.sign())
         return inside / _at_least_tiny(_lengths(inside, self.norm))
@@ -106,6 +112,14 @@ def draw_in_ball(images: Batch, norm: Norm, generator: torch.Generator | None) -
     outward = _direction(torch.empty_like(images).normal_(generator=generator), norm)
     share = torch.empty_like(images[:, :1, :1, :1]).uniform_(generator=generator)
     return outward * share ** (1 / images[0].numel())
+
+
+def usable(gradient: Batch, norm: Norm) -> Batch:
+    """Return a gradient with 0 wherever an entry says nothing of the way: where it is NaN, and in l2 where it is infinite.
+
+    In linf only signs count, and infinity has one. In l2 it has no length that others could be held against.
+    """
+    return torch.where(gradient.isnan() if norm == "linf" else ~gradient.isfinite(), 0, gradient)
 
 
 def radius_of(epsilon: Bound, norm: Norm, images: Batch) -> Float[Tensor, "#batch 1 1 1"]:

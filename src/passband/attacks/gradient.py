@@ -8,12 +8,14 @@ from typing import get_args
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from passband.attacks.ball import Ball, Bound, draw_in_ball, per_image, radius_of
 from passband.attacks.settings import REACH, Band
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.fourier import check_images
+from passband.metrics import predict
 from passband.types import Batch, Labels, Logits, Norm
 
 
@@ -81,13 +83,14 @@ def pgd(
         generator: Draws the starts, on the device of the images; None is torch's global generator.
 
     Returns:
-        Images in [0, 1], shaped like `images`, none further than epsilon from them.
+        Images in [0, 1], shaped like `images`, none further than epsilon from them. Where the gradient is 0 or NaN there
+        is no way up: an image that has no other pixels stays where it is.
 
     Raises:
         InputError: If images are not a batch of floating-point pixels in [0, 1], epsilon is negative or larger than
             the distance of any two images, a number is negative or not finite, there are no steps or starts, the
-            band's radius is not below the corner, labels and images do not fit together, or the model has no
-            gradient with respect to its images.
+            band's radius is not below the corner, labels and images do not fit together, the model has no
+            gradient with respect to its images, or its answer decides whether to start again and is not finite.
         UnknownNameError: If there is no such norm.
 
     Source:
@@ -115,14 +118,26 @@ def pgd(
                 moved = inside.start(some, draw_in_ball(some, norm, generator))
             for _ in range(steps):
                 _, gradient = loss_gradient(model, moved, labels[left])
-                moved = climb(some, moved, gradient, step if len(step) == 1 else step[left], inside)
+                moved, _ = climb(some, moved, gradient, step if len(step) == 1 else step[left], inside)
             adversarial = adversarial.index_copy(0, left, moved)
     return adversarial
 
 
-def climb(images: Batch, adversarial: Batch, gradient: Batch, step: Tensor, ball: Ball) -> Batch:
-    """Return adversarial images one step further up the gradient, and back in the ball around `images`."""
-    return ball.confined(images, adversarial + step * ball.ascent(gradient) - images)
+def climb(
+    images: Batch, adversarial: Batch, gradient: Batch, step: Tensor, ball: Ball
+) -> tuple[Batch, Bool[Tensor, " batch"]]:
+    """Take a step.
+
+    Returns:
+        The adversarial images one step further up the gradient, and back in the ball around `images`; and which of them
+        had a gradient that is 0, or not finite somewhere. Those go on with what is left of it, and stay exactly where
+        they were where nothing is.
+    """
+    ascent = ball.ascent(gradient)
+    moves = (ascent != 0).flatten(1).any(dim=1)
+    moved = ball.confined(images, adversarial + step * ascent - images)
+    astray = ~moves | ~gradient.isfinite().flatten(1).all(dim=1)
+    return torch.where(moves[:, None, None, None], moved, adversarial), astray
 
 
 def loss_gradient(model: nn.Module, images: Batch, labels: Labels) -> tuple[Logits, Batch]:
@@ -196,4 +211,4 @@ def frozen(model: nn.Module) -> Generator[None]:
 
 def _is_right(model: nn.Module, images: Batch, labels: Labels) -> Tensor:
     with torch.no_grad():
-        return model(images).argmax(dim=1) == labels
+        return predict(model(images), "the model", "images made by PGD") == labels

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from passband.attacks.ball import Ball, Bound, radius_of
+from passband.attacks.ball import Ball, Bound, radius_of, usable
 from passband.attacks.gradient import attacking, check_attacked, frozen, loss_gradient
 from passband.errors import InputError
+from passband.metrics import predict
 from passband.optional import require
 from passband.types import Batch, Labels, Logits, Norm
 
@@ -58,7 +59,7 @@ def autoattack(
     Raises:
         InputError: If images are not a batch of floating-point pixels in [0, 1] or too small, epsilon is negative or
             larger than the distance of any two images, labels and images do not fit together, the model has fewer
-            than 4 classes, or no gradient with respect to its images.
+            than 4 classes, no gradient with respect to its images, or answers that are not finite.
         UnknownNameError: If there is no such norm.
         MissingDependencyError: If pyautoattack is not installed.
 
@@ -137,13 +138,22 @@ def _made_by_library(
     _check_library_takes(images, norm)
     ball = Ball(radius_of(epsilon, norm, images), norm)
     bounds = ball.radius.flatten().expand(len(images))
+
+    def answering(some: Batch) -> Logits:
+        """Return logits that are finite, with gradients that are: the library makes images of NaN of others."""
+        if some.requires_grad:
+            some = some.view_as(some)
+            some.register_hook(lambda gradient: usable(gradient, norm))
+        logits = model(some)
+        predict(logits, "the model", "images made by pyautoattack")
+        return logits.clone()  # the library writes into logits, which may be the model's own
+
     with attacking(model), _undisturbed(model):
         images, labels = images.detach().clone(memory_format=torch.contiguous_format), labels.clone()
         adversarial = images.clone()
         for bound in bounds[bounds > 0].unique().tolist():
             rows = (bounds == bound).nonzero()[:, 0]
-            # The library writes into logits, which may be the model's own.
-            adversarial[rows] = make(lambda some: model(some).clone(), images[rows], labels[rows], bound)
+            adversarial[rows] = make(answering, images[rows], labels[rows], bound)
         adversarial = ball.confined(images, adversarial - images)
     ball.verify(images, adversarial)
     return adversarial

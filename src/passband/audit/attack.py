@@ -144,6 +144,7 @@ def entry(
                 "epsilon": epsilon,
                 "accuracy": cards.interval(outcome.robust[index]),
                 "median_distance": distance.median().item() if len(distance) else None,
+                "astray": int((outcome.robust & outcome.astray)[index].sum()),
                 "energy": outcome.radial[index].tolist(),
                 "ceiling": None if counterexamples is None else _ceiling(attacked, index, counterexamples),
             }

@@ -21,7 +21,7 @@ from passband.errors import InputError, UnknownNameError
 from passband.frequency.fourier import corner_radius, split_many
 from passband.frequency.rescale import rescale
 from passband.metrics import wilson_interval
-from passband.models.pixels import PixelModel, as_pixel_model, check_fits, check_logits, evaluating
+from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
 from passband.rows import ProbeRow, Row, to_table
 from passband.types import Amplitude, Batch, Component, Labels, Progress
 
@@ -182,13 +182,13 @@ def probe_components(
     pixels.to(place)
     with evaluating(pixels):
         for samples in batches(dataset, batch_size=size, device=place, order=order):
-            answers = [
-                _answer(pixels, shown, samples.labels, len(dataset.classes))
-                for shown in _shown(samples.images, radii, components, amplitude)
+            found = [
+                _answer(pixels, shown, samples.labels, len(dataset.classes), condition)
+                for condition, shown in zip(
+                    conditions, _shown(samples.images, radii, components, amplitude), strict=True
+                )
             ]
-            predictions, confidence, loss = (
-                torch.stack(column).cpu() for column in zip(*answers, strict=True)
-            )
+            predictions, confidence, loss = (torch.stack(column).cpu() for column in zip(*found, strict=True))
             labels = samples.labels.cpu()
             parts.append((samples.indices.cpu(), labels, predictions, confidence, loss))
             correct += (predictions == labels).sum(dim=1)
@@ -267,9 +267,13 @@ def _shown(
             yield rescale(part, amplitude, original=images)
 
 
-def _answer(model: PixelModel, images: Batch, labels: Labels, classes: int) -> tuple[Tensor, Tensor, Tensor]:
+def _answer(
+    model: PixelModel, images: Batch, labels: Labels, classes: int, condition: Condition
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return prediction, its probability, and the loss, of each image."""
-    logits = check_logits(model, model(images), classes)
+    component, radius = condition
+    shown = "whole images" if radius is None else f"{component.upper()}s at radius {radius:g}"
+    logits = answers(model, images, classes, shown)
     log_probability = logits.float().log_softmax(dim=1)
     confidence, prediction = log_probability.max(dim=1)
     return prediction, confidence.exp(), -log_probability.gather(1, labels[:, None])[:, 0]

@@ -19,7 +19,7 @@ from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.frequency.fourier import corner_radius, low_pass
 from passband.frequency.rescale import rescale
-from passband.models.pixels import PixelModel, as_pixel_model, evaluating
+from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
 from passband.types import Batch, Labels, Progress
 
 NORMS = ("l2", "linf")
@@ -93,8 +93,12 @@ def find_counterexamples(
         batch_size: Images at a time; it does not change the result. None chooses by size and device.
         device: See `passband.environment.choose_device`.
         progress: Called along the way.
+
+    Raises:
+        InputError: If model and data do not fit together, or an answer is not finite.
     """
     pixels, place = as_pixel_model(model), choose_device(device)
+    check_fits(pixels, dataset)
     # Below the corner: from there on the LFC is the image itself.
     radii = range(math.ceil(corner_radius(*dataset.size)))
     size = choose_batch_size(batch_size, dataset, place)
@@ -104,11 +108,14 @@ def find_counterexamples(
     pixels.to(place)
     with evaluating(pixels):
         for samples in batches(dataset, batch_size=size, device=place, order=order):
-            correct = pixels(samples.images).argmax(dim=1) == samples.labels
+            whole = answers(pixels, samples.images, len(dataset.classes), "whole images")
+            correct = whole.argmax(dim=1) == samples.labels
             distance = torch.full((len(NORMS), len(correct)), math.inf, device=place)
             radius = torch.full_like(distance, math.nan)
             if correct.any():
-                found = _nearest(pixels, samples.images[correct], samples.labels[correct], radii)
+                found = _nearest(
+                    pixels, samples.images[correct], samples.labels[correct], radii, whole.shape[1]
+                )
                 distance[:, correct], radius[:, correct] = found
             parts.append(tuple(t.cpu() for t in (samples.indices, correct, distance, radius)))
             done += len(correct)
@@ -124,7 +131,9 @@ def find_counterexamples(
     )
 
 
-def _nearest(model: PixelModel, images: Batch, labels: Labels, radii: range) -> tuple[Tensor, Tensor]:
+def _nearest(
+    model: PixelModel, images: Batch, labels: Labels, radii: range, classes: int
+) -> tuple[Tensor, Tensor]:
     """Return distance and radius of the nearest LFC that changes each prediction, shaped (norms, samples)."""
     distances = torch.stack([_distances(images, radius) for radius in radii])  # (radii, norms, samples)
     best = torch.full_like(distances[0], math.inf)
@@ -135,7 +144,8 @@ def _nearest(model: PixelModel, images: Batch, labels: Labels, radii: range) -> 
             continue
         low = rescale(low_pass(images[active], radius), "clip")
         changed = torch.zeros_like(active)
-        changed[active] = model(low).argmax(dim=1) != labels[active]
+        logits = answers(model, low, classes, f"LFCs at radius {radius}")
+        changed[active] = logits.argmax(dim=1) != labels[active]
         nearer = changed & (distances[radius] < best)
         best = torch.where(nearer, distances[radius], best)
         at = torch.where(nearer, float(radius), at)

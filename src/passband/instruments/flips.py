@@ -16,7 +16,7 @@ from passband.data.dataset import ImageDataset, to_pixels
 from passband.frequency.fourier import split
 from passband.frequency.rescale import rescale
 from passband.instruments.components import Outcome
-from passband.models.pixels import PixelModel, evaluating
+from passband.models.pixels import PixelModel, answers, evaluating
 from passband.types import Amplitude
 
 
@@ -61,8 +61,8 @@ def expected_followers(outcome: Outcome, radii: Sequence[float]) -> Float[Tensor
     expected = []
     for radius in radii:
         low, high = outcome.of("lfc", radius), outcome.of("hfc", radius)
-        answers = outcome.predictions[high]
-        named = torch.bincount(answers, minlength=int(outcome.labels.max()) + 1).double() / len(answers)
+        called = outcome.predictions[high]
+        named = torch.bincount(called, minlength=int(outcome.labels.max()) + 1).double() / len(called)
         open_to_hfc = outcome.correct[0] & ~outcome.correct[low]
         expected.append(named[outcome.labels[open_to_hfc]].sum())
     return torch.stack(expected).float()
@@ -105,6 +105,8 @@ def make_panels(
             image = to_pixels(dataset.images[sample : sample + 1], device)
             low, high = split(image, radius)
             shown = [image, *(rescale(part, amplitude, original=image) for part in (low, high))]
+            what = f"images (sample {sample}, its LFC and its HFC at radius {radius:g})"
+            logits = answers(model, torch.cat(shown), len(dataset.classes), what)
             panels.append(
                 Panel(
                     sample=sample,
@@ -113,7 +115,7 @@ def make_panels(
                     original=image[0].cpu(),
                     low=rescale(low, "clip")[0].cpu(),
                     high=high[0].cpu(),
-                    probabilities=model(torch.cat(shown)).float().softmax(dim=1).cpu(),
+                    probabilities=logits.float().softmax(dim=1).cpu(),
                 )
             )
     return tuple(panels)

@@ -14,7 +14,7 @@ from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.frequency.fourier import low_pass, radial_mask
 from passband.frequency.rescale import rescale
-from passband.models.pixels import PixelModel, evaluating
+from passband.models.pixels import PixelModel, answers, evaluating
 from passband.types import Images, Labels, Norm
 
 TOLERANCE = 1e-4
@@ -46,6 +46,9 @@ class Pairs:
 def find_pairs(model: PixelModel, dataset: ImageDataset, radius: float, *, device: str = "auto") -> Pairs:
     """Return the predictions on all images and on their LFCs, and the distances of the two.
 
+    Raises:
+        InputError: If an answer is not finite.
+
     Source:
         Wang et al. 2020, section 3.2, Assumption A2 and Corollary 1.
     """
@@ -56,9 +59,13 @@ def find_pairs(model: PixelModel, dataset: ImageDataset, radius: float, *, devic
         for samples in batches(dataset, batch_size=choose_batch_size(None, dataset, place), device=place):
             low = rescale(low_pass(samples.images, radius), "clip")
             change = (low - samples.images).flatten(1)
-            answers = [model(shown).argmax(dim=1) for shown in (samples.images, low)]
+            shown = {"whole images": samples.images, f"LFCs at radius {radius:g}": low}
+            predictions = [
+                answers(model, images, len(dataset.classes), what).argmax(dim=1)
+                for what, images in shown.items()
+            ]
             lengths = [change.norm(dim=1), change.abs().amax(dim=1)]
-            parts.append([tensor.cpu() for tensor in (samples.labels, *answers, *lengths)])
+            parts.append([tensor.cpu() for tensor in (samples.labels, *predictions, *lengths)])
     labels, whole, on_low, l2, linf = (torch.cat(column) for column in zip(*parts, strict=True))
     return Pairs(labels, whole, on_low, {"l2": l2, "linf": linf})
 
@@ -82,6 +89,9 @@ def verify(
         radius: The radius of `pairs`.
         pairs: From `find_pairs`.
         device: Where the network answers.
+
+    Raises:
+        InputError: If an answer is not finite.
     """
     if not pairs.differ.any():
         return pairs.differ[:0]
@@ -98,7 +108,8 @@ def verify(
             )
             near &= (change.abs().amax(dim=1) - pairs.distance["linf"][samples]).abs() <= TOLERANCE
             both = torch.cat([images, low.float()]).to(place)
-            on_whole, on_low = model(both).argmax(dim=1).cpu().chunk(2)
+            logits = answers(model, both, len(dataset.classes), f"images and LFCs at radius {radius:g}")
+            on_whole, on_low = logits.argmax(dim=1).cpu().chunk(2)
             found.append(near & (on_whole != on_low))
     return torch.cat(found)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from passband.errors import InputError
+from passband.metrics import predict
 from passband.models.provenance import Origin, Smoothing
 from passband.types import Batch, Logits
 
@@ -147,21 +148,27 @@ def check_fits(model: PixelModel, dataset: Pictures) -> None:
         )
 
 
-def check_logits(model: PixelModel, logits: Logits, classes: int) -> Logits:
-    """Return `logits` if they answer the data set's question.
+def answers(model: PixelModel, images: Batch, classes: int, shown: str = "images") -> Logits:
+    """Show a model images and return its logits, once it is certain that they answer the data set's question.
+
+    Whoever reads what a model says of data reads it here; what an attack shows a model passes `metrics.predict`.
+
+    Args:
+        model: In the mode that is meant: see `evaluating`.
+        images: Pixels in [0, 1], or what else it is to be shown.
+        classes: The data set's number of classes.
+        shown: What the images are, for the error.
 
     Raises:
         InputError: If the number of outputs is not that of the classes, or one is not finite.
     """
+    logits = model(images)
     if logits.shape[1] != classes:
         raise InputError(
             f"{model.name} has {logits.shape[1]} outputs and the data set {classes} classes. "
             "Choose the outputs of its classes, in their order, with --class-indices (class_indices=...)."
         )
-    if not logits.isfinite().all():
-        raise InputError(
-            f"{model.name} returned NaN or infinite logits. Its weights or its normalization are broken."
-        )
+    predict(logits, model.name, shown)
     return logits
 
 

@@ -1,8 +1,9 @@
 """Robust accuracy: what is left of a model's accuracy under an attack, at several epsilons, and what the attack changed.
 
-The numbers are those of the plain way, which attacks every sample at every epsilon; only less is computed. A sample that is
-wrong from the start is not attacked. One that is fooled at any iterate of an attack is done, and fooled at every larger
-epsilon too, since a smaller perturbation is allowed there.
+The numbers are those of the plain way, which attacks every sample at every epsilon, each epsilon as if it were the only one;
+only less is computed. A sample that is wrong from the start is not attacked. One that is fooled at any iterate of an attack
+is broken at that epsilon, and nothing is carried over to another: an attack that overshoots may find at a larger epsilon
+less than it found at a smaller one, although all of that is allowed there.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.errors import InputError
-from passband.models.pixels import PixelModel, as_pixel_model, check_fits, check_logits, evaluating
+from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
 from passband.robustness.search import Caught, Targets, pursue
 from passband.robustness.tally import Ledger
 from passband.rows import RobustnessRow
@@ -43,13 +44,15 @@ class AttackOutcome:
         labels: The true classes, shaped (samples,).
         correct: Whether the model is right on the original, shaped (samples,).
         predictions: The answer to the image that each sample was left with, shaped (epsilons, samples): the original if it
-            was wrong from the start; the first that fooled the model, at this epsilon or a smaller one; else the
-            attack's last.
+            was wrong from the start; the first that fooled the model at this epsilon; else the attack's last.
         distance: Of that image from the original in the attack's norm, shaped (epsilons, samples).
         radial: Share of a perturbation's energy at radius 0, 1, 2, ... to the corner, mean over the attacked samples that
             were changed, shaped (epsilons, n_radii); sums to 1, or is 0 where none was changed.
         power: Mean power spectrum of the perturbation over attacked samples and channels, orthonormal transform, [0, 1]
             pixels; the zero frequency is in the middle, at [height // 2, width // 2]. Shaped (epsilons, height, width).
+        astray: Whether FGSM or PGD, at this epsilon, came to a point of the sample where the gradient is 0, or not finite
+            somewhere, and had to go on from there with what is left of it; where nothing is left, the sample stays at
+            that point. A sample that withstands so has withstood less of an attack. Shaped (epsilons, samples).
         images: The images that the samples were left with, shaped (epsilons, samples, channels, height, width); None if
             they were not to be kept.
         seconds: Wall time.
@@ -64,6 +67,7 @@ class AttackOutcome:
     distance: Float[Tensor, "epsilons samples"]
     radial: Float[Tensor, "epsilons n_radii"]
     power: Float[Tensor, "epsilons height width"]
+    astray: Bool[Tensor, "epsilons samples"]
     images: Float[Tensor, "epsilons samples channels height width"] | None
     seconds: float
 
@@ -75,7 +79,7 @@ class AttackOutcome:
 
     @property
     def robust(self) -> Bool[Tensor, "epsilons samples"]:
-        """Whether the model is right on each sample and stays so, at each epsilon and all smaller ones."""
+        """Whether the model is right on each sample and stays so, at each epsilon on its own."""
         return self.predictions == self.labels
 
 
@@ -102,8 +106,8 @@ def evaluate_attack(
         epsilons: Bounds on the perturbation, on the [0, 1] pixel scale, in any order, each once.
         order: Positions of the samples to attack; None takes all.
         after: An earlier outcome on the same samples, in the same norm, that has kept its images. What that attack has
-            broken counts as broken and is not attacked again, so that robust accuracy is that under the worse of
-            the two and never higher than under the earlier one.
+            broken at an epsilon counts as broken at it and is not attacked again there, so that robust accuracy at each
+            epsilon is that under the worse of the two and never higher than under the earlier one.
         batch_size: Images at a time; None chooses by size and device. It does not change the result of FGSM and PGD;
             AutoAttack draws for a batch.
         device: See `passband.environment.choose_device`.
@@ -113,8 +117,8 @@ def evaluate_attack(
         progress: Called along the way.
 
     Raises:
-        InputError: If model, data and settings do not fit together, or the model has no gradient with respect to its
-            images.
+        InputError: If model, data and settings do not fit together, the model has no gradient with respect to its
+            images, or one of its answers is not finite.
         MissingDependencyError: If the attack is AutoAttack and pyautoattack is not installed.
 
     Source:
@@ -135,16 +139,16 @@ def evaluate_attack(
     pixels.to(place)
     clean = _predict(pixels, dataset, samples, size, place)
     ledger = Ledger(attack.norm, bounds, dataset, samples, clean, keep_images=keep_images)
-    standing = torch.full_like(samples, len(bounds)) if after is None else _standing(after, bounds)
-    targets = Targets(dataset, samples, torch.where(ledger.correct, standing, 0), place)
-    done = int((targets.levels == 0).sum())
+    positive = torch.tensor(bounds)[:, None] > 0  # at epsilon 0 there is nothing to try
+    standing = ledger.robust if after is None else ledger.robust & _standing(after, bounds)
+    targets = Targets(dataset, samples, standing & positive, place)
+    done = int((~targets.tried).sum())
     with attacking(pixels), frozen(pixels):
         for caught in pursue(pixels, targets, attack, torch.tensor(bounds), seed=seed, batch_size=size):
             ledger.record(caught)
-            fooled = caught.predictions.cpu() != ledger.labels[caught.rows.cpu()]
-            done += int((fooled | (caught.levels.cpu() + 1 == targets.levels[caught.rows.cpu()])).sum())
+            done += len(caught.rows)
             if progress:
-                progress("attack", done, len(samples))
+                progress("attack", done, targets.tried.numel())
     if after is not None:
         _take_over(after, targets, ledger)
     return AttackOutcome(
@@ -157,6 +161,7 @@ def evaluate_attack(
         distance=ledger.distance,
         radial=ledger.radial(),
         power=ledger.power(),
+        astray=ledger.astray,
         images=ledger.images,
         seconds=time.perf_counter() - start,
     )
@@ -226,7 +231,7 @@ def _predict(
     with evaluating(model):
         return torch.cat(
             [
-                check_logits(model, model(part.images), len(dataset.classes)).argmax(dim=1).cpu()
+                answers(model, part.images, len(dataset.classes), "whole images").argmax(dim=1).cpu()
                 for part in batches(dataset, batch_size=batch_size, device=device, order=samples)
             ]
         )
@@ -250,9 +255,9 @@ def _check_after(
         raise InputError("the earlier attack's images are needed: evaluate it with keep_images=True")
 
 
-def _standing(after: AttackOutcome, bounds: tuple[float, ...]) -> Int64[Tensor, " samples"]:
-    """Return how many of the epsilons each sample has withstood in an earlier attack."""
-    return after.robust[[after.epsilons.index(epsilon) for epsilon in bounds]].sum(dim=0)
+def _standing(after: AttackOutcome, bounds: tuple[float, ...]) -> Bool[Tensor, "epsilons samples"]:
+    """Return which samples have withstood an earlier attack, at each epsilon."""
+    return after.robust[[after.epsilons.index(epsilon) for epsilon in bounds]]
 
 
 def _take_over(after: AttackOutcome, targets: Targets, ledger: Ledger) -> None:
@@ -264,6 +269,5 @@ def _take_over(after: AttackOutcome, targets: Targets, ledger: Ledger) -> None:
         if len(rows):
             images, _ = targets.load(rows)
             there = torch.full_like(rows, level)
-            ledger.record(
-                Caught(rows, there, images, after.images[index, rows], after.predictions[index, rows])
-            )
+            found = (part[index, rows] for part in (after.images, after.predictions, after.astray))
+            ledger.record(Caught(rows, there, images, *found))

@@ -17,7 +17,7 @@ from passband.attacks.settings import bound, check_epsilon
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
-from passband.models.pixels import PixelModel, as_pixel_model, check_fits, check_logits, evaluating
+from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
 from passband.robustness.evaluate import AttackOutcome, evaluate_attack
 from passband.robustness.sanity import Finding, check_attack
 from passband.types import Progress
@@ -150,7 +150,7 @@ def check_plans(plans: Sequence[AttackPlan], model: nn.Module, dataset: ImageDat
         image = to_pixels(dataset.images[:1], pixels.mean.device)
         label = dataset.labels[:1].to(image.device)
         with evaluating(pixels):
-            outputs = check_logits(pixels, pixels(image), len(dataset.classes)).shape[1]
+            outputs = answers(pixels, image, len(dataset.classes)).shape[1]
         # Attacks within epsilon 0 move nothing and are done at once, but refuse all that others refuse.
         fgsm(pixels, image, label, epsilon=0, band=attack.band)
         if attack.name == "autoattack":
@@ -249,6 +249,8 @@ def _examples(
             first = int(broken.int().argmax())
             original = to_pixels(dataset.images[sample], device)
             adversarial = outcome.images[first, row].to(device)
+            shown = torch.stack([original, adversarial])
+            logits = answers(model, shown, len(dataset.classes), f"images (sample {sample}, and it attacked)")
             found.append(
                 Example(
                     sample=sample,
@@ -256,7 +258,7 @@ def _examples(
                     epsilon=outcome.epsilons[first],
                     original=original.cpu(),
                     adversarial=adversarial.cpu(),
-                    probabilities=model(torch.stack([original, adversarial])).float().softmax(dim=1).cpu(),
+                    probabilities=logits.float().softmax(dim=1).cpu(),
                 )
             )
     return tuple(found)

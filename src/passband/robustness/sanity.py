@@ -1,8 +1,8 @@
-"""Whether an attack can be believed: four checks that fail where gradients are masked.
+"""Whether an attack can be believed: five checks that fail where gradients are masked.
 
 A model can withstand an attack because it is robust, or because its gradient leads nowhere: it is zero, saturated or
 noise. Robust accuracy then says more about the attack than about the model. Each check is computed anew on some of the
-images that the model gets right, without what an evaluation carries over from one epsilon to the next.
+images that the model gets right.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.errors import InputError, MissingDependencyError
-from passband.models.pixels import PixelModel, as_pixel_model
+from passband.models.pixels import PixelModel, answers, as_pixel_model
 from passband.randomness import generator_for
 from passband.robustness.evaluate import AttackOutcome, evaluate_attack
 from passband.types import Batch, Labels, Norm, Progress
@@ -40,7 +40,7 @@ class Finding:
     """What a check found.
 
     Attributes:
-        name: `"more-steps"`, `"unbounded"`, `"black-box"` or `"gradients"`.
+        name: `"more-steps"`, `"unbounded"`, `"black-box"`, `"gradients"` or `"larger-epsilon"`.
         passed: Whether the model behaves as one whose gradients lead somewhere.
         message: A sentence with the numbers.
     """
@@ -72,7 +72,7 @@ class _Trial(NamedTuple):
 
     @property
     def slack(self) -> int:
-        return max(1, round(SLACK * len(self.rows)))
+        return _slack(len(self.rows))
 
     def survivors(self, attack: Callable[[Batch, Labels], Batch]) -> int:
         """Return how many images stay right after an attack."""
@@ -82,8 +82,13 @@ class _Trial(NamedTuple):
         ):
             attacked = attack(part.images, part.labels)
             with attacking(self.model), torch.no_grad():
-                right += int((self.model(attacked).argmax(dim=1) == part.labels).sum())
+                right += int((self.answers(attacked) == part.labels).sum())
         return right
+
+    def answers(self, attacked: Batch) -> Int64[Tensor, " batch"]:
+        """Return the model's answers to what an attack made of images."""
+        logits = answers(self.model, attacked, len(self.dataset.classes), "attacked images")
+        return logits.argmax(dim=1)
 
     def standing(self, attack: Attack, epsilon: float) -> int:
         """Return how many images withstand an attack at one epsilon."""
@@ -115,8 +120,9 @@ def check_attack(
 
     `more-steps`: one step of gradient ascent leaves no fewer images right than the attack's number of steps, and that no
     fewer than five times as many. `unbounded`: with an epsilon that allows any image, none stays right. `black-box`: an
-    attack that sees logits and no gradient breaks no more than the attack. `gradients`: they are not zero. The first and
-    the third look at the epsilon at which the robust accuracy is nearest to half the clean one. FGSM and AutoAttack have
+    attack that sees logits and no gradient breaks no more than the attack. `gradients`: they are finite and not zero, on the
+    images and wherever the attack came to on those that withstood it. `larger-epsilon`: no fewer are broken at a larger
+    epsilon, where all that breaks them at a smaller one is allowed too. The first and the third look at the epsilon at which the robust accuracy is nearest to half the clean one. FGSM and AutoAttack have
     no steps to vary, so that PGD-20 stands in for them where steps or a larger epsilon are tried, and where an attack is
     held to a band, one that is not stands in for it in the second and the third.
 
@@ -131,7 +137,7 @@ def check_attack(
         progress: Called along the way.
 
     Returns:
-        Four findings. One that has not passed is a warning: gradients are masked, or the attack is too weak.
+        Five findings. One that has not passed is a warning: gradients are masked, or the attack is too weak.
 
     Raises:
         InputError: If there are no samples to look at.
@@ -238,16 +244,39 @@ def _black_box(trial: _Trial) -> tuple[bool, str]:
 
 
 def _gradients(trial: _Trial) -> tuple[bool, str]:
-    zero = 0
+    zero = unsound = 0
     with attacking(trial.model):
         for part in batches(
             trial.dataset, batch_size=trial.batch_size, device=trial.device, order=trial.positions
         ):
             _, gradient = loss_gradient(trial.model, part.images, part.labels)
             steepest = gradient.flatten(1).abs().amax(dim=1)
-            zero += int((~(steepest > 0) | ~steepest.isfinite()).sum())
-    total = len(trial.rows)
-    return zero <= trial.slack, f"The loss has no gradient at {zero} of {total} images."
+            zero += int((steepest == 0).sum())
+            unsound += int((~steepest.isfinite()).sum())
+    message = f"The gradient of the loss is zero at {zero} of {len(trial.rows)} images, and not finite at {unsound}."
+    outcome = trial.outcome
+    standing = (outcome.robust & outcome.astray).sum(dim=1)
+    most, level = int(standing.max()), int(standing.argmax())
+    if most:
+        message += (
+            f" Of {int(outcome.correct.sum())} images that {outcome.attack.label} attacked at epsilon "
+            f"{outcome.epsilons[level]:.3g}, {most} withstood it after it had come to a point with such a gradient."
+        )
+    return zero + unsound <= trial.slack and most <= _slack(int(outcome.correct.sum())), message
+
+
+def _larger_epsilon(trial: _Trial) -> tuple[bool, str]:
+    counts = trial.outcome.robust[:, trial.rows].sum(dim=1).tolist()
+    passed = all(after <= before + trial.slack for before, after in pairwise(counts))
+    listed = ", ".join(
+        f"{count} at {epsilon:.3g}" for epsilon, count in zip(trial.outcome.epsilons, counts, strict=True)
+    )
+    verdict = (
+        "breaks no fewer" if passed else "breaks fewer, though all that the smaller one allows is allowed"
+    )
+    return passed, (
+        f"Of {len(trial.rows)} images {trial.outcome.attack.label} leaves, by epsilon, {listed}: a larger epsilon {verdict}."
+    )
 
 
 CHECKS: dict[str, Callable[[_Trial], tuple[bool, str]]] = {
@@ -255,7 +284,12 @@ CHECKS: dict[str, Callable[[_Trial], tuple[bool, str]]] = {
     "unbounded": _unbounded,
     "black-box": _black_box,
     "gradients": _gradients,
+    "larger-epsilon": _larger_epsilon,
 }
+
+
+def _slack(images: int) -> int:
+    return max(1, round(SLACK * images))
 
 
 def _iterated(attack: Attack) -> Attack:
@@ -274,7 +308,7 @@ def _random_search(trial: _Trial, images: Batch, labels: Labels, norm: Norm) -> 
             drawn = draw_in_ball(torch.empty(images.shape), norm, generator).to(images.device)
             tried = ball.start(images, drawn)
             best = torch.where(fooled[:, None, None, None], best, tried)
-            fooled = fooled | (trial.model(tried).argmax(dim=1) != labels)
+            fooled = fooled | (trial.answers(tried) != labels)
             if fooled.all():
                 break
     return best

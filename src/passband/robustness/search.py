@@ -1,8 +1,9 @@
 """Attacking many samples at several epsilons, each no longer than it takes.
 
-PGD's logits at an iterate come with its gradient, so a sample that is fooled at any iterate is noticed at no cost. It
-leaves the batch and another one takes its place; one that withstands an epsilon goes on to the next. So the batch is full
-until the last samples, and nothing is computed for a sample that is done.
+Each epsilon stands alone: what is found at it is what is found where it is the only one. PGD's logits at an iterate come
+with its gradient, so a sample that is fooled at any iterate is noticed at no cost. It goes on to its next epsilon at once,
+as one that withstands does; after its last it leaves the batch, and another one takes its place. So the batch is full until
+the last samples, and nothing is computed for an epsilon that a sample is done with.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from passband.attacks.gradient import climb, loss_gradient
 from passband.attacks.library import autoattack
 from passband.attacks.settings import REACH, Attack
 from passband.data.dataset import ImageDataset, to_pixels
+from passband.metrics import predict
 from passband.randomness import generator_for
 from passband.types import Batch, Labels
 
@@ -31,13 +33,13 @@ class Targets:
     Attributes:
         dataset: Where they are from.
         samples: Their positions in it, shaped (samples,).
-        levels: How many of the epsilons to try on each, from the smallest on; 0 leaves a sample in peace.
+        tried: Which of the epsilons to try on each, shaped (levels, samples); a sample with none is left in peace.
         device: Where they are attacked.
     """
 
     dataset: ImageDataset
     samples: Int64[Tensor, " samples"]
-    levels: Int64[Tensor, " samples"]
+    tried: Bool[Tensor, "levels samples"]
     device: torch.device
 
     def load(self, rows: Int64[Tensor, " n"]) -> tuple[Batch, Labels]:
@@ -55,8 +57,8 @@ class Caught(NamedTuple):
         levels: At which of the epsilons.
         images: The originals.
         adversarial: What the attack made of them.
-        predictions: The answers to that. Where one is the label, the sample has withstood the epsilon; where it is not,
-            the sample does not come again.
+        predictions: The answers to that. Where one is the label, the sample has withstood the epsilon.
+        astray: Whether the gradient was 0, or not finite somewhere, at a point that the attack had to go on from.
     """
 
     rows: Int64[Tensor, " n"]
@@ -64,6 +66,7 @@ class Caught(NamedTuple):
     images: Batch
     adversarial: Batch
     predictions: Int64[Tensor, " n"]
+    astray: Bool[Tensor, " n"]
 
 
 def pursue(
@@ -75,7 +78,7 @@ def pursue(
     seed: int,
     batch_size: int,
 ) -> Iterator[Caught]:
-    """Attack samples at ascending epsilons until each is fooled or has withstood all that are to be tried on it.
+    """Attack each sample at each epsilon that is to be tried on it, until it is fooled or has withstood.
 
     To be called with `passband.attacks.gradient.attacking(model)`.
 
@@ -83,9 +86,12 @@ def pursue(
         model: Takes [0, 1] pixels and returns logits.
         targets: The samples, those to be attacked all right on the original.
         attack: The attack.
-        epsilons: Ascending bounds on the [0, 1] pixel scale. At 0 there is nothing to try.
+        epsilons: Bounds on the [0, 1] pixel scale.
         seed: Decides all that is drawn. A start of PGD follows from seed, sample, epsilon and restart alone.
         batch_size: Images at a time. PGD's result does not depend on it, AutoAttack's does.
+
+    Raises:
+        InputError: If the model's answer to what the attack makes is not finite, or it has no gradient.
     """
     if attack.name == "autoattack":
         return _by_autoattack(model, targets, attack, epsilons, seed, batch_size)
@@ -100,20 +106,20 @@ def _by_autoattack(
     seed: int,
     batch_size: int,
 ) -> Iterator[Caught]:
-    standing = torch.ones_like(targets.levels, dtype=torch.bool)
     for level, epsilon in enumerate(epsilons.tolist()):
-        if epsilon == 0:
-            continue
-        left = (standing & (targets.levels > level)).nonzero()[:, 0]
+        left = targets.tried[level].nonzero()[:, 0]
         for rows in left.split(batch_size) if len(left) else ():  # splitting nothing gives one empty part
             images, labels = targets.load(rows)
             adversarial = autoattack(
                 model, images, labels, epsilon, norm=attack.norm, seed=seed, batch_size=batch_size
             )
             with torch.no_grad():
-                predictions = model(adversarial).argmax(dim=1)
-            standing[rows] = (predictions == labels).cpu()
-            yield Caught(rows, torch.full_like(rows, level), images, adversarial, predictions)
+                predictions = predict(
+                    model(adversarial), "the model", f"images made by {attack.label} at epsilon {epsilon:g}"
+                )
+            # It goes on without a gradient where there is none.
+            astray = torch.zeros_like(predictions, dtype=torch.bool)
+            yield Caught(rows, torch.full_like(rows, level), images, adversarial, predictions, astray)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +134,7 @@ class _Batch:
         labels: The true classes.
         adversarial: Where the attack is.
         uphill: The gradient at the original, with which every attempt begins that starts there.
+        astray: Whether a gradient led nowhere, in any attempt at this level.
     """
 
     rows: Int64[Tensor, " n"]
@@ -137,6 +144,7 @@ class _Batch:
     labels: Int64[Tensor, " n"]
     adversarial: Float[Tensor, "n channels height width"]
     uphill: Float[Tensor, "n channels height width"]
+    astray: Bool[Tensor, " n"]
 
     def of(self, kept: Bool[Tensor, " n"]) -> _Batch:
         return _Batch(*(getattr(self, field.name)[kept] for field in fields(self)))
@@ -157,9 +165,12 @@ def _by_gradient(
     if attack.name == "fgsm":
         steps, share, random = 1, 1.0, False
     device = targets.device
-    epsilons, levels = epsilons.to(device), targets.levels.to(device)
-    first = int(epsilons[0] == 0)  # the level to begin at
-    waiting = (targets.levels > first).nonzero()[:, 0]
+    shown = (
+        f"images made by {attack.label} in {attack.norm}, at epsilon {', '.join(f'{e:g}' for e in epsilons)}"
+    )
+    after = _next_tried(targets.tried).to(device)
+    epsilons = epsilons.to(device)
+    waiting = targets.tried.any(dim=0).nonzero()[:, 0]
 
     def ball(batch: _Batch) -> Ball:
         radius = epsilons[batch.attempt // attack.restarts][:, None, None, None]
@@ -181,15 +192,16 @@ def _by_gradient(
         if len(batch.rows) == 0:
             return batch
         inside = ball(batch)
-        moved = climb(batch.images, batch.adversarial, gradient, share * inside.radius, inside)
-        return replace(batch, adversarial=moved, step=batch.step + 1)
+        moved, astray = climb(batch.images, batch.adversarial, gradient, share * inside.radius, inside)
+        return replace(batch, adversarial=moved, step=batch.step + 1, astray=batch.astray | astray)
 
     def fresh(rows: Int64[Tensor, " n"]) -> _Batch:
         images, labels = targets.load(rows)
         rows = rows.to(device)
-        attempt = torch.full_like(rows, first * attack.restarts)
+        attempt = after[0, rows] * attack.restarts
         step, uphill = torch.zeros_like(rows), torch.zeros_like(images)
-        return begun(_Batch(rows, attempt, step, images, labels, images, uphill))
+        astray = torch.zeros_like(rows, dtype=torch.bool)
+        return begun(_Batch(rows, attempt, step, images, labels, images, uphill, astray))
 
     batch = fresh(waiting[:0])
     while len(batch.rows) > 0 or len(waiting) > 0:
@@ -197,20 +209,32 @@ def _by_gradient(
         if room > 0 and len(waiting) > 0:
             batch, waiting = batch + fresh(waiting[:room]), waiting[room:]
         logits, gradient = loss_gradient(model, batch.adversarial, batch.labels)
-        predictions = logits.argmax(dim=1)
+        predictions = predict(logits, "the model", shown)
         fooled = predictions != batch.labels
         ended = fooled | (batch.step == steps)
         done = fooled | (ended & (batch.attempt % attack.restarts == attack.restarts - 1))
+        level = batch.attempt // attack.restarts
         if done.any():
             caught = batch.of(done)
-            level = caught.attempt // attack.restarts
-            yield Caught(caught.rows, level, caught.images, caught.adversarial, predictions[done])
+            yield Caught(
+                caught.rows,
+                level[done],
+                caught.images,
+                caught.adversarial,
+                predictions[done],
+                caught.astray,
+            )
 
-        stays = ~fooled & (~ended | (batch.attempt + 1 < levels[batch.rows] * attack.restarts))
-        uphill = torch.where(_over_pixels(batch.step == 0), gradient, batch.uphill)
-        batch = replace(batch, uphill=uphill).of(stays)
-        gradient, ended = gradient[stays], ended[stays]
-        batch = replace(batch, attempt=batch.attempt + ended, step=torch.where(ended, 0, batch.step))
+        follows = after[level + 1, batch.rows]
+        batch = replace(
+            batch,
+            attempt=torch.where(done, follows * attack.restarts, batch.attempt + ended),
+            step=torch.where(ended, 0, batch.step),
+            uphill=torch.where(_over_pixels(batch.step == 0), gradient, batch.uphill),
+            astray=batch.astray & ~done,
+        )
+        stays = ~done | (follows < len(epsilons))
+        batch, gradient, ended = batch.of(stays), gradient[stays], ended[stays]
         if random:
             batch = climbed(batch.of(~ended), gradient[~ended]) + begun(batch.of(ended))
         else:
@@ -218,6 +242,14 @@ def _by_gradient(
                 batch, adversarial=torch.where(_over_pixels(ended), batch.images, batch.adversarial)
             )
             batch = climbed(back, torch.where(_over_pixels(ended), batch.uphill, gradient))
+
+
+def _next_tried(tried: Bool[Tensor, "levels samples"]) -> Int64[Tensor, "levels+1 samples"]:
+    """Return, from each level on, the first that is to be tried on each sample; the number of levels if none is."""
+    following = [torch.full_like(tried[0], len(tried), dtype=torch.int64)]
+    for level in reversed(range(len(tried))):
+        following.insert(0, torch.where(tried[level], level, following[0]))
+    return torch.stack(following)
 
 
 def _over_pixels(condition: Bool[Tensor, " n"]) -> Bool[Tensor, "n 1 1 1"]:

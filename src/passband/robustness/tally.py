@@ -32,6 +32,7 @@ class Ledger:
         epsilons: Ascending bounds.
         predictions: Shaped (epsilons, samples).
         distance: Shaped (epsilons, samples).
+        astray: Where a gradient led nowhere, shaped (epsilons, samples).
         images: Shaped (epsilons, samples, channels, height, width), or None.
     """
 
@@ -51,6 +52,7 @@ class Ledger:
         self.correct = clean == self.labels
         self.predictions = clean.repeat(len(epsilons), 1)
         self.distance = torch.zeros(len(epsilons), len(samples))
+        self.astray = torch.zeros_like(self.predictions, dtype=torch.bool)
         self.images = None
         if keep_images:
             self.images = to_pixels(dataset.images[samples]).repeat(len(epsilons), 1, 1, 1, 1)
@@ -61,27 +63,23 @@ class Ledger:
         self._changed = torch.zeros(len(epsilons), dtype=torch.float64)
 
     def record(self, caught: Caught) -> None:
-        """Enter samples that an attack is done with: at this epsilon and, if they are fooled, at all larger ones.
+        """Enter samples that an attack is done with, each at one epsilon.
 
         Raises:
             RuntimeError: If an image has left its ball or [0, 1].
         """
-        rows, levels, images, adversarial, predictions = (part.cpu() for part in caught)
+        rows, levels, images, adversarial, predictions, astray = (part.cpu() for part in caught)
         radius = torch.tensor(self.epsilons)[levels][:, None, None, None]
         distance = Ball(radius, self.norm).verify(images, adversarial)
-        level = torch.arange(len(self.epsilons))[:, None]
-        fooled = predictions != self.labels[rows]
-        holds = torch.where(fooled, level >= levels, level == levels)  # (epsilons, n)
-        self.predictions[:, rows] = torch.where(holds, predictions, self.predictions[:, rows])
-        self.distance[:, rows] = torch.where(holds, distance, self.distance[:, rows])
+        self.predictions[levels, rows] = predictions
+        self.distance[levels, rows] = distance
+        self.astray[levels, rows] = astray
         if self.images is not None:
-            for index, here in enumerate(holds):
-                self.images[index, rows[here]] = adversarial[here]
+            self.images[levels, rows] = adversarial
         shares, power = perturbation_spectra(adversarial - images)
-        weights = holds.double()
-        self._shares += weights @ shares.double()
-        self._power += torch.einsum("en,nhw->ehw", weights, power.double())
-        self._changed += weights @ shares.sum(dim=1).round().double()
+        self._shares.index_add_(0, levels, shares.double())
+        self._power.index_add_(0, levels, power.double())
+        self._changed.index_add_(0, levels, shares.sum(dim=1).round().double())
 
     @property
     def robust(self) -> Bool[Tensor, "epsilons samples"]:

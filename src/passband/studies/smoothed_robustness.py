@@ -21,6 +21,9 @@ FGSM, AUTOATTACK = Attack("fgsm"), Attack("autoattack")
 WITHSTAND = 0.1
 """The share of images that is taken to withstand an attack where its cost is estimated."""
 
+BROKEN_AFTER = 4
+"""How many gradients PGD takes for an image that it breaks, about."""
+
 AUTOATTACK_WORK = Work(gradients=2_000, answers=5_000)
 """What AutoAttack asks for each image that it does not break, about."""
 
@@ -55,6 +58,7 @@ class SmoothedRobustness(Measurement):
             "rho": float(self.rho),
             "normalized": self.normalized,
             "epsilons": list(self.threat.epsilons),
+            "each_epsilon": "alone",  # not with what was broken at smaller ones, as results of before were
             "pgd": self.threat.pgd.resolved().to_dict(),
             "samples": self.threat.samples,
             "autoattack_samples": self.threat.autoattack_samples,
@@ -62,11 +66,12 @@ class SmoothedRobustness(Measurement):
         }
 
     def work(self, images: int) -> Work:
-        """Return the work if one image in ten withstands each attack."""
+        """Return the work if one image in ten withstands each attack beyond the first epsilon, where all may."""
         samples = min(self.threat.samples or images, images)
         few = min(self.threat.autoattack_samples or samples, samples)
-        later = len(self.threat.epsilons) - 1  # the first epsilon has all images
-        each = (1 + self.threat.pgd.steps) * (1 + WITHSTAND * later)
+        later = len(self.threat.epsilons) - 1
+        whole = 1 + self.threat.pgd.steps
+        each = whole + later * (WITHSTAND * whole + (1 - WITHSTAND) * BROKEN_AFTER)
         withstanding = WITHSTAND * few * len(self.threat.autoattack_epsilons)
         gradients, answers = (withstanding * part for part in AUTOATTACK_WORK)
         return Work(samples * each + gradients, samples * CEILING_ANSWERS + answers)

@@ -16,7 +16,8 @@ def attacked(
     """Return what a run with `adversarial` trains on instead of `images`.
 
     The network is attacked in evaluation mode: dropout does not blur the gradient, and running statistics of BatchNorm
-    are not those of adversarial examples twice.
+    are not those of adversarial examples twice. Where the gradient of an image is 0 or NaN, the image stays where the
+    attack had come to, so that the loss is never taken of pixels that are none.
 
     Args:
         network: The network in training.
