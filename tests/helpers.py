@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
+from passband.audit.card import Card
 from passband.data.dataset import ImageDataset
+
+Edited = TypeVar("Edited", bound=Card)
 
 
 def noise(
@@ -68,3 +74,14 @@ def bright_sides(samples: int, *, channels: int = 3, size: int = 28, seed: int =
     images[labels == 1, :, :, half:] += 100
     images[labels == 2, :, :half] += 100
     return ImageDataset(images, labels, ("left", "right", "top"), "sides", "train")
+
+
+def edited(card: Edited, key: str, value: object) -> Edited:
+    """Return a card whose document has another value at a key, such as `critical_radius.half` or `curves.3.loss`."""
+    document = json.loads(json.dumps(card.to_dict()))
+    place = document
+    *path, last = (int(part) if part.isdigit() else part for part in key.split("."))
+    for part in path:
+        place = place[part]
+    place[last] = value
+    return type(card).from_dict(document)

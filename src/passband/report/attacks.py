@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from passband.attacks.settings import bound
-from passband.audit.card import attacks_of
+from passband.audit.card import AttackedCard, AttackEntry
 from passband.files import slug
 from passband.frequency.fourier import frequency_distance
 from passband.instruments.spectrum import DataSpectrum
@@ -29,9 +30,9 @@ MOST_CLASSES = 40
 NORMS = {"linf": "epsilon, L∞", "l2": "epsilon, L2, all pixels together ([0, 1] scale)"}
 
 
-def attack_charts(card: dict[str, Any], spectrum: DataSpectrum) -> dict[str, Chart]:
+def attack_charts(card: AttackedCard, spectrum: DataSpectrum) -> dict[str, Chart]:
     """Return the charts of all attacks of a card; none if it has no attacks."""
-    attacks = attacks_of(card)
+    attacks = card.attacks
     charts = {f"robust-accuracy-{norm}": robust_accuracy(card, norm) for norm in norms_of(card)}
     if attacks:
         charts["perturbation-energy"] = perturbation_energy(card, spectrum)
@@ -60,17 +61,17 @@ def example_pictures(example: Example) -> list[Image.Image]:
     return [panels.picture(part) for part in (example.original, change, example.adversarial)]
 
 
-def norms_of(card: dict[str, Any]) -> list[Norm]:
+def norms_of(card: AttackedCard) -> list[Norm]:
     """Return the norms that a card's attacks are measured in, in the order of the attacks."""
-    return list(dict.fromkeys(attack["norm"] for attack in attacks_of(card)))
+    return list(dict.fromkeys(attack.norm for attack in card.attacks))
 
 
-def name_of(attack: dict[str, Any], what: str) -> str:
+def name_of(attack: AttackEntry, what: str) -> str:
     """Return the name of an attack's picture, as a file and on the page."""
-    return slug(f"{attack['measure']}-{what}")
+    return slug(f"{attack.measure}-{what}")
 
 
-def robust_accuracy(card: dict[str, Any], norm: Norm) -> Chart:
+def robust_accuracy(card: AttackedCard, norm: Norm) -> Chart:
     """Draw the accuracy that each attack leaves by epsilon, with baselines, and Corollary 1's ceiling if there is one.
 
     Args:
@@ -80,13 +81,13 @@ def robust_accuracy(card: dict[str, Any], norm: Norm) -> Chart:
     alt = load_altair()
     curves = [
         Curve(
-            attack["label"],
+            attack.label,
             color,
-            [{"epsilon": 0.0, **attack["clean"]}]
-            + [{"epsilon": point["epsilon"], **point["accuracy"]} for point in attack["points"]],
+            [{"epsilon": 0.0, **asdict(attack.clean)}]
+            + [{"epsilon": point.epsilon, **asdict(point.accuracy)} for point in attack.points],
         )
         for attack, color in _colored(card)
-        if attack["norm"] == norm
+        if attack.norm == norm
     ]
     epsilons = sorted({point["epsilon"] for curve in curves for point in curve.points})
     x = alt.X(
@@ -107,10 +108,10 @@ def robust_accuracy(card: dict[str, Any], norm: Norm) -> Chart:
         *rules(baselines(card), gap=0.07),
         *lines(curves, x, y, ".1%", over="epsilon", legend=True),
     )
-    return finish(chart, f"Accuracy of {card['model']['name']} under attack by epsilon in {norm}.")
+    return finish(chart, f"Accuracy of {card.model.name} under attack by epsilon in {norm}.")
 
 
-def perturbation_energy(card: dict[str, Any], spectrum: DataSpectrum) -> Chart:
+def perturbation_energy(card: AttackedCard, spectrum: DataSpectrum) -> Chart:
     """Draw how much of each attack's perturbation lies within each radius, beside the images and white noise.
 
     Each attack is shown at its largest epsilon.
@@ -124,9 +125,9 @@ def perturbation_energy(card: dict[str, Any], spectrum: DataSpectrum) -> Chart:
         _within("white noise", LIGHT["muted"], _shares(flat, distance)),
     ]
     for attack, color in _colored(card):
-        energy = torch.tensor(attack["points"][-1]["energy"])
+        energy = torch.tensor(attack.points[-1].energy)
         if energy.any():
-            curves.append(_within(attack["label"], color, energy))
+            curves.append(_within(attack.label, color, energy))
     last = int(distance.round().max())
     doublings = [2**k for k in range(16) if 2**k <= max(1, last)]
     x, y = radius_axis(doublings, last), share_axis("energy within the radius")
@@ -134,17 +135,17 @@ def perturbation_energy(card: dict[str, Any], spectrum: DataSpectrum) -> Chart:
     return finish(chart, "Share of the perturbations' energy within each radius, by attack.")
 
 
-def robust_by_class(attack: dict[str, Any]) -> Chart:
+def robust_by_class(attack: AttackEntry) -> Chart:
     """Draw a heat map of what one attack leaves of each class, the class that withstands it best on top."""
     alt = load_altair()
-    columns = ["clean", *(bound(point["epsilon"]) for point in attack["points"])]
-    ranked = sorted(attack["classes"], key=lambda entry: [-cell["value"] for cell in entry["robust"]])
+    columns = ["clean", *(bound(point.epsilon) for point in attack.points)]
+    ranked = sorted(attack.classes, key=lambda entry: [-cell.value for cell in entry.robust])
     if len(ranked) > MOST_CLASSES:
         ranked = ranked[: MOST_CLASSES // 2] + ranked[-MOST_CLASSES // 2 :]
-    rows = [(entry["name"], [entry["clean"], *entry["robust"]]) for entry in ranked]
+    rows = [(entry.name, [entry.clean, *entry.robust]) for entry in ranked]
     axis = alt.Axis(labelAngle=0, orient="top")
     x = alt.X("epsilon:O", title="epsilon", sort=None, axis=axis)
-    description = f"Accuracy under {attack['label']} by class and epsilon, in percent."
+    description = f"Accuracy under {attack.label} by class and epsilon, in percent."
     return class_heat_map(rows, columns, x, "epsilon", description)
 
 
@@ -166,16 +167,16 @@ def image_energy(spectrum: DataSpectrum) -> list[float]:
     return _shares(power.where(distance > 0, 0), distance).tolist()
 
 
-def _colored(card: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
-    return [(attack, COLORS[index % len(COLORS)]) for index, attack in enumerate(attacks_of(card))]
+def _colored(card: AttackedCard) -> list[tuple[AttackEntry, str]]:
+    return [(attack, COLORS[index % len(COLORS)]) for index, attack in enumerate(card.attacks)]
 
 
-def _ceiling(card: dict[str, Any], norm: Norm, last: float, x: Any) -> list[Chart]:
+def _ceiling(card: AttackedCard, norm: Norm, last: float, x: Any) -> list[Chart]:
     """Return layers that shade what Corollary 1 leaves possible up to the last epsilon."""
     alt = load_altair()
-    if not card.get("ceiling"):
+    if card.ceiling is None:
         return []
-    points = [point for point in card["ceiling"][norm] if point["epsilon"] <= last]
+    points = [asdict(point) for point in card.ceiling.curve(norm) if point.epsilon <= last]
     points.append({"epsilon": last, "accuracy": points[-1]["accuracy"]})
     tooltip = [
         alt.Tooltip("epsilon:Q", format=".4f"),
