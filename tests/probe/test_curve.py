@@ -9,10 +9,10 @@ from torch import nn
 from helpers import Constant, Memory, noise
 from passband.data.dataset import ImageDataset
 from passband.errors import InputError, UnknownNameError
-from passband.metrics import wilson_interval
 from passband.probe.components import evaluate_components
 from passband.probe.curve import ANSWER_COST, Probe, spaced
 from passband.rows import to_table
+from passband.stats import wilson_interval
 
 TRAIN = replace(noise(), subset="train")
 TEST = noise(seed=1)

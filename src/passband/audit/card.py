@@ -14,10 +14,10 @@ from passband.data.dataset import ImageDataset
 from passband.errors import InputError
 from passband.files import read_json
 from passband.frequency.fourier import corner_radius
-from passband.metrics import wilson_interval
 from passband.models.pixels import PixelModel
 from passband.probe.components import Outcome
 from passband.robustness.ceiling import NORMS, Counterexamples, robust_accuracy_ceiling
+from passband.stats import wilson_interval
 from passband.types import Labels
 
 SCHEMA = 1

@@ -19,10 +19,9 @@ from typing import Literal
 import polars as pl
 
 from passband.errors import InputError
-from passband.metrics import wilson_interval
+from passband.stats import each_confidence, wilson_interval
 from passband.studies.effects import (
     Effect,
-    each_confidence,
     farthest,
     greatest,
     least,

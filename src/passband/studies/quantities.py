@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from passband.errors import InputError
-from passband.studies.effects import CONFIDENCE, Effect, Estimate, Proportion, over_parts, over_seeds
+from passband.stats import CONFIDENCE
+from passband.studies.effects import Effect, Estimate, Proportion, over_parts, over_seeds
 from passband.types import Component, Norm, Subset
 
 ESTIMATES = tuple(
