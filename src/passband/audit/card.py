@@ -63,9 +63,9 @@ def describe_data(dataset: ImageDataset, evaluated: int) -> dict[str, Any]:
 
 
 def baselines(labels: Labels, dataset: ImageDataset) -> dict[str, float]:
-    """Return the accuracies that need no image: of naming the most frequent of `labels`, and of guessing."""
+    """Return the accuracy that needs no image: that of naming the most frequent of `labels` throughout."""
     counts = torch.bincount(labels, minlength=len(dataset.classes))
-    return {"majority": counts.max().item() / len(labels), "chance": 1 / len(dataset.classes)}
+    return {"majority": counts.max().item() / len(labels)}
 
 
 def curves(outcome: Outcome, radii: Sequence[float], within: Sequence[float]) -> list[dict[str, Any]]:
