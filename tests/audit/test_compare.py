@@ -7,12 +7,12 @@ import torch
 
 from helpers import Constant, Memory, noise
 from passband.attacks import Attack
-from passband.audit.attacked import AttackPlan
 from passband.audit.classifier import audit
 from passband.audit.compare import compare
 from passband.errors import InputError
-from passband.probe.components import probe_components
+from passband.instruments.components import probe_components
 from passband.robustness.evaluate import evaluate_attack
+from passband.robustness.plan import AttackPlan
 from passband.stats import holm, mcnemar
 
 DATA = noise(samples=80, classes=3)

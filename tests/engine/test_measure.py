@@ -14,7 +14,7 @@ from passband.engine.measure import FinishedRun, Measurement, Work, measure, mea
 from passband.engine.plan import MeasurementJob, plan, plan_measurement
 from passband.errors import InputError
 from passband.files import write_json
-from passband.models.adapters import load_model
+from passband.models.load import load_model
 from passband.results.store import find_measurement
 from passband.rows import ProbeRow
 from passband.train.config import RunConfig

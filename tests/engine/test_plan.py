@@ -3,13 +3,13 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from passband.data.catalog import load_dataset
+from passband.data.load import load_dataset
 from passband.engine.job import longest_first
 from passband.engine.plan import plan, plan_measurement
+from passband.engine.probe import Probe
 from passband.errors import InputError
 from passband.files import write_json
-from passband.probe.curve import Probe
-from passband.studies.kernels import KernelRoughness
+from passband.studies.figure7_kernels import KernelRoughness
 from passband.train.config import RunConfig, run_id
 
 CONFIG = RunConfig("fashion-mnist", limit=60, width=4, epochs=2, batch_size=20)

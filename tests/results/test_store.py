@@ -10,8 +10,8 @@ import torch
 
 from helpers import bright_sides
 from passband.errors import InputError
-from passband.models.adapters import load_model
 from passband.models.catalog import build_model
+from passband.models.load import load_model
 from passband.results.store import find_measurement, find_run, write_measurement, write_run
 from passband.rows import ProbeRow, to_table
 from passband.train.config import RunConfig, model_arguments

@@ -8,7 +8,7 @@ from helpers import Constant, noise
 from passband.data.dataset import ImageDataset
 from passband.errors import InputError
 from passband.files import write_json
-from passband.probe.components import outcome_rows, probe_components
+from passband.instruments.components import outcome_rows, probe_components
 from passband.results.tables import RUN_COLUMNS, read_runs
 from passband.rows import KernelRow, ProbeRow, to_table
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from passband.audit.card import attacks_of, bound, read_card
+from passband.attacks.settings import bound
+from passband.audit.card import attacks_of, read_card
 from passband.errors import InputError
 from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table
 from passband.stats import bootstrap_difference, holm, mcnemar

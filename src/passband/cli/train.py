@@ -13,13 +13,13 @@ from cyclopts import Parameter
 
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, progress_bars, say
+from passband.engine.probe import Probe
 from passband.engine.run import Datasets, identify, load_datasets
 from passband.engine.run import run as train_run
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.files import check_target, read_json
 from passband.frequency.fourier import corner_radius
-from passband.probe.curve import Probe
 from passband.results.store import find_run
 from passband.stats import wilson_interval
 from passband.train.config import Precision, RunConfig

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from passband.data.catalog import load_dataset
 from passband.data.dataset import ImageDataset
+from passband.data.load import load_dataset
+from passband.engine.probe import Probe
 from passband.errors import InputError
 from passband.files import check_target
-from passband.probe.curve import Probe
 from passband.results.store import find_run
 from passband.train.checkpoint import checkpoint_folder, load_checkpoint, remove_checkpoint
 from passband.train.config import RunConfig, check_data, run_id
@@ -74,7 +74,7 @@ def run(
         return folder
     _check_checkpoint(folder, name, overwrite=overwrite)
 
-    from passband.engine.session import work  # imports Lightning Fabric, which takes seconds
+    from passband.engine.worker import work  # imports Lightning Fabric, which takes seconds
     from passband.train.learner import start_fabric
 
     fabric = start_fabric(device, devices=devices, precision=config.precision)
