@@ -95,6 +95,7 @@ def loaded_by(program: str) -> set[str]:
 
 HEAVY = {
     "polars",
+    "scipy",
     "PIL",
     "torchvision",
     "timm",

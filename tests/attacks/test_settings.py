@@ -135,9 +135,9 @@ def test_epsilon_reaches_as_far_as_images_are_apart():
             InputError, match=f"epsilon must be at most {farthest:g} in {norm}.*write 8/255, not 8"
         ):
             check_epsilon(8, norm, 12)
-    for epsilon in (-0.1, math.nan, math.inf):
+    for impossible in (-0.1, math.nan, math.inf):
         with pytest.raises(InputError, match="epsilon must be 0 or positive"):
-            check_epsilon(epsilon, "l2", 12)
+            check_epsilon(impossible, "l2", 12)
 
 
 @pytest.mark.parametrize(

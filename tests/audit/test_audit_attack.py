@@ -117,7 +117,12 @@ def test_saved_images_load_as_a_data_set_rounded_to_bytes(found, tmp_path):
 
 def test_images_are_saved_only_where_they_were_kept(tmp_path):
     measure_robustness(MODEL, DATA, PLANS[1:]).save(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"attack.json", "rows.parquet", "samples.parquet"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "attack.json",
+        "pictures.safetensors",
+        "rows.parquet",
+        "samples.parquet",
+    }
 
 
 def test_the_card_counts_what_withstood_without_a_gradient():

@@ -36,7 +36,7 @@ def test_card_is_json_and_its_numbers_are_those_of_the_rows():
             assert found.low <= found.value <= found.high
             assert row["count"].item() == found.count == 60
     assert [c.count for c in card.classes] == DATA.class_counts().tolist()
-    assert card.baselines == Baselines(majority=DATA.majority_baseline, chance=0.25)
+    assert card.baselines == Baselines(majority=DATA.majority_baseline)
     low, high = (card.curve(component)[0].energy for component in ("lfc", "hfc"))
     assert low + high == pytest.approx(1)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from passband.attacks.settings import bound
 from passband.audit import parts
@@ -22,9 +23,10 @@ from passband.audit.card import (
     CeilingUnderAttack,
     Clean,
 )
+from passband.audit.pictures import PICTURES, Pictures, read_pictures
 from passband.data.dataset import ImageDataset
 from passband.errors import InputError
-from passband.files import write_json
+from passband.files import read_json, write_json
 from passband.instruments.counterexamples import Counterexamples
 from passband.instruments.spectrum import DataSpectrum, measure_spectrum
 from passband.models.pixels import as_pixel_model
@@ -32,7 +34,8 @@ from passband.models.weights import weights_hash
 from passband.robustness.evaluate import attack_rows
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
 from passband.robustness.sanity import Finding
-from passband.rows import RobustnessRow, to_table
+from passband.rows import COLUMNS, RobustnessRow, read_table, to_table
+from passband.serial import write_tensors
 from passband.types import Progress
 
 
@@ -53,7 +56,11 @@ class RobustnessAudit:
     spectrum: DataSpectrum
 
     def save(self, folder: Path | str) -> None:
-        """Write `attack.json`, `rows.parquet`, `samples.parquet`, and `adversarial.npz` if the images were kept."""
+        """Write all of it into a folder, from which `load` reads it back.
+
+        They are `attack.json`, `rows.parquet`, `samples.parquet`, `pictures.safetensors`, and `adversarial.npz` if the
+        images were kept.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "attack.json", self.card.to_dict())
@@ -61,6 +68,24 @@ class RobustnessAudit:
         samples_table(self.attacks).write_parquet(folder / "samples.parquet")
         if any(attacked.outcome.images is not None for attacked in self.attacks):
             save_images(folder / "adversarial.npz", self.attacks, self.card.data.classes)
+        without_images = tuple(_with_images(attacked, None) for attacked in self.attacks)
+        write_tensors(folder / PICTURES, Pictures(spectrum=self.spectrum, attacks=without_images))
+
+    @classmethod
+    def load(cls, folder: Path | str) -> RobustnessAudit:
+        """Return what `save` wrote; neither model nor data are needed.
+
+        Raises:
+            InputError: If a file is missing or damaged, or the folder was written by version 0.1, which saved no pictures.
+        """
+        folder = Path(folder)
+        path = folder / "attack.json"
+        card = AttackCard.from_dict(read_json(path), str(path))
+        shown = read_pictures(folder, Pictures, card)
+        attacks, images = shown.attacks, folder / "adversarial.npz"
+        if images.is_file():
+            attacks = load_images(images, attacks)
+        return cls(card, read_table(folder / "rows.parquet", COLUMNS), attacks, shown.spectrum)
 
 
 def measure_robustness(
@@ -186,6 +211,31 @@ def save_images(path: Path, attacks: Sequence[Attacked], classes: Sequence[str])
         norms=np.concatenate([np.full(len(images), outcome.attack.norm) for outcome, _, images in parts]),
         classes=np.array(classes),
     )
+
+
+def load_images(path: Path, attacks: Sequence[Attacked]) -> tuple[Attacked, ...]:
+    """Return attacks with the images that `save_images` wrote of them.
+
+    Raises:
+        InputError: If the file is damaged, or of other attacks.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            images = torch.from_numpy(saved["images"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(f"{path} cannot be read as an archive of adversarial images: {error}") from error
+    shapes = [attacked.outcome.predictions.shape for attacked in attacks]
+    if images.ndim != 4 or len(images) != sum(shape.numel() for shape in shapes):
+        raise InputError(f"{path} does not belong to the attacks beside it: run `passband attack` again")
+    parts = images.split([shape.numel() for shape in shapes])
+    return tuple(
+        _with_images(attacked, part.unflatten(0, shape))
+        for attacked, part, shape in zip(attacks, parts, shapes, strict=True)
+    )
+
+
+def _with_images(attacked: Attacked, images: Tensor | None) -> Attacked:
+    return replace(attacked, outcome=replace(attacked.outcome, images=images))
 
 
 def _point(attacked: Attacked, index: int, counterexamples: Counterexamples | None) -> AttackPoint:

@@ -78,10 +78,13 @@ class Clean:
 
 @dataclass(frozen=True)
 class Baselines:
-    """The accuracies that need no image: of naming the most frequent class, and of guessing."""
+    """The accuracy that needs no image: that of naming the most frequent class throughout.
+
+    Version 0.1 wrote also what guessing would give, one over the number of classes, which is never more.
+    """
 
     majority: float
-    chance: float
+    chance: float | None = None
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from passband.audit import parts
 from passband.audit.attack import attack_entry, robustness_rows, samples_table
-from passband.audit.card import ClassifierCard, Settings
+from passband.audit.card import ClassifierCard, Settings, read_card
 from passband.audit.gate import Checked, check, parse_requirement
+from passband.audit.pictures import PICTURES, Pictures, read_pictures
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
@@ -28,7 +29,8 @@ from passband.instruments.spectrum import DataSpectrum, measure_spectrum
 from passband.models.pixels import as_pixel_model
 from passband.models.weights import weights_hash
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
-from passband.rows import RobustnessRow, to_table
+from passband.rows import COLUMNS, SAMPLE_COLUMNS, RobustnessRow, read_table, to_table
+from passband.serial import write_tensors
 from passband.types import Amplitude, Progress
 
 
@@ -49,6 +51,14 @@ class Strip:
     radii: tuple[float, ...]
     low: Float[Tensor, "radii channels height width"]
     high: Float[Tensor, "radii channels height width"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AuditPictures(Pictures):
+    """What the report of an audit shows beside its card; see `Audit`."""
+
+    panels: tuple[Panel, ...]
+    strip: Strip
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,10 +86,11 @@ class Audit:
     attacks: tuple[Attacked, ...] = ()
 
     def save(self, folder: Path | str) -> None:
-        """Write the card and the tables into a folder.
+        """Write all of it into a folder, from which `load` reads it back.
 
-        They are `card.json`, `rows.parquet` and `samples.parquet`; `counterexamples.parquet` where the ceiling, and
-        `attacks.parquet` where attacks were asked for.
+        The card is `card.json`; the tables are `rows.parquet` and `samples.parquet`, `counterexamples.parquet` where the
+        ceiling, and `attacks.parquet` where attacks were asked for; what the report shows beside them is
+        `pictures.safetensors`.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,12 +98,37 @@ class Audit:
         self.rows.write_parquet(folder / "rows.parquet")
         self.samples.write_parquet(folder / "samples.parquet")
         if (found := self.counterexamples) is not None:
-            columns = {"sample": found.samples.numpy(), "correct": found.correct.numpy()}
-            for norm in NORMS:
-                columns |= {norm: found.distance[norm].numpy(), f"{norm}_radius": found.radius[norm].numpy()}
-            pl.DataFrame(columns).write_parquet(folder / "counterexamples.parquet")
+            counterexamples_table(found).write_parquet(folder / "counterexamples.parquet")
         if self.attacks:
             samples_table(self.attacks).write_parquet(folder / "attacks.parquet")
+        shown = AuditPictures(
+            panels=self.panels, strip=self.strip, spectrum=self.spectrum, attacks=self.attacks
+        )
+        write_tensors(folder / PICTURES, shown)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Audit:
+        """Return the audit that `save` wrote; neither model nor data are needed.
+
+        Raises:
+            InputError: If a file is missing or damaged, or the folder was written by version 0.1, which saved no pictures.
+        """
+        folder = Path(folder)
+        card = read_card(folder / "card.json")
+        shown = read_pictures(folder, AuditPictures, card)
+        counterexamples = None
+        if card.ceiling is not None:
+            counterexamples = read_counterexamples(folder / "counterexamples.parquet", card.ceiling.radii)
+        return cls(
+            card=card,
+            rows=read_table(folder / "rows.parquet", COLUMNS),
+            samples=read_table(folder / "samples.parquet", SAMPLE_COLUMNS),
+            counterexamples=counterexamples,
+            panels=shown.panels,
+            strip=shown.strip,
+            spectrum=shown.spectrum,
+            attacks=shown.attacks,
+        )
 
     def check(self, requirement: str) -> Checked:
         """Say whether a requirement such as `"lfc@8 >= 0.6"` is met: see `passband.audit.gate`.
@@ -135,7 +171,7 @@ def audit(
         progress: Called along the way.
 
     Returns:
-        The audit: `.card`, `.rows`, `.samples`, `.save(folder)`, `.check("lfc@8 >= 0.6")`.
+        The audit: `.card`, `.rows`, `.samples`, `.save(folder)`, `Audit.load(folder)`, `.check("lfc@8 >= 0.6")`.
 
     Raises:
         InputError: If model, data and settings do not fit together.
@@ -148,7 +184,7 @@ def audit(
         raise InputError(f"ceiling_samples must be >= 0, got {ceiling_samples}")
     pixels = as_pixel_model(model)
     check_plans(attacks, pixels, dataset)
-    chosen = parts.default_radii(dataset.size) if radii is None else sorted(radii)
+    chosen = sorted(map(float, parts.default_radii(dataset.size) if radii is None else radii))
     outcome = probe_components(
         pixels,
         dataset,
@@ -197,7 +233,7 @@ def audit(
             amplitude=amplitude,
             geometry="index",
             inclusive=True,
-            radii=tuple(map(float, chosen)),
+            radii=tuple(chosen),
             corner=corner_radius(*dataset.size),
             precision=precision,
             seed=seed,
@@ -233,6 +269,31 @@ def audit(
     )
 
 
+def counterexamples_table(found: Counterexamples) -> pl.DataFrame:
+    """Return one row a sample: whether it is right, and for each norm the nearest LFC that changes that."""
+    columns = {"sample": found.samples.numpy(), "correct": found.correct.numpy()}
+    for norm in NORMS:
+        columns |= {norm: found.distance[norm].numpy(), f"{norm}_radius": found.radius[norm].numpy()}
+    return pl.DataFrame(columns)
+
+
+def read_counterexamples(path: Path, radii: int) -> Counterexamples:
+    """Return what `counterexamples_table` wrote of so many radii.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+    table = read_table(path, ("sample", "correct", *NORMS, *(f"{norm}_radius" for norm in NORMS)))
+    columns = {name: torch.from_numpy(table[name].to_numpy().copy()) for name in table.columns}
+    return Counterexamples(
+        samples=columns["sample"],
+        correct=columns["correct"],
+        distance={norm: columns[norm] for norm in NORMS},
+        radius={norm: columns[f"{norm}_radius"] for norm in NORMS},
+        radii=radii,
+    )
+
+
 def _ceiling_rows(card: ClassifierCard) -> list[RobustnessRow]:
     if card.ceiling is None:
         return []
@@ -259,4 +320,4 @@ def _strip(
     sample = pairs[0][0] if pairs else first_right
     image = to_pixels(dataset.images[sample])
     low, high = split_many(image, radii)
-    return Strip(dataset.classes[dataset.labels[sample]], image, tuple(map(float, radii)), low, high)
+    return Strip(dataset.classes[dataset.labels[sample]], image, tuple(radii), low, high)

@@ -34,9 +34,9 @@ from passband.frequency.fourier import corner_radius
 from passband.frequency.traces import Traces
 from passband.instruments.components import Outcome
 from passband.instruments.counterexamples import Counterexamples, robust_accuracy_ceiling
-from passband.metrics import wilson_interval
 from passband.models.pixels import PixelModel
 from passband.serial import from_plain
+from passband.stats import wilson_interval
 from passband.types import Labels, Norm
 
 AT_MOST = "at or below the smallest radius measured"
@@ -88,9 +88,9 @@ def manifest(seconds: float, device: str, images: int | None = None) -> Manifest
 
 
 def baselines(labels: Labels, dataset: ImageDataset) -> Baselines:
-    """Return the accuracies that need no image: of naming the most frequent of `labels`, and of guessing."""
+    """Return the accuracy that needs no image: that of naming the most frequent of `labels` throughout."""
     counts = torch.bincount(labels, minlength=len(dataset.classes))
-    return Baselines(majority=counts.max().item() / len(labels), chance=1 / len(dataset.classes))
+    return Baselines(majority=counts.max().item() / len(labels))
 
 
 def answers(outcome: Outcome) -> Answers:
@@ -115,7 +115,7 @@ def _curve_point(outcome: Outcome, component: Part, radius: float, energy: float
     index = outcome.of(component, radius)
     return CurvePoint(
         component=component,
-        radius=float(radius),
+        radius=radius,
         accuracy=share(outcome.correct[index]),
         agreement=share(outcome.agrees[index]),
         loss=outcome.loss[index].double().mean().item(),
@@ -191,7 +191,7 @@ def flips(
         samples=int(found.any(dim=0).sum()),
         eligible=eligible,
         by_radius=tuple(
-            FlipCount(float(radius), count, count / eligible if eligible else 0.0, by_chance)
+            FlipCount(radius, count, count / eligible if eligible else 0.0, by_chance)
             for radius, count, by_chance in counts
         ),
     )

@@ -37,8 +37,8 @@ def attack(
 ) -> int:
     """Attack a model, and say what is left of its accuracy, which frequencies the attack used, and whether to believe it.
 
-    Without --attack it is PGD. Writes attack.json, rows.parquet, samples.parquet, attack.html and figures to one
-    folder, and prints a table.
+    Without --attack it is PGD. Writes attack.json, rows.parquet, samples.parquet, pictures.safetensors,
+    attack.html and figures to one folder, and prints a table.
 
     Args:
         save: Write all adversarial images, unrounded, to adversarial.npz.
@@ -77,11 +77,10 @@ def attack(
         print_json({"folder": str(folder), **found.card.to_dict()})
     else:
         print_attacks(found.card)
-        clean, baselines = found.card.clean.accuracy, found.card.baselines
+        clean, majority = found.card.clean.accuracy, found.card.baselines.majority
         print_lines(
             [
-                f"Clean accuracy {percent(clean)}; majority class {100 * baselines.majority:.1f}, "
-                f"chance {100 * baselines.chance:.1f}",
+                f"Clean accuracy {percent(clean)}; majority class {100 * majority:.1f}",
                 *sanity_lines(found.card),
                 f"{'Report' if report else 'Results'}: {folder / ('attack.html' if report else 'attack.json')}",
             ]

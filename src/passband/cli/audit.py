@@ -52,9 +52,9 @@ def audit(
 ) -> int:
     """Measure which spatial frequencies a model uses, and write a frequency card and a report.
 
-    Writes card.json, rows.parquet, samples.parquet, counterexamples.parquet, attacks.parquet, report.html and figures
-    to one folder, and prints a table. With --attack and --epsilon the model is attacked as well. The exit code is 1 if
-    a requirement is not met.
+    Writes card.json, rows.parquet, samples.parquet, counterexamples.parquet, attacks.parquet, pictures.safetensors,
+    report.html and figures to one folder, and prints a table. With --attack and --epsilon the model is attacked as
+    well. The exit code is 1 if a requirement is not met.
 
     Args:
         attack_samples: Images to attack; by default all that are evaluated.
@@ -163,7 +163,7 @@ def compare(
 
 def _print_audit(found: Audit) -> None:
     card = found.card
-    clean, baselines = card.clean.accuracy, card.baselines
+    clean, majority = card.clean.accuracy, card.baselines.majority
     print_table(
         f"{card.model.name} on {card.data.name} ({card.data.subset}, {clean.count} images), "
         "in percent [95% interval]",
@@ -185,8 +185,7 @@ def _print_audit(found: Audit) -> None:
     )
     critical = card.critical_radius
     lines = [
-        f"Whole images: {percent(clean)}; majority class {100 * baselines.majority:.1f}, "
-        f"chance {100 * baselines.chance:.1f}",
+        f"Whole images: {percent(clean)}; majority class {100 * majority:.1f}",
         f"Critical radius: half of that at {_radius(critical.half)}, 95% of it at {_radius(critical.most)}",
     ]
     if (ceiling := card.ceiling) is not None:

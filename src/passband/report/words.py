@@ -71,8 +71,8 @@ def interval(measured: Share) -> str:
 
 
 def guessing(card: AttackedCard) -> float:
-    """Return the accuracy that needs no image: the better of the majority class and chance."""
-    return max(card.baselines.majority, card.baselines.chance)
+    """Return the accuracy that needs no image: that of naming the most frequent class throughout."""
+    return card.baselines.majority
 
 
 def best_hfc(card: ClassifierCard) -> CurvePoint:
@@ -162,11 +162,11 @@ def summary(card: ClassifierCard) -> list[str]:
     whole = f"{card.model.name} answers {percent(clean.value)} of {clean.count:,} whole images right"
     if clean.low <= floor:
         return [
-            f"{whole}, which is not measurably better than guessing ({percent(floor)}). "
+            f"{whole}, which is not measurably better than guessing the most frequent class ({percent(floor)}). "
             "What follows says little about what the model has learned."
         ]
     return [
-        f"{whole}; guessing would give {percent(floor)}.",
+        f"{whole}; guessing the most frequent class would give {percent(floor)}.",
         _low(card),
         _high(card),
         *_flips(card),
