@@ -1,11 +1,12 @@
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 from helpers import edited
 from passband.audit.card import CeilingPoint
 from passband.report import figures
+from passband.report.series import at
 
 DRAWN = {
     "accuracy": figures.accuracy_by_radius,
@@ -61,15 +62,13 @@ def test_odd_audits_are_drawn_too(card_of, svg_of, name, odd):
 def test_accuracy_chart_holds_the_numbers_of_the_card(card_of):
     card = card_of()
     drawn = rows(figures.accuracy_by_radius(card), "point")
-    expected = {(p.component.upper(), p.radius): asdict(p.accuracy) for p in card.curves}
-    assert {
-        (row["curve"], row["radius"]): {k: row[k] for k in ("value", "low", "high", "count")} for row in drawn
-    } == expected
+    expected = {(p.component.upper(), p.radius): at(p.radius, p.accuracy)[1:] for p in card.curves}
+    assert {(row["series"], row["x"]): (row["value"], row["low"], row["high"]) for row in drawn} == expected
 
 
 def test_energy_chart_shows_accuracy_as_a_share_of_clean(card_of):
     drawn = rows(figures.energy_and_accuracy(card_of(clean=0.8, low=0.4)), "point")
-    assert [row["value"] for row in drawn if row["curve"] == "accuracy"] == pytest.approx([0.5] * 7)
+    assert [row["value"] for row in drawn if row["series"] == "accuracy"] == pytest.approx([0.5] * 7)
 
 
 def test_critical_radii_are_marked_only_where_they_mean_something(card_of):

@@ -92,7 +92,7 @@ def test_an_audits_report_has_a_section_for_attacks(tmp_path):
 def test_the_accuracy_chart_starts_at_the_clean_accuracy_and_names_epsilons_as_people_do(found):
     spec = attacks.robust_accuracy(found.card, "linf").to_dict()
     (drawn,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
-    values = {(row["curve"], row["epsilon"]): row["value"] for row in data_of(spec, drawn)}
+    values = {(row["series"], row["x"]): row["value"] for row in data_of(spec, drawn)}
     attack = found.card.attacks[0]
     assert values == {("FGSM", 0.0): attack.clean.value} | {
         ("FGSM", point.epsilon): point.accuracy.value for point in attack.points
@@ -106,8 +106,8 @@ def test_a_ceiling_is_drawn_up_to_the_last_epsilon(found, card_of):
     card = replace(card, ceiling=replace(card.ceiling, linf=curve))
     spec = attacks.robust_accuracy(card, "linf").to_dict()
     drawn = data_of(spec, spec["layer"][0])
-    assert [row["epsilon"] for row in drawn] == pytest.approx([*(e / 255 for e in range(77)), 0.3])
-    assert drawn[-1]["accuracy"] == drawn[-2]["accuracy"]
+    assert [row["x"] for row in drawn] == pytest.approx([*(e / 255 for e in range(77)), 0.3])
+    assert drawn[-1]["value"] == drawn[-2]["value"]
 
 
 def test_energy_curves_end_at_all_of_it_and_white_noise_favors_no_frequency(found):
@@ -115,7 +115,7 @@ def test_energy_curves_end_at_all_of_it_and_white_noise_favors_no_frequency(foun
     (drawn,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
     by_curve: dict[str, list[float]] = {}
     for row in data_of(spec, drawn):
-        by_curve.setdefault(row["curve"], []).append(row["value"])
+        by_curve.setdefault(row["series"], []).append(row["value"])
     assert set(by_curve) == {"images", "white noise", "FGSM", "PGD-3"}
     for values in by_curve.values():
         assert values == sorted(values)

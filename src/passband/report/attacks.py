@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -18,8 +17,8 @@ from passband.files import slug
 from passband.frequency.fourier import frequency_distance
 from passband.instruments.spectrum import DataSpectrum
 from passband.report import panels
-from passband.report.curves import Curve, lines, rules
 from passband.report.figures import baseline, class_heat_map
+from passband.report.series import Place, Series, at, colored, lines, numbers, rules
 from passband.report.spectrum import spectrum_picture
 from passband.report.theme import LIGHT, Chart, finish, load_altair, radius_axis, share_axis
 from passband.robustness.plan import Attacked, Example
@@ -79,19 +78,18 @@ def robust_accuracy(card: AttackedCard, norm: Norm) -> Chart:
         norm: How epsilon is measured.
     """
     alt = load_altair()
-    curves = [
-        Curve(
+    series = [
+        Series(
             attack.label,
             color,
-            [{"epsilon": 0.0, **asdict(attack.clean)}]
-            + [{"epsilon": point.epsilon, **asdict(point.accuracy)} for point in attack.points],
+            [at(0.0, attack.clean), *(at(point.epsilon, point.accuracy) for point in attack.points)],
         )
         for attack, color in _colored(card)
         if attack.norm == norm
     ]
-    epsilons = sorted({point["epsilon"] for curve in curves for point in curve.points})
+    epsilons = sorted({place.x for line in series for place in line.places})
     x = alt.X(
-        "epsilon:Q",
+        "x:Q",
         title=NORMS[norm],
         scale=alt.Scale(domain=[0, epsilons[-1]], nice=False),
         axis=alt.Axis(
@@ -106,7 +104,7 @@ def robust_accuracy(card: AttackedCard, norm: Norm) -> Chart:
     chart = alt.layer(
         *_ceiling(card, norm, epsilons[-1], x),
         *rules([baseline(card)], gap=0.07),
-        *lines(curves, x, y, ".1%", over="epsilon", legend=True),
+        *lines(numbers(series), colored(series, legend=True), x, y, ".1%", over="epsilon"),
     )
     return finish(chart, f"Accuracy of {card.model.name} under attack by epsilon in {norm}.")
 
@@ -120,18 +118,18 @@ def perturbation_energy(card: AttackedCard, spectrum: DataSpectrum) -> Chart:
     distance = frequency_distance(spectrum.height, spectrum.width)
     flat = torch.ones_like(distance)
     power = torch.fft.ifftshift(spectrum.power).to(distance.dtype)
-    curves = [
+    series = [
         _within("images", LIGHT["energy"], _shares(power.where(distance > 0, 0), distance)),
         _within("white noise", LIGHT["muted"], _shares(flat, distance)),
     ]
     for attack, color in _colored(card):
         energy = torch.tensor(attack.points[-1].energy)
         if energy.any():
-            curves.append(_within(attack.label, color, energy))
+            series.append(_within(attack.label, color, energy))
     last = int(distance.round().max())
     doublings = [2**k for k in range(16) if 2**k <= max(1, last)]
     x, y = radius_axis(doublings, last), share_axis("energy within the radius")
-    chart = alt.layer(*lines(curves, x, y, ".1%", legend=True))
+    chart = alt.layer(*lines(numbers(series), colored(series, legend=True), x, y, ".1%"))
     return finish(chart, "Share of the perturbations' energy within each radius, by attack.")
 
 
@@ -176,14 +174,14 @@ def _ceiling(card: AttackedCard, norm: Norm, last: float, x: Any) -> list[Chart]
     alt = load_altair()
     if card.ceiling is None:
         return []
-    points = [asdict(point) for point in card.ceiling.curve(norm) if point.epsilon <= last]
-    points.append({"epsilon": last, "accuracy": points[-1]["accuracy"]})
+    points = [{"x": p.epsilon, "value": p.accuracy} for p in card.ceiling.curve(norm) if p.epsilon <= last]
+    points.append({"x": last, "value": points[-1]["value"]})
     tooltip = [
-        alt.Tooltip("epsilon:Q", format=".4f"),
-        alt.Tooltip("accuracy:Q", format=".1%", title="ceiling"),
+        alt.Tooltip("x:Q", format=".4f", title="epsilon"),
+        alt.Tooltip("value:Q", format=".1%", title="ceiling"),
     ]
     base = alt.Chart(alt.Data(values=points)).encode(
-        x=x, y=alt.Y("accuracy:Q", title="robust accuracy"), tooltip=tooltip
+        x=x, y=alt.Y("value:Q", title="robust accuracy"), tooltip=tooltip
     )
     return [
         base.mark_area(interpolate="step-after", color=LIGHT["full"], opacity=0.1),
@@ -206,7 +204,6 @@ def _shares(
     return energy / energy.sum().clamp_min(torch.finfo(energy.dtype).tiny)
 
 
-def _within(name: str, color: str, energy: Float[Tensor, " n_radii"]) -> Curve:
+def _within(name: str, color: str, energy: Float[Tensor, " n_radii"]) -> Series:
     within = energy.double().cumsum(0).tolist()
-    points = [{"radius": radius, "value": value} for radius, value in enumerate(within) if radius > 0]
-    return Curve(name, color, points)
+    return Series(name, color, [Place(radius, value) for radius, value in enumerate(within) if radius > 0])

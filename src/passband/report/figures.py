@@ -12,7 +12,19 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from passband.audit.card import AttackedCard, Ceiling, ClassEntry, ClassifierCard, CurvePoint, Part, Share
-from passband.report.curves import Curve, Level, clearest, label, lines, named, rules
+from passband.report.series import (
+    Level,
+    Place,
+    Series,
+    at,
+    clearest,
+    colored,
+    label,
+    lines,
+    named,
+    numbers,
+    rules,
+)
 from passband.report.theme import (
     LIGHT,
     SIZE,
@@ -38,20 +50,21 @@ NAMES: dict[Part, str] = {"lfc": "LFC", "hfc": "HFC"}
 def accuracy_by_radius(card: ClassifierCard) -> Chart:
     """Draw accuracy on the LFC and on the HFC by radius, with the whole image's and the baseline beside them."""
     alt = load_altair()
-    clean, curves = card.clean.accuracy.value, _components(card, lambda point: point.accuracy)
+    clean, series = card.clean.accuracy.value, _components(card, lambda point: point.accuracy)
     levels = [Level(f"clean {percent(clean)}", clean, LIGHT["full"]), baseline(card)]
     critical, texts = _critical(card), []
-    for mark in critical:
-        along = [(mark["radius"], mark["value"] * part) for part in (0.15, 0.3, 0.5, 0.7)]
-        place = clearest(along, curves[1:], [0, *(level.value for level in levels)])
-        texts += label(mark["text"], LIGHT["lfc"], *place, dx=4)
-    drops = alt.Chart(alt.Data(values=critical)).mark_rule(color=LIGHT["lfc"], strokeDash=[2, 3])
+    for text, place in critical.items():
+        along = [(place.x, place.value * part) for part in (0.15, 0.3, 0.5, 0.7)]
+        clear = clearest(along, series[1:], [0, *(level.value for level in levels)])
+        texts += label(text, LIGHT["lfc"], *clear, dx=4)
+    marks = [{"text": text, "x": place.x, "value": place.value} for text, place in critical.items()]
+    drops = alt.Chart(alt.Data(values=marks)).mark_rule(color=LIGHT["lfc"], strokeDash=[2, 3])
     chart = alt.layer(
         *rules(levels, gap=0.07),
-        *lines(curves, _radius(card), share_axis("accuracy"), ".1%"),
-        drops.encode(x="radius:Q", y="value:Q", y2=alt.datum(0)),
+        *_lines(card, series, share_axis("accuracy"), ".1%"),
+        drops.encode(x="x:Q", y="value:Q", y2=alt.datum(0)),
         *texts,
-        *named(curves, levels),
+        *named(series, levels),
     )
     return finish(chart, f"Accuracy of {card.model.name} on the LFC and on the HFC by radius.")
 
@@ -61,12 +74,12 @@ def energy_and_accuracy(card: ClassifierCard) -> Chart:
     alt = load_altair()
     clean = card.clean.accuracy.value
     points = card.curve("lfc")
-    energy = [{"radius": p.radius, "value": p.energy} for p in points]
-    kept = [{"radius": p.radius, "value": p.accuracy.value / clean} for p in points if clean > 0]
-    curves = [Curve("energy", LIGHT["energy"], energy), Curve("accuracy", LIGHT["lfc"], kept)]
-    top = max(1.0, *(point["value"] for point in energy + kept))
+    energy = [Place(point.radius, point.energy) for point in points]
+    kept = [Place(point.radius, point.accuracy.value / clean) for point in points if clean > 0]
+    series = [Series("energy", LIGHT["energy"], energy), Series("accuracy", LIGHT["lfc"], kept)]
+    top = max(1.0, *(place.value for place in energy + kept))
     axis = share_axis("share of the whole image", top)
-    chart = alt.layer(*lines(curves, _radius(card), axis, ".1%"), *named(curves, span=top))
+    chart = alt.layer(*_lines(card, series, axis, ".1%"), *named(series, span=top))
     return finish(
         chart, "Share of the energy that the LFC holds, and of the clean accuracy that it keeps, by radius."
     )
@@ -75,16 +88,16 @@ def energy_and_accuracy(card: ClassifierCard) -> Chart:
 def measure_by_radius(card: ClassifierCard, measure: Literal["agreement", "confidence", "loss"]) -> Chart:
     """Draw another measure of the LFC and the HFC by radius, small, with the whole image's beside it."""
     alt = load_altair()
-    curves = _components(card, attrgetter(measure))
+    series = _components(card, attrgetter(measure))
     whole = 1.0 if measure == "agreement" else attrgetter(measure)(card.clean)
     levels = [Level("whole", whole, LIGHT["full"])]
     if measure == "loss":
-        top = 1.05 * max(whole, *(point["value"] for curve in curves for point in curve.points))
-        drawn = lines(curves, _radius(card), number_axis("value:Q", measure, top), ".3~r")
+        top = 1.05 * max(whole, *(place.value for line in series for place in line.places))
+        drawn = _lines(card, series, number_axis("value:Q", measure, top), ".3~r")
     else:
         top = 1.0
-        drawn = lines(curves, _radius(card), share_axis(measure), ".1%")
-    chart = alt.layer(*rules(levels), *drawn, *named(curves, levels, top))
+        drawn = _lines(card, series, share_axis(measure), ".1%")
+    chart = alt.layer(*rules(levels), *drawn, *named(series, levels, top))
     return finish(chart, f"{measure.capitalize()} on the LFC and on the HFC by radius.", SMALL)
 
 
@@ -207,37 +220,38 @@ def ceiling(found: Ceiling, norm: Norm) -> Chart:
     )
 
 
-def _components(card: ClassifierCard, measure: Callable[[CurvePoint], Share | float]) -> list[Curve]:
-    """Return the curves of the LFC and the HFC, with intervals where the measure has them."""
-    curves = []
+def _components(card: ClassifierCard, measure: Callable[[CurvePoint], Share | float]) -> list[Series]:
+    """Return the lines of the LFC and the HFC, with intervals where the measure has them."""
+    series = []
     for component, name in NAMES.items():
-        points = [
-            {"radius": point.radius, **(asdict(found) if isinstance(found, Share) else {"value": found})}
-            for point in card.curve(component)
-            for found in (measure(point),)
+        found = [(point.radius, measure(point)) for point in card.curve(component)]
+        places = [
+            at(radius, each) if isinstance(each, Share) else Place(radius, each) for radius, each in found
         ]
-        curves.append(Curve(name, LIGHT[component], points))
-    return curves
+        series.append(Series(name, LIGHT[component], places))
+    return series
 
 
-def _critical(card: ClassifierCard) -> list[dict[str, Any]]:
-    """Return the critical radii that mean something (see `words.tiles`), with the accuracy reached there."""
+def _lines(card: ClassifierCard, series: Sequence[Series], y: Any, number_format: str) -> list[Chart]:
+    """Return layers that draw lines over the radii of a card."""
+    x = radius_axis(card.settings.radii, card.settings.corner)
+    return lines(numbers(series), colored(series), x, y, number_format)
+
+
+def _critical(card: ClassifierCard) -> dict[str, Place]:
+    """Return the critical radii that mean something (see `words.tiles`), with the accuracy reached there, by text."""
     clean = card.clean.accuracy.value
     found = {0.5: card.critical_radius.half, 0.95: card.critical_radius.most}
-    return [
-        {"radius": critical.radius, "value": share * clean, "text": f"{share:.0%}: {number(critical.radius)}"}
+    return {
+        f"{share:.0%}: {number(critical.radius)}": Place(critical.radius, share * clean)
         for share, critical in found.items()
         if critical.radius is not None and not critical.note and share * clean > guessing(card)
-    ]
+    }
 
 
 def baseline(card: AttackedCard) -> Level:
     """Return the accuracy that needs no image as a level."""
     return Level(f"majority {percent(guessing(card))}", guessing(card), LIGHT["muted"], (6, 3))
-
-
-def _radius(card: ClassifierCard) -> Any:
-    return radius_axis(card.settings.radii, card.settings.corner)
 
 
 def _unique(names: Sequence[str]) -> list[str]:
