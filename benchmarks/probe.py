@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 
 import passband as pb
-from passband.probe.components import probe_components
+from passband.instruments.components import probe_components
 
 ROUNDS = 7
 RADII = [1, 2, 4, 6, 8, 12, 16, 20]

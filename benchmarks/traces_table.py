@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from passband.data.catalog import load_dataset
+from passband.data.load import load_dataset
 from passband.frequency.traces import find_traces
 from passband.types import ByteImages
 

@@ -7,11 +7,11 @@ import signal
 from pathlib import Path
 
 from passband import files
-from passband.engine import session
+from passband.engine import probe as curve
+from passband.engine import worker as session
+from passband.engine.probe import Probe
 from passband.engine.run import run
 from passband.files import digest
-from passband.probe import curve
-from passband.probe.curve import Probe
 from passband.results import store
 from passband.train import checkpoint, loop
 from passband.train.config import RunConfig

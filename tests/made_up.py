@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from passband.analysis.contrast import ESTIMATES
 from passband.results.tables import RUN_COLUMNS
-from passband.studies.quantities import ESTIMATES
 
 MEASURED = (*ESTIMATES, "counterexamples", "counterexamples-right")
 

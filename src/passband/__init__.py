@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from passband.attacks import autoattack as autoattack
     from passband.attacks import fgsm as fgsm
     from passband.attacks import pgd as pgd
-    from passband.audit.attacked import AttackPlan as AttackPlan
     from passband.audit.classifier import Audit as Audit
     from passband.audit.classifier import audit as audit
-    from passband.data.catalog import load_dataset as load_dataset
     from passband.data.dataset import ImageDataset as ImageDataset
+    from passband.data.load import load_dataset as load_dataset
     from passband.data.phantom import make_phantom as make_phantom
     from passband.errors import PassbandError as PassbandError
     from passband.frequency.fourier import Components as Components
@@ -41,25 +40,26 @@ if TYPE_CHECKING:
     from passband.frequency.rescale import rescale as rescale
     from passband.frequency.spectrum import energy_fraction as energy_fraction
     from passband.frequency.spectrum import radial_power as radial_power
+    from passband.instruments.components import evaluate_components as evaluate_components
+    from passband.instruments.counterexamples import robust_accuracy_ceiling as robust_accuracy_ceiling
     from passband.kernels import roughness as roughness
     from passband.kernels import smooth_kernel as smooth_kernel
-    from passband.models.adapters import load_model as load_model
     from passband.models.catalog import build_model as build_model
+    from passband.models.load import load_model as load_model
     from passband.models.pixels import PixelModel as PixelModel
-    from passband.probe.components import evaluate_components as evaluate_components
     from passband.report.page import write_report as write_report
-    from passband.robustness.ceiling import robust_accuracy_ceiling as robust_accuracy_ceiling
     from passband.robustness.evaluate import AttackOutcome as AttackOutcome
     from passband.robustness.evaluate import evaluate_attack as evaluate_attack
+    from passband.robustness.plan import AttackPlan as AttackPlan
     from passband.robustness.smoothing import smoothed as smoothed
     from passband.train.config import RunConfig as RunConfig
     from passband.train.loop import train as train
 
 _HOMES = {
     "passband.attacks": ("Attack", "Band", "autoattack", "fgsm", "pgd"),
-    "passband.audit.attacked": ("AttackPlan",),
+    "passband.robustness.plan": ("AttackPlan",),
     "passband.audit.classifier": ("Audit", "audit"),
-    "passband.data.catalog": ("load_dataset",),
+    "passband.data.load": ("load_dataset",),
     "passband.data.dataset": ("ImageDataset",),
     "passband.data.phantom": ("make_phantom",),
     "passband.errors": ("PassbandError",),
@@ -76,12 +76,12 @@ _HOMES = {
     "passband.frequency.rescale": ("rescale",),
     "passband.frequency.spectrum": ("energy_fraction", "radial_power"),
     "passband.kernels": ("roughness", "smooth_kernel"),
-    "passband.models.adapters": ("load_model",),
+    "passband.models.load": ("load_model",),
     "passband.models.catalog": ("build_model",),
     "passband.models.pixels": ("PixelModel",),
-    "passband.probe.components": ("evaluate_components",),
+    "passband.instruments.components": ("evaluate_components",),
     "passband.report.page": ("write_report",),
-    "passband.robustness.ceiling": ("robust_accuracy_ceiling",),
+    "passband.instruments.counterexamples": ("robust_accuracy_ceiling",),
     "passband.robustness.evaluate": ("AttackOutcome", "evaluate_attack"),
     "passband.robustness.smoothing": ("smoothed",),
     "passband.train.config": ("RunConfig",),

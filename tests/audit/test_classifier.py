@@ -10,7 +10,7 @@ from helpers import Constant, Memory, noise
 from passband.audit.card import default_radii
 from passband.errors import InputError
 from passband.frequency.fourier import split
-from passband.probe.components import probe_components
+from passband.instruments.components import probe_components
 from passband.rows import COLUMNS, SAMPLE_COLUMNS
 
 DATA = noise(samples=60)

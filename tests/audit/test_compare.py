@@ -6,13 +6,13 @@ import torch
 
 from helpers import Constant, Memory, noise
 from passband.attacks import Attack
-from passband.audit.attacked import AttackPlan
 from passband.audit.classifier import audit
 from passband.audit.compare import compare
 from passband.errors import InputError
+from passband.instruments.components import probe_components
 from passband.metrics import holm, mcnemar, paired_counts
-from passband.probe.components import probe_components
 from passband.robustness.evaluate import evaluate_attack
+from passband.robustness.plan import AttackPlan
 
 DATA = noise(samples=80, classes=3)
 FIRST, SECOND = Memory(DATA), Constant(0, 3)

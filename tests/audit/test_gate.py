@@ -3,10 +3,10 @@ import torch
 
 from helpers import Memory, noise
 from passband.attacks import Attack
-from passband.audit.attacked import AttackPlan
 from passband.audit.classifier import audit
 from passband.audit.gate import AT_RADIUS, CEILINGS, PLAIN, check, check_planned, parse_requirement
 from passband.errors import InputError
+from passband.robustness.plan import AttackPlan
 
 DATA = noise(samples=60)
 PLANS = (

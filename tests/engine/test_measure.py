@@ -15,8 +15,8 @@ from passband.engine.measure import FinishedRun, Measurement, Work, measure, mea
 from passband.engine.plan import MeasurementJob, plan, plan_measurement
 from passband.errors import InputError
 from passband.files import seal, write_json
-from passband.models.adapters import load_model
 from passband.models.catalog import build_model
+from passband.models.load import load_model
 from passband.models.weights import weights_hash
 from passband.results.store import find_measurement
 from passband.rows import ProbeRow
@@ -124,7 +124,7 @@ def test_a_measurement_of_other_weights_is_made_anew(store, tmp_path, monkeypatc
     job = copied(store, tmp_path / "s")
     shutil.rmtree(job.run.folder)
     assert not job.done
-    monkeypatch.setattr("passband.engine.session.build_model", changed_start)
+    monkeypatch.setattr("passband.engine.worker.build_model", changed_start)
     assert execute([job.run], call=here, device="cpu")[job.run.id].status == "done"
     assert not job.done
     before = find_measurement(job.folder)["weights_hash"]

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from helpers import bright_sides
-from passband.data.catalog import load_dataset
 from passband.data.dataset import ImageDataset
+from passband.data.load import load_dataset
 from passband.engine.job import longest_first
 from passband.engine.plan import plan, plan_measurement
+from passband.engine.probe import Probe
 from passband.engine.run import identify
 from passband.errors import InputError
 from passband.files import digest, seal, write_json
-from passband.probe.curve import Probe
-from passband.studies.kernels import KernelRoughness
+from passband.studies.figure7_kernels import KernelRoughness
 from passband.train import config as config_module
 from passband.train.config import SCHEMA, RunConfig, run_id
 

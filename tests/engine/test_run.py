@@ -18,11 +18,11 @@ from safetensors.torch import load_file
 
 import killed_runs
 from helpers import bright_sides
+from passband.engine.probe import Probe
 from passband.engine.run import identify, load_datasets, run
 from passband.errors import InputError
 from passband.files import SEAL
-from passband.models.adapters import load_model
-from passband.probe.curve import Probe
+from passband.models.load import load_model
 from passband.results.store import find_run
 from passband.train import loop
 from passband.train.checkpoint import checkpoint_folder, save_checkpoint
@@ -381,7 +381,7 @@ ATTACKED = {"model": "resnet8", "width": 2, "adversarial": 0.1, "attack_steps": 
 def processes():
     """Processes that are forked from one that has imported everything: they start at once."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["passband.engine.session"])
+    context.set_forkserver_preload(["passband.engine.worker"])
     return context
 
 

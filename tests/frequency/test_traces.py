@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from passband.data.catalog import load_dataset
+from passband.data.load import load_dataset
 from passband.data.phantom import make_phantom
 from passband.errors import InputError
 from passband.frequency.traces import Traces, find_traces

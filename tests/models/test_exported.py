@@ -8,7 +8,7 @@ from torch import nn
 from torch.export import Dim
 
 from passband.errors import InputError
-from passband.models.adapters import load_model
+from passband.models.load import load_model
 
 
 class Net(nn.Module):

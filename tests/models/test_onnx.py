@@ -13,7 +13,7 @@ from passband import optional
 from passband.attacks import fgsm
 from passband.audit.classifier import audit
 from passband.errors import InputError, MissingDependencyError
-from passband.models.adapters import load_model
+from passband.models.load import load_model
 from passband.models.weights import weights_hash
 from passband.robustness.smoothing import smoothed
 

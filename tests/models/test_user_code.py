@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from passband.errors import InputError
-from passband.models.adapters import load_model
+from passband.models.load import load_model
 from passband.models.weights import weights_hash
 
 CODE = """

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from passband.audit.classifier import Audit, Strip
-from passband.audit.followers import Panel
-from passband.audit.spectrum import DataSpectrum
 from passband.frequency.fourier import corner_radius, split, split_many
 from passband.frequency.spectrum import energy_within, power_spectrum, radial_mean
 from passband.frequency.traces import Statistic, Trace, Traces
+from passband.instruments.flips import Panel
+from passband.instruments.spectrum import DataSpectrum
 
 RADII = [1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 22.627]
 

@@ -7,12 +7,12 @@ from torch import nn
 from helpers import Memory, noise
 from pages import HOSTILE, opened, read
 from passband.attacks import Attack
-from passband.audit.attacked import AttackPlan
+from passband.audit.attack import measure_robustness
 from passband.audit.classifier import audit
-from passband.audit.robustness import measure_robustness
 from passband.models.pixels import PixelModel
 from passband.report import attacks, words
 from passband.report.page import write_attack_report, write_report
+from passband.robustness.plan import AttackPlan
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")

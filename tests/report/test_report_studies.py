@@ -6,17 +6,17 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from passband.analysis.claim import Judgement, Rule
+from passband.analysis.contrast import CHANCE, Term, accuracy
+from passband.analysis.estimate import Effect
+from passband.analysis.figure import Bar, Curve, Figure, Panel, Point, figure_table
+from passband.analysis.table import SummaryTable
 from passband.engine.plan import TrainingJob
 from passband.report.studies import draw, effect_text, summary, write_study
 from passband.results.tables import RUN_COLUMNS
 from passband.studies.catalog import STUDIES
-from passband.studies.claims import Judgement, Rule
-from passband.studies.effects import Effect
-from passband.studies.figure import Bar, Curve, Figure, Panel, Point, figure_table
 from passband.studies.presets import find_setting
-from passband.studies.quantities import CHANCE, Term, accuracy
 from passband.studies.result import StudyResult
-from passband.studies.summary_table import SummaryTable
 
 SETTING = find_setting("smoke", "fashion-mnist")
 STUDY = STUDIES["train-on-components"]

@@ -11,8 +11,8 @@ import torch
 from helpers import bright_sides
 from passband.errors import DamagedError, InputError
 from passband.files import SEAL, seal
-from passband.models.adapters import load_model
 from passband.models.catalog import build_model
+from passband.models.load import load_model
 from passband.models.weights import weights_hash
 from passband.results.store import (
     find_measurement,

@@ -17,9 +17,9 @@ from passband.attacks import Attack, Band
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.errors import InputError
 from passband.frequency.fourier import high_pass, low_pass
+from passband.randomness import generator_for
 from passband.robustness.evaluate import AttackOutcome, attack_rows, evaluate_attack
 from passband.rows import COLUMNS, to_table
-from passband.train.randomness import generator_for
 
 DATA = noise(samples=60, classes=4, size=(8, 8))
 LINF, L2 = (0.01, 0.03, 0.06), (0.1, 0.3, 0.6)

@@ -13,11 +13,11 @@ from torch.nn.utils import parametrizations
 
 from passband.errors import InputError, UnknownNameError
 from passband.kernels import smooth_kernel
-from passband.models.adapters import load_model
 from passband.models.catalog import build_model, list_models
 from passband.models.exported import ExportedModel
-from passband.models.origin import Smoothing
+from passband.models.load import load_model
 from passband.models.pixels import PixelModel
+from passband.models.provenance import Smoothing
 from passband.models.weights import weights_hash
 from passband.robustness.smoothing import find_convolution, smoothed
 

@@ -13,9 +13,9 @@ from passband.errors import InputError
 from passband.kernels import roughness, smooth_kernel
 from passband.models.catalog import build_model
 from passband.models.pixels import PixelModel
-from passband.robustness import pursuit
-from passband.studies.corollary import LowPassCounterexamples, bounds
-from passband.studies.kernels import KernelRoughness, jackknife_errors, measures
+from passband.robustness import search as pursuit
+from passband.studies.corollary1_counterexamples import LowPassCounterexamples, bounds
+from passband.studies.figure7_kernels import KernelRoughness, jackknife_errors, measures
 from passband.studies.presets import Threat
 from passband.studies.smoothed_robustness import SmoothedRobustness
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from passband.engine.probe import Probe
 from passband.errors import UnknownNameError
-from passband.probe.curve import Probe
 from passband.studies.catalog import STUDIES
 from passband.studies.presets import PRESETS, find_setting
 from passband.studies.study import distinct

@@ -5,17 +5,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from passband.analysis.figure import figure_table
+from passband.analysis.table import fill
 from passband.engine.execute import execute
 from passband.engine.plan import plan, plan_measurement
 from passband.errors import InputError
-from passband.studies import corollary
+from passband.studies import corollary1_counterexamples as corollary
 from passband.studies.catalog import STUDIES
-from passband.studies.figure import figure_table
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.presets import find_setting
 from passband.studies.result import claims_record, conclude, result_folder
 from passband.studies.study import shortened, with_seeds
-from passband.studies.summary_table import fill
 
 SETTING = find_setting("smoke", "fashion-mnist")
 

@@ -2,12 +2,12 @@ import pickle
 
 import pytest
 
+from passband.analysis.contrast import Term
+from passband.analysis.figure import Bar, Curve, Point
 from passband.errors import UnknownNameError
 from passband.studies.catalog import STUDIES, find_studies
-from passband.studies.figure import Bar, Curve, Point
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.presets import PRESETS, find_setting
-from passband.studies.quantities import Term
 
 SETTING = find_setting("smoke", "fashion-mnist")
 

@@ -10,13 +10,13 @@ from passband.attacks import pgd
 from passband.errors import InputError, PassbandError
 from passband.models.catalog import build_model
 from passband.models.weights import weights_hash
+from passband.randomness import generator_for
 from passband.train import loop
 from passband.train.config import RunConfig
 from passband.train.epoch import TrainingDiverged
 from passband.train.examples import make_examples
 from passband.train.loop import labelled, train
 from passband.train.optimizers import OPTIMIZERS
-from passband.train.randomness import generator_for
 
 
 def config(**values) -> RunConfig:

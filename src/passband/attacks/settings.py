@@ -217,5 +217,18 @@ def check_epsilon(epsilon: float, norm: Norm, values: int) -> None:
         )
 
 
+def bound(epsilon: float) -> str:
+    """Return an epsilon as people write it: a short decimal, a whole number of 255ths, or four digits.
+
+    Example:
+        >>> bound(8 / 255), bound(0.03), bound(0.5), bound(0.0123456)
+        ('8/255', '0.03', '0.5', '0.01235')
+    """
+    steps = 255 * epsilon
+    if abs(epsilon - round(epsilon, 2)) > 1e-9 and abs(steps - round(steps)) < 1e-6:
+        return f"{round(steps)}/255"
+    return f"{epsilon:.4g}"
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

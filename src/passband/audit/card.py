@@ -14,10 +14,10 @@ from passband.data.dataset import ImageDataset
 from passband.errors import InputError
 from passband.files import read_json
 from passband.frequency.fourier import corner_radius
+from passband.instruments.components import Outcome
+from passband.instruments.counterexamples import NORMS, Counterexamples, robust_accuracy_ceiling
 from passband.metrics import wilson_interval
 from passband.models.pixels import PixelModel
-from passband.probe.components import Outcome
-from passband.robustness.ceiling import NORMS, Counterexamples, robust_accuracy_ceiling
 from passband.types import Labels
 
 SCHEMA = 1
@@ -201,19 +201,6 @@ def default_radii(size: tuple[int, int]) -> list[float]:
 def attacks_of(card: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what a card says of each attack; none where it was written before cards had attacks."""
     return card.get("robustness") or []
-
-
-def bound(epsilon: float) -> str:
-    """Return an epsilon as people write it: a short decimal, a whole number of 255ths, or four digits.
-
-    Example:
-        >>> bound(8 / 255), bound(0.03), bound(0.5), bound(0.0123456)
-        ('8/255', '0.03', '0.5', '0.01235')
-    """
-    steps = 255 * epsilon
-    if abs(epsilon - round(epsilon, 2)) > 1e-9 and abs(steps - round(steps)) < 1e-6:
-        return f"{round(steps)}/255"
-    return f"{epsilon:.4g}"
 
 
 def read_card(path: Path) -> dict[str, Any]:

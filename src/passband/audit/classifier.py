@@ -14,21 +14,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from passband.audit import card as cards
-from passband.audit.attacked import Attacked, AttackPlan, check_plans, run_plan
-from passband.audit.followers import Panel, clearest, expected_followers, find_followers, make_panels
+from passband.audit.attack import entry, robustness_rows, samples_table
 from passband.audit.gate import Verdict, check, parse_requirement
-from passband.audit.robustness import entry, robustness_rows, samples_table
-from passband.audit.spectrum import DataSpectrum, measure_spectrum
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device, describe_environment
 from passband.errors import InputError
 from passband.files import write_json
 from passband.frequency.fourier import corner_radius, split_many
 from passband.frequency.spectrum import energy_within
+from passband.instruments.components import Outcome, outcome_rows, probe_components
+from passband.instruments.counterexamples import NORMS, Counterexamples, find_counterexamples
+from passband.instruments.flips import Panel, clearest, expected_followers, find_followers, make_panels
+from passband.instruments.spectrum import DataSpectrum, measure_spectrum
 from passband.models.pixels import as_pixel_model
 from passband.models.weights import weights_hash
-from passband.probe.components import Outcome, outcome_rows, probe_components
-from passband.robustness.ceiling import NORMS, Counterexamples, find_counterexamples
+from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
 from passband.rows import RobustnessRow, to_table
 from passband.types import Amplitude, Progress
 

@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 import torch
 
-from passband.audit.card import attacks_of, bound, read_card
+from passband.attacks.settings import bound
+from passband.audit.card import attacks_of, read_card
 from passband.errors import InputError
 from passband.metrics import bootstrap_difference, holm, mcnemar, paired_counts
 from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table

@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from passband.audit.attacked import AttackPlan
-from passband.audit.card import attacks_of, bound
+from passband.attacks.settings import bound
+from passband.audit.card import attacks_of
 from passband.errors import InputError, UnknownNameError
-from passband.robustness.ceiling import Counterexamples, robust_accuracy_ceiling
+from passband.instruments.counterexamples import Counterexamples, robust_accuracy_ceiling
+from passband.robustness.plan import AttackPlan
 
 RELATIONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 AT_RADIUS = ("lfc", "hfc", "lfc-agreement", "hfc-agreement")

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from passband.audit.card import bound
-from passband.audit.robustness import measure_robustness
+from passband.attacks.settings import bound
+from passband.audit.attack import measure_robustness
 from passband.cli import options
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
 from passband.files import check_target, slug, written_whole

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from passband.audit.spectrum import DataSpectrum, measure_spectrum
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, say
 from passband.data.dataset import to_pixels
@@ -16,6 +15,7 @@ from passband.environment import choose_device, versions
 from passband.files import check_target, slug, write_json, written_whole
 from passband.frequency.fourier import split as split_images
 from passband.frequency.spectrum import energy_fraction, power_spectrum
+from passband.instruments.spectrum import DataSpectrum, measure_spectrum
 from passband.report.page import write_spectrum_report
 from passband.report.panels import picture, visible
 from passband.report.spectrum import spectrum_picture

@@ -13,13 +13,13 @@ from cyclopts import Parameter, Token
 
 from passband.attacks import Attack, Band
 from passband.attacks.settings import AttackName
-from passband.audit.attacked import AttackPlan
-from passband.data.catalog import load_dataset
 from passband.data.dataset import ImageDataset
+from passband.data.load import load_dataset
 from passband.errors import InputError, UnknownNameError
-from passband.models.adapters import load_model
+from passband.models.load import load_model
 from passband.models.pixels import PixelModel
 from passband.optional import require
+from passband.robustness.plan import AttackPlan
 from passband.types import Norm, Subset
 
 

@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, print_table, progress_bars, say
+from passband.engine.cost import estimate
 from passband.engine.execute import Outcome, execute
 from passband.engine.plan import MeasurementJob, TrainingJob, plan, plan_measurement
 from passband.environment import choose_device
@@ -20,7 +21,6 @@ from passband.errors import InputError
 from passband.optional import require
 from passband.report.studies import effect_text, write_study
 from passband.studies.catalog import STUDIES, find_studies
-from passband.studies.cost import estimate
 from passband.studies.presets import Setting, Source, find_setting
 from passband.studies.result import claims_record, conclude, result_folder
 from passband.studies.study import Study, shortened, with_seeds

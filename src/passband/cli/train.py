@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, progress_bars, say
+from passband.engine.probe import Probe
 from passband.engine.run import Datasets, check_place, identify, load_datasets
 from passband.engine.run import run as train_run
 from passband.environment import choose_device
@@ -20,7 +21,6 @@ from passband.errors import InputError
 from passband.files import read_json
 from passband.frequency.fourier import corner_radius
 from passband.metrics import wilson_interval
-from passband.probe.curve import Probe
 from passband.results.store import holds_run
 from passband.train.config import Precision, RunConfig
 from passband.train.epoch import EpochReport, TrainingDiverged

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import polars as pl
 import torch
 
-from passband.data.catalog import load_dataset
 from passband.data.dataset import ImageDataset
+from passband.data.load import load_dataset
 from passband.environment import choose_device, describe_environment
 from passband.errors import DamagedError, InputError
 from passband.files import digest
-from passband.models.adapters import load_model
+from passband.models.load import load_model
 from passband.models.pixels import PixelModel
 from passband.models.weights import weights_hash
 from passband.results.lock import locked

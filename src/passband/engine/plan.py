@@ -8,10 +8,10 @@ from pathlib import Path
 
 from passband.engine.job import Job
 from passband.engine.measure import Measurement, measure, measurement_id
+from passband.engine.probe import Probe
 from passband.engine.run import Datasets, identify, load_datasets
 from passband.engine.run import run as train_run
 from passband.errors import InputError
-from passband.probe.curve import Probe
 from passband.results.store import holds_measurement, holds_run
 from passband.results.tables import failure, read_record
 from passband.train.config import RunConfig, check_data

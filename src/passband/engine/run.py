@@ -7,11 +7,11 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from passband.data.catalog import load_dataset
 from passband.data.dataset import ImageDataset
+from passband.data.load import load_dataset
+from passband.engine.probe import Probe
 from passband.errors import DamagedError, InputError
 from passband.files import check_target, digest
-from passband.probe.curve import Probe
 from passband.results.lock import locked
 from passband.results.store import find_run, holds_run, is_ours
 from passband.train.checkpoint import checkpoint_folder, load_checkpoint, remove_checkpoint
@@ -97,7 +97,7 @@ def _train(
     threads: int | None,
     on_epoch: Callable[[EpochReport], None] | None,
 ) -> None:
-    from passband.engine.session import work  # imports Lightning Fabric, which takes seconds
+    from passband.engine.worker import work  # imports Lightning Fabric, which takes seconds
     from passband.train.learner import start_fabric
 
     fabric = start_fabric(device, devices=devices, precision=config.precision)

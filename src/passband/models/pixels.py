@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from passband.errors import InputError
-from passband.models.origin import Origin, Smoothing
+from passband.models.provenance import Origin, Smoothing
 from passband.types import Batch, Logits
 
 

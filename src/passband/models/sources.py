@@ -10,8 +10,8 @@ from typing import Any
 from torch import nn
 
 from passband.errors import InputError
-from passband.models.origin import Origin, Smoothing
-from passband.models.outputs import Names
+from passband.models.class_indices import Names
+from passband.models.provenance import Origin, Smoothing
 from passband.models.weights import Match
 
 

@@ -11,16 +11,17 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from passband.audit.attacked import Attacked, Example
-from passband.audit.card import attacks_of, bound
-from passband.audit.spectrum import DataSpectrum
+from passband.attacks.settings import bound
+from passband.audit.card import attacks_of
 from passband.files import slug
 from passband.frequency.fourier import frequency_distance
+from passband.instruments.spectrum import DataSpectrum
 from passband.report import panels
 from passband.report.curves import Curve, lines, rules
 from passband.report.figures import baselines, class_heat_map
 from passband.report.spectrum import spectrum_picture
 from passband.report.theme import LIGHT, Chart, finish, load_altair, radius_axis, share_axis
+from passband.robustness.plan import Attacked, Example
 from passband.types import Norm
 
 COLORS = tuple(LIGHT[role] for role in ("magenta", "violet", "ochre"))  # of the attacks, in their order

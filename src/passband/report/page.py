@@ -9,17 +9,18 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from passband.audit.attacked import Attacked, Example
-from passband.audit.card import attacks_of, bound
+from passband.attacks.settings import bound
+from passband.audit.attack import RobustnessAudit
+from passband.audit.card import attacks_of
 from passband.audit.classifier import Audit, Strip
-from passband.audit.followers import Panel
-from passband.audit.robustness import RobustnessAudit
-from passband.audit.spectrum import DataSpectrum
+from passband.instruments.flips import Panel
+from passband.instruments.spectrum import DataSpectrum
 from passband.report import figures, panels, words
 from passband.report.attacks import attack_charts, attack_pictures, example_pictures, name_of
 from passband.report.render import write_figures, write_page
 from passband.report.spectrum import energy_by_radius, radial_power, spectrum_picture
 from passband.report.theme import Chart
+from passband.robustness.plan import Attacked, Example
 
 MOST_STRIP = 5  # radii of the strip that fit on a phone
 MOST_BARS = 3  # classes whose probabilities are shown under a panel

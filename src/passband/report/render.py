@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from passband.audit.card import bound
+from passband.attacks.settings import bound
 from passband.optional import require
 from passband.report import panels, words
 from passband.report.attacks import half_energy_radius, image_energy, norms_of

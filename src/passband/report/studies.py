@@ -8,16 +8,16 @@ from typing import Any
 
 import polars as pl
 
+from passband.analysis.claim import Judgement
+from passband.analysis.estimate import Effect
+from passband.analysis.figure import Bar, Curve, Figure, Mark, Panel
+from passband.analysis.table import SummaryTable, as_frame, fill
 from passband.files import write_json, written_whole
 from passband.optional import require
 from passband.report.kernels import draw_kernels
 from passband.report.theme import LIGHT, Chart, load_altair, printed
-from passband.studies.claims import Judgement
-from passband.studies.effects import Effect
-from passband.studies.figure import Bar, Curve, Figure, Mark, Panel
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.result import StudyResult, claims_record
-from passband.studies.summary_table import SummaryTable, as_frame, fill
 
 PURPOSE = {"extra": "report", "purpose": "drawing a study's figure"}
 PANEL = (300, 220)  # width and height in pixels
@@ -64,7 +64,7 @@ def write_study(result: StudyResult, folder: Path, *, command: str = "") -> Path
 
 
 def draw(figure: Figure, table: pl.DataFrame) -> Chart:
-    """Draw a figure's panels from the numbers behind it (`passband.studies.figure.TABLE`)."""
+    """Draw a figure's panels from the numbers behind it (`passband.analysis.figure.TABLE`)."""
     alt = load_altair()
     panels = {panel.title: table.filter(pl.col("panel") == panel.title) for panel in figure.panels}
     looks = _looks(figure)

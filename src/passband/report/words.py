@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from passband.audit.card import attacks_of, bound
+from passband.attacks.settings import bound
+from passband.audit.card import attacks_of
 
 COMMON_LINF = 8 / 255  # the bound that most papers on adversarial robustness report
 

@@ -23,8 +23,8 @@ from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.models.pixels import PixelModel, as_pixel_model, check_fits, check_logits, evaluating
-from passband.robustness.ledger import Ledger
-from passband.robustness.pursuit import Caught, Targets, pursue
+from passband.robustness.search import Caught, Targets, pursue
+from passband.robustness.tally import Ledger
 from passband.rows import RobustnessRow
 from passband.types import Labels, Progress
 

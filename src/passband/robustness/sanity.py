@@ -26,8 +26,8 @@ from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.errors import InputError, MissingDependencyError
 from passband.models.pixels import PixelModel, as_pixel_model
+from passband.randomness import generator_for
 from passband.robustness.evaluate import AttackOutcome, evaluate_attack
-from passband.train.randomness import generator_for
 from passband.types import Batch, Labels, Norm, Progress
 
 MORE = 5  # times the steps of the attack are more steps

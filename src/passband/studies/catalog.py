@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from passband.errors import UnknownNameError
-from passband.studies.architectures import ARCHITECTURES
-from passband.studies.batch_size import BATCH_SIZE
-from passband.studies.batchnorm_on_lfc import BATCHNORM_ON_LFC
-from passband.studies.corollary import COROLLARY
-from passband.studies.heuristics import HEURISTICS
-from passband.studies.kernels import KERNELS
-from passband.studies.label_shuffle import LABEL_SHUFFLE
-from passband.studies.optimizers import OPTIMIZERS
-from passband.studies.smoothing import SMOOTHING
+from passband.studies.corollary1_counterexamples import COROLLARY
+from passband.studies.figure3_label_shuffle import LABEL_SHUFFLE
+from passband.studies.figure4_batch_size import BATCH_SIZE
+from passband.studies.figure5_heuristics import HEURISTICS
+from passband.studies.figure6_batchnorm_on_lfc import BATCHNORM_ON_LFC
+from passband.studies.figure7_kernels import KERNELS
+from passband.studies.section5_architectures import ARCHITECTURES
+from passband.studies.section5_optimizers import OPTIMIZERS
 from passband.studies.study import Study
-from passband.studies.train_on_components import TRAIN_ON_COMPONENTS
+from passband.studies.table1_components import TRAIN_ON_COMPONENTS
+from passband.studies.table2_smoothing import SMOOTHING
 
 STUDIES: dict[str, Study] = {
     study.name: study

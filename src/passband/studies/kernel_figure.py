@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from passband.kernels import GRID, frequency_response, roughness, smooth_kernel
-from passband.models.adapters import load_model
+from passband.models.load import load_model
 from passband.robustness.smoothing import find_convolution
 
 KERNEL_TABLE = pl.Schema(

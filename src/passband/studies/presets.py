@@ -6,7 +6,7 @@ keeps the questions and shrinks networks, epochs and data; what it changes is li
 
 The budget of `laptop` on ten-class images at 32x32 pixels, 9,469 of them, one seed. A run's time follows from the
 images that go forward and back, at about 860 a second and thread for resnet8 and 470 for resnet14 (one CPU thread
-each), plus a probe as large as 22,000 of them (5 epochs on 400 images, the last on 2,400; see `probe.curve`):
+each), plus a probe as large as 22,000 of them (5 epochs on 400 images, the last on 2,400; see `engine.probe`):
 
 | runs | number | images each | thread seconds |
 |---|---|---|---|
@@ -35,10 +35,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from passband.attacks import Attack
-from passband.data.catalog import load_dataset
+from passband.data.load import load_dataset
+from passband.engine.probe import Probe
 from passband.errors import InputError, UnknownNameError
-from passband.probe.curve import Probe
-from passband.studies.departures import LAPTOP, NOT_FOLLOWED, NOT_SAID, SMOKE, Departure
+from passband.studies.deviations import LAPTOP, NOT_FOLLOWED, NOT_SAID, SMOKE, Departure
 from passband.train.config import RunConfig
 
 Source = Literal["text", "code"]

@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 
+from passband.analysis.claim import Judgement, judge
+from passband.analysis.figure import figure_table
 from passband.engine.execute import Outcome
 from passband.engine.plan import MeasurementJob, TrainingJob
 from passband.files import slug
 from passband.results.tables import read_runs
-from passband.studies.claims import Judgement, judge
-from passband.studies.figure import figure_table
 from passband.studies.kernel_figure import KernelFigure, kernel_table
 from passband.studies.presets import Setting
 from passband.studies.study import Study
@@ -31,7 +31,7 @@ class StudyResult:
         measurements: The label of the run and the job of every measurement.
         failures: Why jobs failed, by what they are: a run's label and seed, and what was measured of it.
         rows: What was measured; see `passband.results.tables.RUN_COLUMNS`.
-        table: The numbers behind the figure; see `passband.studies.figure.TABLE` and `KERNEL_TABLE`.
+        table: The numbers behind the figure; see `passband.analysis.figure.TABLE` and `KERNEL_TABLE`.
         judgements: What came of each claim.
     """
 

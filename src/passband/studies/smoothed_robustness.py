@@ -9,8 +9,8 @@ from typing import Any
 
 from passband.attacks import Attack
 from passband.engine.measure import FinishedRun, Measurement, Work
+from passband.instruments.counterexamples import find_counterexamples, robust_accuracy_ceiling
 from passband.models.pixels import PixelModel
-from passband.robustness.ceiling import find_counterexamples, robust_accuracy_ceiling
 from passband.robustness.evaluate import attack_rows, evaluate_attack
 from passband.robustness.smoothing import smoothed
 from passband.rows import RobustnessRow

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from passband.analysis.claim import Claim
+from passband.analysis.figure import Figure
+from passband.analysis.table import SummaryTable
 from passband.engine.measure import Measurement
 from passband.errors import InputError
-from passband.studies.claims import Claim
-from passband.studies.figure import Figure
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.presets import Setting
-from passband.studies.summary_table import SummaryTable
 from passband.train.config import RunConfig
 
 Runs = Mapping[str, RunConfig]

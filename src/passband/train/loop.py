@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from passband.data.dataset import ImageDataset
 from passband.data.labels import shuffle_labels
+from passband.randomness import derive_seed, generator_for
 from passband.train.adversarial import attacked
 from passband.train.config import RunConfig, check_data
 from passband.train.epoch import EpochReport, TrainingDiverged
 from passband.train.examples import make_examples
 from passband.train.learner import Learner, start_fabric
-from passband.train.randomness import derive_seed, generator_for
 
 
 def train(

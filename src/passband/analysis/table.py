@@ -1,0 +1,62 @@
+"""A table of the paper as data: which measured number stands in which cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from passband.analysis.contrast import NotMeasured, Quantity, effect
+from passband.analysis.estimate import Effect
+
+
+@dataclass(frozen=True)
+class SummaryTable:
+    """A table of quantities.
+
+    Attributes:
+        name: Of its files.
+        title: One line above it.
+        head: What the first column holds.
+        rows: For each row its cells, by the column's name; all rows have the same columns.
+    """
+
+    name: str
+    title: str
+    head: str
+    rows: Mapping[str, Mapping[str, Quantity]]
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns, the first one aside."""
+        return list(next(iter(self.rows.values())))
+
+
+def fill(table: SummaryTable, rows: pl.DataFrame) -> dict[str, dict[str, Effect | None]]:
+    """Return what stands in each cell; None where nothing was measured."""
+    return {
+        name: {column: _measured(rows, quantity) for column, quantity in cells.items()}
+        for name, cells in table.rows.items()
+    }
+
+
+def as_frame(table: SummaryTable, cells: Mapping[str, Mapping[str, Effect | None]]) -> pl.DataFrame:
+    """Return a filled table for files: each column with its value and, in two more, the ends of its interval."""
+    records = []
+    for name, row in cells.items():
+        record: dict[str, str | float | None] = {table.head: name}
+        for column, found in row.items():
+            record[column] = None if found is None else found.value
+            record[f"{column}, low"] = None if found is None else found.low
+            record[f"{column}, high"] = None if found is None else found.high
+        records.append(record)
+    columns = [name for column in table.columns for name in (column, f"{column}, low", f"{column}, high")]
+    return pl.DataFrame(records, schema={table.head: pl.String(), **dict.fromkeys(columns, pl.Float64())})
+
+
+def _measured(rows: pl.DataFrame, quantity: Quantity) -> Effect | None:
+    try:
+        return effect(rows, quantity)
+    except NotMeasured:
+        return None

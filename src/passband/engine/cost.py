@@ -1,0 +1,132 @@
+"""What jobs will cost on this machine, known before they start: a few real steps of each kind, and arithmetic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+import torch
+
+from passband.attacks import pgd
+from passband.data.dataset import ImageDataset
+from passband.engine.plan import MeasurementJob, TrainingJob
+from passband.engine.probe import Probe
+from passband.environment import choose_device
+from passband.models.catalog import build_model
+from passband.models.pixels import as_pixel_model
+from passband.train.config import RunConfig, model_arguments
+from passband.train.epoch import EpochReport
+
+TIMED = 50  # images of a timed step, at most
+START = 8.0
+"""Seconds until a job's process begins: importing torch and reading the data, measured on one busy core."""
+
+
+def estimate(jobs: Iterable[TrainingJob | MeasurementJob], device: str = "auto") -> dict[str, float]:
+    """Return the seconds that each job will take on this machine, by its id; one that the store holds takes nothing.
+
+    For each kind of run, four epochs of one batch are really trained, on made-up images of the right size; the
+    fastest counts, since the first one warms up. Then one probe is timed. For each kind of network that is attacked, a
+    few steps of PGD are timed in the same way. How much a measurement has to do follows from how many images withstand
+    its attacks, which nobody knows before: see its `work` for what is assumed.
+
+    Args:
+        jobs: From `passband.engine.plan`.
+        device: Where they would compute.
+    """
+    trained: dict[tuple, tuple[float, float]] = {}
+    attacked: dict[tuple, tuple[float, float]] = {}
+    seconds = {}
+    for job in jobs:
+        run = job if isinstance(job, TrainingJob) else job.run
+        kind = (_kind(run.config), run.shape, run.classes)
+        if job.done:
+            seconds[job.id] = 0.0
+        elif isinstance(job, TrainingJob):
+            if kind not in trained:
+                trained[kind] = _speeds(*kind, device)
+            seconds[job.id] = START + _training_seconds(job, *trained[kind])
+        else:
+            untrained = replace(kind[0], adversarial=None, component=None)  # how it was trained is all one
+            kind = (untrained, *kind[1:])
+            work = job.measurement.work(run.images["test"])
+            if any(work) and kind not in attacked:
+                attacked[kind] = _attack_speeds(*kind, device)
+            gradient, answer = attacked[kind] if any(work) else (0.0, 0.0)
+            seconds[job.id] = START + work.gradients * gradient + work.answers * answer
+    return seconds
+
+
+def _training_seconds(job: TrainingJob, trained: float, answered: float) -> float:
+    answers = sum(job.images.values())  # of the finished network, to all whole images
+    if job.probe is not None:
+        answers += job.probe.count_answers(job.config.epochs, job.images)
+    return job.config.epochs * job.images["train"] * trained + answers * answered
+
+
+def _kind(config: RunConfig) -> RunConfig:
+    """Return a config without what makes no difference to the time of a step."""
+    return replace(
+        RunConfig("made-up"),
+        epochs=4,
+        batch_size=min(config.batch_size, TIMED),
+        model=config.model,
+        width=config.width,
+        batch_norm=config.batch_norm,
+        batch_statistics=config.batch_statistics,
+        adversarial=config.adversarial,
+        attack_steps=config.attack_steps,
+        precision=config.precision,
+        component=config.component and f"{config.component[:3]}:4",  # the radius matters little
+        amplitude=config.amplitude,
+    )
+
+
+def _speeds(kind: RunConfig, shape: tuple[int, int, int], classes: int, device: str) -> tuple[float, float]:
+    """Return the seconds that training on an image takes, and an answer to one."""
+    from passband.train.loop import train  # imports Lightning Fabric, which takes seconds
+
+    data = _made_up(kind.batch_size, shape, classes)
+    model = build_model(**model_arguments(kind, num_classes=classes, in_channels=shape[0]), seed=0)
+    reports: list[EpochReport] = []
+    train(model, data, kind, on_epoch=reports.append, device=device)
+    probe = Probe(radii=(1, 2), subsets=("train",), samples=None)
+    start = time.perf_counter()
+    for _ in probe.measure(model, {"train": data}, 1, "made-up", 0):
+        pass
+    answered = time.perf_counter() - start
+    fastest = min(report.seconds for report in reports)
+    return fastest / len(data), answered / len(data) / probe.conditions
+
+
+def _attack_speeds(
+    kind: RunConfig, shape: tuple[int, int, int], classes: int, device: str
+) -> tuple[float, float]:
+    """Return the seconds that a gradient with respect to an image takes, and an answer to one."""
+    place = choose_device(device)
+    data = _made_up(TIMED, shape, classes)
+    network = build_model(**model_arguments(kind, num_classes=classes, in_channels=shape[0]), seed=0)
+    model = as_pixel_model(network).to(place).eval()
+    images, labels = data.images.to(place) / 255, data.labels.to(place)
+    steps, taken = 2, {"gradient": [], "answer": []}
+    for _ in range(4):  # the fastest counts, since the first one warms up
+        start = time.perf_counter()
+        pgd(model, images, labels, 0.03, steps=steps).sum().item()  # waits for the device
+        taken["gradient"].append((time.perf_counter() - start) / steps)
+        start = time.perf_counter()
+        with torch.inference_mode():
+            model(images).sum().item()
+        taken["answer"].append(time.perf_counter() - start)
+    return min(taken["gradient"]) / TIMED, min(taken["answer"]) / TIMED
+
+
+def _made_up(count: int, shape: tuple[int, int, int], classes: int) -> ImageDataset:
+    draw = torch.Generator().manual_seed(0)
+    return ImageDataset(
+        torch.randint(0, 256, (count, *shape), generator=draw, dtype=torch.uint8),
+        torch.randint(0, classes, (count,), generator=draw),
+        tuple(str(index) for index in range(classes)),
+        "made-up",
+        "train",
+    )

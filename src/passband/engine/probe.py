@@ -1,0 +1,236 @@
+"""What is measured along training: accuracy and loss on whole images, LFC and HFC, at chosen epochs.
+
+A probe is data, as a run is. What it costs follows from what it asks: showing one component of one image takes about
+a third of the time of training on one image (`ANSWER_COST`), so a default that stays cheap can be computed before
+anything is trained (`Probe.affordable`), and every measurement tells how long it really took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
+from typing import Any, get_args
+
+import torch
+from torch import nn
+
+from passband.data.dataset import ImageDataset
+from passband.errors import InputError, UnknownNameError
+from passband.instruments.components import check_radii, outcome_rows, probe_components
+from passband.rows import ProbeRow, Row
+from passband.types import Amplitude, Component, Subset
+
+ANSWER_COST = 0.33
+"""Time to show one component of one image, over the time to train on one image: measured on one CPU thread at 32x32
+pixels as 0.25 to 0.35 for residual networks, 0.34 for AlexNet and VGG, 0.53 for LeNet."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is measured along a training run, and when.
+
+    Attributes:
+        radii: Cut-offs in cycles per image, below the corner.
+        components: `"lfc"`, `"hfc"` or both; whole images are always shown too.
+        subsets: `"train"`, `"test"` or both.
+        epochs: After which epochs: every n-th, or exactly these. The last epoch of a run is always measured.
+        samples: Random images of each subset, the same at every epoch and for every run of a seed; None is all of
+            them. With 2,400 the 95% interval of any accuracy is within two points.
+        along: Random images before the last epoch, where curves are drawn and no claim rests; None is `samples`.
+        amplitude: What is done to a component before the model sees it: see `passband.rescale`.
+        batch_size: Images at a time. It decides what BatchNorm with batch statistics answers, and nothing else. So many
+            images of 32x32 pixels stay in a CPU's cache with their components; 100 of them take 1.5 times as long each.
+
+    Raises:
+        InputError: If a value is impossible.
+        UnknownNameError: If there is no such component, subset or amplitude policy.
+    """
+
+    radii: tuple[float, ...] = (4, 8, 12, 16)
+    components: tuple[Component, ...] = ("lfc", "hfc")
+    subsets: tuple[Subset, ...] = ("train", "test")
+    epochs: int | tuple[int, ...] = 1
+    samples: int | None = 2400
+    along: int | None = None
+    amplitude: Amplitude = "max"
+    batch_size: int = 40
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured."""
+        _check_names("component", self.components, ("lfc", "hfc"))
+        _check_names("subset", self.subsets, get_args(Subset))
+        _check_names("amplitude policy", (self.amplitude,), get_args(Amplitude))
+        if not self.subsets:
+            raise InputError("a probe needs at least one subset, 'train' or 'test', got none")
+        if self.components and not self.radii:
+            raise InputError("a probe of components needs at least one radius, got none")
+        counts = {"samples": self.samples, "along": self.along, "batch_size": self.batch_size}
+        for name, value in counts.items():
+            if value is not None and value < 1:
+                raise InputError(f"{name} of a probe must be at least 1, got {value}")
+        for epoch in (self.epochs,) if isinstance(self.epochs, int) else self.epochs:
+            if epoch < 1:
+                raise InputError(f"epochs are counted from 1 on, got {epoch}")
+
+    @classmethod
+    def full(cls, radii: tuple[float, ...] = (4, 8, 12, 16)) -> Probe:
+        """Return the paper's protocol: after every epoch, on every image, in batches of 100 (sections 4.2 and 5.1)."""
+        return cls(radii=radii, samples=None, batch_size=100)
+
+    @classmethod
+    def affordable(cls, epochs: int, images: int, *, share: float = 0.15, **settings: Any) -> Probe | None:
+        """Return the default probe of a run: as often as a share of its training time allows.
+
+        Epochs are spaced by a constant factor, since a network changes fastest in the beginning; the last one is
+        among them.
+
+        Args:
+            epochs: How long the run trains.
+            images: Training images in an epoch.
+            share: How much of the time of training the probe may take.
+            **settings: Other attributes.
+
+        Returns:
+            The probe, or None where the run is so short that measuring its last epoch alone exceeds the share.
+
+        Example:
+            >>> Probe.affordable(epochs=100, images=9000).epochs
+            (1, 2, 3, 6, 10, 18, 32, 56, 100)
+        """
+        probe = cls(**settings)
+        size = images if probe.samples is None else probe.samples
+        once = size * len(probe.subsets) * probe.conditions
+        affordable = int(share * epochs * images / (ANSWER_COST * once))
+        return replace(probe, epochs=spaced(epochs, affordable)) if affordable else None
+
+    @property
+    def conditions(self) -> int:
+        """How often each sampled image is shown: as a whole, and each component at each radius."""
+        return 1 + len(self.components) * len(self.radii)
+
+    def asked(self, *, final: bool) -> int | None:
+        """Return how many images of a subset are sampled, after the last epoch of a run or before; None is all."""
+        return self.samples if final or self.along is None else self.along
+
+    def count_answers(self, epochs: int, images: Mapping[Subset, int]) -> int:
+        """Return how many images, each as one component, a whole run shows the network.
+
+        Args:
+            epochs: How long the run trains.
+            images: How many images each subset has.
+        """
+        due = [epoch for epoch in range(1, epochs + 1) if self.is_due(epoch, epochs)]
+        asked = [self.asked(final=epoch == epochs) for epoch in due]
+        each = [min(images[subset], count or images[subset]) for count in asked for subset in self.subsets]
+        return self.conditions * sum(each)
+
+    def is_due(self, epoch: int, total: int) -> bool:
+        """Return whether to measure after `epoch` of `total`, counted from 1."""
+        if epoch == total:
+            return True
+        return epoch % self.epochs == 0 if isinstance(self.epochs, int) else epoch in self.epochs
+
+    def check_fits(self, size: tuple[int, int]) -> None:
+        """Refuse radii that images of `size` (height, width) do not have, before anything is trained.
+
+        Raises:
+            InputError: If a radius is not below the corner, is negative, or comes twice.
+        """
+        if self.components:
+            check_radii(self.radii, size)
+
+    def measure(
+        self,
+        model: nn.Module,
+        datasets: Mapping[Subset, ImageDataset],
+        epoch: int,
+        run: str,
+        seed: int,
+        *,
+        final: bool = True,
+    ) -> Iterator[Row]:
+        """Yield accuracy, loss, confidence and agreement under every condition, and what they cost.
+
+        Args:
+            model: The network, on the device where it answers; it is left as it was.
+            datasets: The images of each subset in `subsets`, labelled as the run is to be judged.
+            epoch: After which epoch, counted from 1.
+            run: The run's id.
+            seed: Draws the samples.
+            final: Whether this is the run's last epoch, measured on `samples`; the others are on `along`.
+
+        Yields:
+            Rows of each subset; the last one has the metric `probe-seconds`.
+
+        Raises:
+            InputError: If a radius or the model's output does not fit the images.
+        """
+        asked = self.asked(final=final)
+        place = next((tensor.device for tensor in chain(model.parameters(), model.buffers())), "cpu")
+        for subset in self.subsets:
+            sample = _draw(datasets[subset], asked, seed)
+            outcome = probe_components(
+                model,
+                sample,
+                self.radii,
+                amplitude=self.amplitude,
+                components=self.components,
+                batch_size=self.batch_size,
+                device=str(place),
+            )
+            for row in outcome_rows(outcome, sample, run=run, seed=seed):
+                if row.class_name is None:
+                    yield replace(row, epoch=epoch, subset=subset)
+            yield ProbeRow(
+                run=run,
+                seed=seed,
+                epoch=epoch,
+                subset=subset,
+                component="full",
+                metric="probe-seconds",
+                value=outcome.seconds,
+                count=len(sample),
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the probe as JSON holds it; `from_dict` reads it back."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Probe:
+        """Return the probe that `to_dict` wrote.
+
+        Raises:
+            UnknownNameError: If `settings` has a key that is no attribute.
+        """
+        _check_names("setting of a probe", settings, [field.name for field in fields(cls)])
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+        return cls(**values)
+
+
+def spaced(total: int, count: int) -> tuple[int, ...]:
+    """Return at most `count` epochs from 1 to `total`, spaced by a constant factor; one of them is `total`.
+
+    Example:
+        >>> spaced(100, 4), spaced(5, 1)
+        ((1, 5, 22, 100), (5,))
+    """
+    exponents = [index / (count - 1) for index in range(count)] if count > 1 else [1.0]
+    return tuple(sorted({round(total**exponent) for exponent in exponents}))
+
+
+def _draw(dataset: ImageDataset, samples: int | None, seed: int) -> ImageDataset:
+    """Return the first of the images in an order that the seed draws, so that fewer are a part of more."""
+    if samples is None or samples >= len(dataset):
+        return dataset
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
+    return dataset.take(order[:samples])
+
+
+def _check_names(kind: str, names: Sequence[str] | Mapping[str, Any], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(kind, name, known)

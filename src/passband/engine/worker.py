@@ -1,0 +1,229 @@
+"""What a process does for a run: train, measure along the way, keep checkpoints, write the run's folder.
+
+Of several processes the first one measures and writes, while the others wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from lightning_fabric import Fabric
+
+from passband.data.dataset import ImageDataset
+from passband.engine.probe import Probe
+from passband.environment import describe_environment
+from passband.errors import InputError
+from passband.instruments.components import outcome_rows, probe_components
+from passband.models.catalog import build_model
+from passband.models.pixels import as_pixel_model
+from passband.results.store import write_run
+from passband.rows import COLUMNS, ProbeRow, Row, to_table
+from passband.train.checkpoint import load_checkpoint, remove_checkpoint, save_checkpoint
+from passband.train.config import RunConfig, model_arguments
+from passband.train.epoch import EpochReport, TrainingDiverged
+from passband.train.learner import Learner
+from passband.train.loop import fit, labelled
+from passband.types import Subset
+
+
+@dataclass
+class Record:
+    """What a run has measured so far.
+
+    Attributes:
+        run: The run's id.
+        epoch: Epochs trained.
+        rows: All measurements. None of them depends on the clock.
+        seconds: What training and probes took, by these names, over all sessions of the run.
+    """
+
+    run: str
+    epoch: int = 0
+    rows: pl.DataFrame = field(default_factory=lambda: to_table([]))
+    seconds: dict[str, float] = field(default_factory=lambda: {"training": 0.0, "probe": 0.0})
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add measurements; those of time are counted apart."""
+        kept = []
+        for row in rows:
+            if row.metric == "probe-seconds":
+                self.seconds["probe"] += row.value
+            else:
+                kept.append(row)
+        self.rows = pl.concat([self.rows, to_table(kept)])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the record as a checkpoint holds it."""
+        return {
+            "run": self.run,
+            "epoch": self.epoch,
+            "rows": self.rows.to_dict(as_series=False),
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Record:
+        """Return the record that `state_dict` described."""
+        return cls(
+            state["run"], state["epoch"], pl.DataFrame(state["rows"], schema=COLUMNS), state["seconds"]
+        )
+
+
+def work(
+    fabric: Fabric,
+    run: str,
+    config: RunConfig,
+    probe: Probe | None,
+    folder: Path,
+    datasets: Mapping[Subset, ImageDataset],
+    threads: int | None = None,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> None:
+    """Train a run from its beginning or its last checkpoint to its end, and write its folder.
+
+    Args:
+        fabric: This process's part of the devices.
+        run: The run's id.
+        config: Its settings.
+        probe: What is measured along it.
+        folder: Where it is written.
+        datasets: The training and the test images.
+        threads: Threads of this process; None leaves them as they are.
+        on_epoch: Is called after every epoch, in the first process.
+
+    Raises:
+        InputError: If the network cannot take the images.
+    """
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        _work(fabric, run, config, probe, folder, datasets, on_epoch)
+    finally:
+        torch.set_num_threads(before)
+        if fabric.world_size > 1:  # gloo's threads, if left running, abort a process that ends
+            torch.distributed.destroy_process_group()
+
+
+def _work(
+    fabric: Fabric,
+    run: str,
+    config: RunConfig,
+    probe: Probe | None,
+    folder: Path,
+    datasets: Mapping[Subset, ImageDataset],
+    on_epoch: Callable[[EpochReport], None] | None,
+) -> None:
+    original = datasets["train"]
+    learned = labelled(original, config)
+    judged: dict[Subset, ImageDataset] = {"train": learned, "test": datasets["test"]}
+    arguments = model_arguments(config, num_classes=len(original.classes), in_channels=original.channels)
+    network = build_model(**arguments, initialization=config.initialization, seed=config.seed)
+    learner = Learner(fabric, network, config)
+    learner.check_fits(original)
+    record = Record(run)
+    state = load_checkpoint(folder)
+    if state is not None:
+        learner.load_state_dict(state["learner"])
+        record = Record.from_state(state)
+
+    def after_epoch(report: EpochReport) -> None:
+        record.epoch = report.epoch
+        broken = None
+        if fabric.is_global_zero:
+            record.seconds["training"] += report.seconds
+            record.add(_fit_rows(report, run, config, len(original)))
+            try:
+                record.add(_measurements(learner, judged, record, config, probe))
+            except InputError as error:  # of answers that are not finite: all else was checked beforehand
+                broken = (
+                    f"{error} This was after epoch {report.epoch}; try a tenth of the rate {config.rate}."
+                )
+            else:
+                save_checkpoint(folder, {**record.state_dict(), "learner": learner.state_dict()})
+                if on_epoch is not None:
+                    on_epoch(report)
+        broken = fabric.broadcast(broken)  # the others wait here, and hear it
+        if broken is not None:
+            raise TrainingDiverged(broken)
+
+    failure = None
+    try:
+        fit(learner, learned, config, done=record.epoch, on_epoch=after_epoch)
+    except TrainingDiverged as error:
+        failure = str(error)
+    if fabric.is_global_zero:
+        write_run(
+            folder,
+            run=run,
+            config=config,
+            probe=None if probe is None else probe.to_dict(),
+            model=network,
+            datasets=datasets,
+            rows=record.rows,
+            environment=_environment(fabric, record, len(original)),
+            failure=failure,
+        )
+        remove_checkpoint(folder)
+    fabric.barrier()
+
+
+def _measurements(
+    learner: Learner,
+    datasets: Mapping[Subset, ImageDataset],
+    record: Record,
+    config: RunConfig,
+    probe: Probe | None,
+) -> Iterator[Row]:
+    """Yield what the probe measures after this epoch and, after the last one, answers to all whole images.
+
+    The latter are rows without an epoch, those of a finished model. Training images are clean in both, whatever was
+    trained on.
+    """
+    last = record.epoch == config.epochs
+    if probe is not None and probe.is_due(record.epoch, config.epochs):
+        yield from probe.measure(learner.network, datasets, record.epoch, record.run, config.seed, final=last)
+    if not last:
+        return
+    model, device = as_pixel_model(learner.network), str(learner.fabric.device)
+    size = (
+        config.batch_size if probe is None else probe.batch_size
+    )  # BatchNorm with batch statistics depends on it
+    for subset, dataset in datasets.items():
+        outcome = probe_components(model, dataset, (), components=(), batch_size=size, device=device)
+        for row in outcome_rows(outcome, dataset, run=record.run, seed=config.seed):
+            yield replace(row, subset=subset)
+
+
+def _fit_rows(report: EpochReport, run: str, config: RunConfig, count: int) -> Iterator[Row]:
+    """Yield loss and accuracy on what was trained on, as it was when it was trained on."""
+    component, radius = config.trained_component or ("full", None)
+    for metric, value in (("fit-loss", report.loss), ("fit-accuracy", report.accuracy)):
+        yield ProbeRow(
+            run=run,
+            seed=config.seed,
+            epoch=report.epoch,
+            subset="train",
+            component=component,
+            radius=radius,
+            amplitude=None if radius is None else config.amplitude,
+            metric=metric,
+            value=value,
+            count=count,
+        )
+
+
+def _environment(fabric: Fabric, record: Record, images: int) -> dict[str, Any]:
+    training, probe = record.seconds["training"], record.seconds["probe"]
+    return describe_environment(fabric.device) | {
+        "devices": fabric.world_size,
+        "training_seconds": training,
+        "images_per_second": images * record.epoch / training if training else None,
+        "probe_seconds": probe,
+        "probe_share": probe / training if training else None,
+    }

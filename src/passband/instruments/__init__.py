@@ -1,0 +1,1 @@
+"""What can be measured of a network and its images, one module each."""

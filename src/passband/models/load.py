@@ -1,0 +1,185 @@
+"""`load_model`: any classifier, by one line of text, as a function of [0, 1] pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import Tensor, nn
+
+from passband.errors import InputError, UnknownNameError
+from passband.models.builtin import from_file, from_run
+from passband.models.catalog import check_at_least_one, list_models
+from passband.models.class_indices import choose_outputs
+from passband.models.exported import from_export
+from passband.models.onnx import from_onnx
+from passband.models.pixels import PixelModel
+from passband.models.provenance import Origin
+from passband.models.smoothed import from_smoothed, is_smoothed
+from passband.models.sources import Found, Options
+from passband.models.user_code import from_python
+from passband.models.weights import Match
+from passband.models.zoo import from_timm, from_torchvision
+
+SOURCES: dict[str, Callable[[str, Options], Found]] = {
+    "timm": from_timm,
+    "torchvision": from_torchvision,
+    "python": from_python,
+    "export": from_export,
+    "onnx": from_onnx,
+}
+"""What stands before the colon of a source, and who reads what stands behind it."""
+
+FORMS = (
+    "timm:NAME",
+    "torchvision:NAME",
+    "python:MODULE:FUNCTION",
+    "export:FILE.pt2",
+    "onnx:FILE.onnx",
+    "the folder of a run or of a smoothed model",
+)
+
+
+def load_model(
+    source: str | Path,
+    *,
+    weights: Path | str | None = None,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    size: int | tuple[int, int] | None = None,
+    class_indices: str | Sequence[int | str] | None = None,
+    match_weights: Match = "name",
+) -> PixelModel:
+    """Load a trained classifier; what is not given is taken from its source, and nothing is ever random.
+
+    Args:
+        source: The folder of a run of passband, or of a model that `passband smooth` wrote; the name of one of
+            `list_models()`, with `weights`; `timm:NAME`; `torchvision:NAME`; `python:package.module:function` or
+            `python:file.py:function`, which runs that code; `export:FILE.pt2`, a program saved by torch.export; or
+            `onnx:FILE.onnx`, which has no gradient.
+        weights: A file of weights: `.safetensors`, or a state dict in `.pth`, `.pt` or `.bin`. Without it, `timm:` and
+            `torchvision:` get their published weights.
+        num_classes: Number of classes in the file of weights, where it cannot be told from the file.
+        in_channels: Channels of the network's images, where they cannot be told.
+        mean: Mean that the network expects to be subtracted from [0, 1] pixels, per channel.
+        std: Standard deviation that it expects them to be divided by, per channel.
+        size: What images must be resized to, in pixels: one number, or (height, width).
+        class_indices: Which outputs stand for the classes of the data set, in their order: indices or names, in a
+            sequence or a text with commas. ImageNet models of timm know WordNet ids such as n01440764 as well. Of a
+            smoothed model, the outputs that it was smoothed with.
+        match_weights: `"order"` pairs the tensors of `weights` with the network's by position, not by name.
+
+    Returns:
+        The model in evaluation mode, on the CPU. It has been tried on gray images and returns finite logits.
+
+    Raises:
+        InputError: If anything does not fit; the message says what, and what to do.
+        UnknownNameError: If there is no such source.
+        MissingDependencyError: If timm or onnxruntime is needed and not installed.
+        DownloadError: If published weights could not be downloaded.
+    """
+    for what, value in (("num_classes", num_classes), ("in_channels", in_channels)):
+        check_at_least_one(what, value)
+    if match_weights not in get_args(Match):
+        raise UnknownNameError("way to match weights", match_weights, get_args(Match))
+    options = Options(None if weights is None else Path(weights), num_classes, in_channels, match_weights)
+    # Building a network draws weights, which those of the source replace.
+    with torch.random.fork_rng(devices=[]):
+        found = _find(str(source), options)
+    if isinstance(found.body, PixelModel) and (mean is not None or std is not None):
+        raise InputError(f"{found.name} is a PixelModel, which holds its own mean and std")
+    found_size = _choose_size(found, size)
+    body = found.body.eval()
+    count = _count_outputs(body, found.name, found_size, found.channels)
+    if found.outputs is not None and not all(0 <= index < count for index in found.outputs):
+        raise InputError(f"{found.name} has {count} outputs, and is to keep those numbered {found.outputs}")
+    kept = list(range(count) if found.outputs is None else found.outputs)
+    if found.names is not None and len(found.names) != len(kept):
+        raise InputError(f"{found.name} has {len(kept)} outputs but {len(found.names)} names of classes")
+    chosen = range(len(kept))
+    if class_indices is not None:
+        chosen = choose_outputs(class_indices, count=len(kept), names=found.names, model=found.name)
+    everything = found.outputs is None and class_indices is None
+    model = PixelModel(
+        body,
+        name=found.name,
+        mean=found.mean if mean is None else mean,
+        std=found.std if std is None else std,
+        size=found_size,
+        channels=found.channels,
+        classes=None if found.names is None else [found.names[i][0] for i in chosen],
+        outputs=None if everything else [kept[i] for i in chosen],
+    )
+    model.source = str(source)
+    model.origin = found.origin or Origin(model.source, options.to_dict(), found.network)
+    model.smoothing = found.smoothing
+    return model.eval()
+
+
+def _find(source: str, options: Options) -> Found:
+    prefix, colon, rest = source.partition(":")
+    if colon and prefix in SOURCES:
+        return SOURCES[prefix](rest, options)
+    if source in list_models() and options.weights is not None:
+        return from_file(source, options)
+    folder = Path(source)
+    if folder.is_dir():
+        return from_smoothed(folder, options, _find) if is_smoothed(folder) else from_run(folder, options)
+    if source in list_models():
+        raise InputError(
+            f"{source} has no weights of its own. Give a file with --weights, or the folder of a run that "
+            f"`passband train` wrote."
+        )
+    if folder.is_file():
+        raise InputError(
+            f"{source} is a file of which the network is not known. Write NAME --weights {source}, or export:{source}"
+        )
+    if colon:
+        raise UnknownNameError("source of models", prefix, SOURCES)
+    if folder.name != source:
+        raise InputError(
+            f"no folder {source}. A model is the folder of a run, or one of: {', '.join(list_models())}"
+        )
+    raise UnknownNameError("model", source, [*list_models(), *FORMS])
+
+
+def _choose_size(found: Found, size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    if size is None:
+        return found.size
+    chosen = (size, size) if isinstance(size, int) else size
+    for side in chosen:
+        check_at_least_one("size", side)
+    if found.fixed_size and chosen != found.size:
+        raise InputError(
+            f"{found.name} takes images of {found.size} pixels (height, width) only, got size {chosen}"
+        )
+    return chosen
+
+
+@torch.no_grad()
+def _count_outputs(body: nn.Module, name: str, size: tuple[int, int] | None, channels: int | None) -> int:
+    """Try the network on two gray images and return how many logits it gives for each."""
+    gray = torch.full((2, channels or 3, *(size or (32, 32))), 0.5)
+    try:
+        output: Any = body(gray)
+    except Exception as error:
+        first_line = str(error).strip().split("\n")[0]
+        raise InputError(
+            f"{name} failed on gray images shaped {tuple(gray.shape)} ({type(error).__name__}: {first_line}). If it "
+            f"needs images of another size or number of channels, give --size or --in-channels."
+        ) from error
+    advice = "Wrap it in a function that returns the logits, and load that with python:FILE.py:FUNCTION."
+    if not isinstance(output, Tensor):
+        raise InputError(f"{name} must return a tensor of logits, got a {type(output).__name__}. {advice}")
+    if output.ndim != 2 or len(output) != len(gray) or output.shape[1] < 2:
+        raise InputError(
+            f"{name} must return logits shaped ({len(gray)}, classes) for {len(gray)} images, with 2 classes or more; "
+            f"got {tuple(output.shape)}. {advice}"
+        )
+    if not output.isfinite().all():
+        raise InputError(f"{name} returns NaN or infinity for gray images: are its weights whole?")
+    return output.shape[1]

@@ -1,1 +1,0 @@
-"""What a model does with the components of images."""

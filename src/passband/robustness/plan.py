@@ -1,0 +1,269 @@
+"""Attacks as part of an audit: which ones, at which epsilons, and what each of them found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import polars as pl
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from passband.attacks import Attack, autoattack, fgsm
+from passband.attacks.library import CLASSES
+from passband.attacks.settings import bound, check_epsilon
+from passband.data.dataset import ImageDataset, to_pixels
+from passband.environment import choose_device
+from passband.errors import InputError
+from passband.models.pixels import PixelModel, as_pixel_model, check_fits, check_logits, evaluating
+from passband.robustness.evaluate import AttackOutcome, evaluate_attack
+from passband.robustness.sanity import Finding, check_attack
+from passband.types import Progress
+
+EXAMPLES = 3  # pictures that say what a perturbation looks like
+
+
+@dataclass(frozen=True)
+class AttackPlan:
+    """One attack to run, and how far it may go.
+
+    Attributes:
+        attack: The attack and its settings.
+        epsilons: Bounds on the perturbation, on the [0, 1] pixel scale, in the attack's norm.
+        samples: How many of the evaluated samples are attacked, the first ones; None takes all.
+        sanity_samples: How many of them the sanity report rests on; 0 leaves it out.
+
+    Raises:
+        InputError: If there is no epsilon, one is impossible or comes twice, or a number of samples is.
+
+    Example:
+        >>> AttackPlan(Attack("pgd", norm="l2"), (0.5, 0.25)).measure
+        'pgd-l2'
+    """
+
+    attack: Attack
+    epsilons: tuple[float, ...]
+    samples: int | None = None
+    sanity_samples: int = 100
+
+    def __post_init__(self) -> None:
+        """Sort the epsilons, and refuse what cannot be planned."""
+        epsilons = tuple(sorted(float(epsilon) for epsilon in self.epsilons))
+        if not epsilons:
+            raise InputError(f"{self.attack.label} needs at least one epsilon, such as 8/255, got none")
+        if not epsilons[0] > 0:
+            raise InputError(f"epsilon must be positive, got {epsilons[0]:g}")
+        if len(set(epsilons)) < len(epsilons):
+            raise InputError(f"each epsilon is used once, got {', '.join(map(bound, epsilons))}")
+        if self.attack.norm == "linf":  # in L2 the largest bound depends on the images
+            check_epsilon(epsilons[-1], "linf", values=1)
+        object.__setattr__(self, "attack", self.attack.resolved())
+        object.__setattr__(self, "epsilons", epsilons)
+        if self.samples is not None and self.samples < 1:
+            raise InputError(f"an attack needs at least 1 sample, got {self.samples}")
+        if self.sanity_samples < 0:
+            raise InputError(f"sanity_samples must be >= 0, got {self.sanity_samples}")
+
+    @property
+    def measure(self) -> str:
+        """What requirements and comparisons call it: `pgd`, `pgd-l2`, `pgd-low:8`."""
+        norm = "" if self.attack.norm == "linf" else f"-{self.attack.norm}"
+        band = "" if self.attack.band is None else f"-{self.attack.band}"
+        return f"{self.attack.name}{norm}{band}"
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One image that an attack broke.
+
+    Attributes:
+        sample: Position in the data set.
+        label: The true class.
+        epsilon: The smallest bound at which it was broken.
+        original: The image, [0, 1] pixels (channels, height, width).
+        adversarial: What the attack made of it.
+        probabilities: Of each class, for both, shaped (2, classes).
+    """
+
+    sample: int
+    label: int
+    epsilon: float
+    original: Float[Tensor, "channels height width"]
+    adversarial: Float[Tensor, "channels height width"]
+    probabilities: Float[Tensor, "2 classes"]
+
+
+@dataclass(frozen=True, eq=False)
+class Attacked:
+    """What one attack found: its outcome sample by sample, the sanity report, and some examples."""
+
+    plan: AttackPlan
+    outcome: AttackOutcome
+    findings: tuple[Finding, ...]
+    examples: tuple[Example, ...]
+
+    def to_table(self) -> pl.DataFrame:
+        """Return one row a sample and epsilon, with the columns `rows.ATTACK_COLUMNS`; epsilon 0 is the whole image."""
+        outcome = self.outcome
+        # What is wrong from the start is not attacked, and keeps its prediction at every epsilon.
+        clean = torch.where(outcome.correct, outcome.labels, outcome.predictions[0])
+        parts = [(0.0, clean, outcome.correct, torch.zeros_like(outcome.distance[0]))]
+        parts += zip(outcome.epsilons, outcome.predictions, outcome.robust, outcome.distance, strict=True)
+        count = len(outcome.samples)
+        return pl.concat(
+            pl.DataFrame(
+                {
+                    "sample": outcome.samples.numpy(),
+                    "label": outcome.labels.numpy(),
+                    "attack": [outcome.attack.label] * count,
+                    "norm": [outcome.attack.norm] * count,
+                    "epsilon": [epsilon] * count,
+                    "prediction": predictions.numpy(),
+                    "robust": robust.numpy(),
+                    "distance": distance.float().numpy(),
+                }
+            )
+            for epsilon, predictions, robust, distance in parts
+        )
+
+
+def check_plans(plans: Sequence[AttackPlan], model: nn.Module, dataset: ImageDataset) -> None:
+    """Refuse attacks that cannot be run, before the work that precedes them.
+
+    Raises:
+        InputError: If an attack is planned twice, or does not fit the model or the data.
+        MissingDependencyError: If an attack needs a library that is not installed.
+    """
+    names = [plan.measure for plan in plans]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"each attack is run once, at all its epsilons; {name} is asked for twice")
+    pixels = as_pixel_model(model)
+    if plans:
+        check_fits(pixels, dataset)
+    for plan in plans:
+        attack = plan.attack
+        for epsilon in plan.epsilons:
+            check_epsilon(epsilon, attack.norm, dataset.images[0].numel())
+        image = to_pixels(dataset.images[:1], pixels.mean.device)
+        label = dataset.labels[:1].to(image.device)
+        with evaluating(pixels):
+            outputs = check_logits(pixels, pixels(image), len(dataset.classes)).shape[1]
+        # Attacks within epsilon 0 move nothing and are done at once, but refuse all that others refuse.
+        fgsm(pixels, image, label, epsilon=0, band=attack.band)
+        if attack.name == "autoattack":
+            if outputs < CLASSES:
+                raise InputError(f"AutoAttack needs a model of at least {CLASSES} classes, got {outputs}")
+            autoattack(pixels, image, label, epsilon=0, norm=attack.norm)
+
+
+def run_plan(
+    model: nn.Module,
+    dataset: ImageDataset,
+    plan: AttackPlan,
+    *,
+    order: Int64[Tensor, " samples"] | None = None,
+    keep_images: bool = False,
+    batch_size: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Attacked:
+    """Run an attack, check it, and keep some examples.
+
+    Args:
+        model: A classifier of [0, 1] pixels, with gradients.
+        dataset: Labelled images of the size that the model takes.
+        plan: The attack.
+        order: Positions of the samples to attack, of which the plan may take the first ones; None takes all.
+        keep_images: Whether the outcome holds all adversarial images.
+        batch_size: Images at a time; None chooses by size and device.
+        device: See `passband.environment.choose_device`.
+        seed: Draws random starts.
+        progress: Called along the way.
+    """
+    if order is None:
+        order = torch.arange(len(dataset))
+    evaluate = partial(
+        evaluate_attack,
+        model,
+        dataset,
+        plan.attack,
+        plan.epsilons,
+        batch_size=batch_size,
+        device=device,
+        seed=seed,
+    )
+    named = _named(progress, plan.attack.label)
+    outcome = evaluate(order=order[: plan.samples], keep_images=keep_images, progress=named)
+    findings: tuple[Finding, ...] = ()
+    if plan.sanity_samples:
+        findings = check_attack(
+            model,
+            dataset,
+            outcome,
+            samples=plan.sanity_samples,
+            batch_size=batch_size,
+            device=device,
+            seed=seed,
+            progress=named,
+        )
+    examples: tuple[Example, ...] = ()
+    if len(picked := _clearest(outcome)):
+        again = evaluate(
+            order=picked, keep_images=True
+        )  # to keep all images for these few may take gigabytes
+        examples = _examples(as_pixel_model(model), dataset, again, choose_device(device))
+    return Attacked(plan, outcome, findings, examples)
+
+
+def _clearest(outcome: AttackOutcome) -> Int64[Tensor, " few"]:
+    """Return the positions of a few samples that the attack broke: at the smallest epsilons, of different classes."""
+    broken = outcome.correct & ~outcome.robust
+    steps = broken.int().argmax(dim=0)  # the first epsilon that breaks each
+    chosen: dict[int, list[int]] = {}
+    for row in steps.argsort(stable=True).tolist():
+        if broken[:, row].any():
+            chosen.setdefault(int(outcome.labels[row]), []).append(row)
+    by_turns = sorted(
+        (turn, order, row)
+        for order, rows in enumerate(chosen.values())
+        for turn, row in enumerate(rows[:EXAMPLES])
+    )
+    return outcome.samples[[row for _, _, row in by_turns[:EXAMPLES]]]
+
+
+def _examples(
+    model: PixelModel, dataset: ImageDataset, outcome: AttackOutcome, device: torch.device
+) -> tuple[Example, ...]:
+    """Return the examples that an outcome with images holds."""
+    found = []
+    assert outcome.images is not None
+    with evaluating(model):
+        for row, sample in enumerate(outcome.samples.tolist()):
+            broken = (outcome.correct & ~outcome.robust)[:, row]
+            if not broken.any():
+                continue
+            first = int(broken.int().argmax())
+            original = to_pixels(dataset.images[sample], device)
+            adversarial = outcome.images[first, row].to(device)
+            found.append(
+                Example(
+                    sample=sample,
+                    label=int(outcome.labels[row]),
+                    epsilon=outcome.epsilons[first],
+                    original=original.cpu(),
+                    adversarial=adversarial.cpu(),
+                    probabilities=model(torch.stack([original, adversarial])).float().softmax(dim=1).cpu(),
+                )
+            )
+    return tuple(found)
+
+
+def _named(progress: Progress | None, name: str) -> Progress | None:
+    """Return a progress that says which of several attacks is going on."""
+    if progress is None:
+        return None
+    return lambda stage, done, total: progress(f"{stage}: {name}", done, total)

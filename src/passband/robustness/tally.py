@@ -1,0 +1,98 @@
+"""Keeping the books of an attack: what became of each sample at each epsilon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from passband.attacks.ball import Ball
+from passband.data.dataset import ImageDataset, to_pixels
+from passband.robustness.perturbation import perturbation_spectra
+from passband.robustness.search import Caught
+from passband.types import Norm
+
+
+class Ledger:
+    """What became of each sample at each epsilon; until an attack is recorded, nothing has happened to it.
+
+    Args:
+        norm: How perturbations are measured.
+        epsilons: Ascending bounds on the [0, 1] pixel scale.
+        dataset: Where the samples are from.
+        samples: Their positions.
+        clean: The model's answers to the originals.
+        keep_images: Whether to keep what each sample was left with.
+
+    Attributes:
+        labels: The true classes, shaped (samples,).
+        correct: Whether the model is right on the original, shaped (samples,).
+        epsilons: Ascending bounds.
+        predictions: Shaped (epsilons, samples).
+        distance: Shaped (epsilons, samples).
+        images: Shaped (epsilons, samples, channels, height, width), or None.
+    """
+
+    def __init__(
+        self,
+        norm: Norm,
+        epsilons: Sequence[float],
+        dataset: ImageDataset,
+        samples: Int64[Tensor, " samples"],
+        clean: Int64[Tensor, " samples"],
+        *,
+        keep_images: bool,
+    ) -> None:
+        self.norm = norm
+        self.epsilons = tuple(epsilons)
+        self.labels = dataset.labels[samples]
+        self.correct = clean == self.labels
+        self.predictions = clean.repeat(len(epsilons), 1)
+        self.distance = torch.zeros(len(epsilons), len(samples))
+        self.images = None
+        if keep_images:
+            self.images = to_pixels(dataset.images[samples]).repeat(len(epsilons), 1, 1, 1, 1)
+        shares, power = perturbation_spectra(torch.zeros(1, *dataset.images.shape[1:]))
+        # In float64, so that the order in which samples are done does not show.
+        self._shares = torch.zeros(len(epsilons), shares.shape[1], dtype=torch.float64)
+        self._power = torch.zeros(len(epsilons), *power.shape[1:], dtype=torch.float64)
+        self._changed = torch.zeros(len(epsilons), dtype=torch.float64)
+
+    def record(self, caught: Caught) -> None:
+        """Enter samples that an attack is done with: at this epsilon and, if they are fooled, at all larger ones.
+
+        Raises:
+            RuntimeError: If an image has left its ball or [0, 1].
+        """
+        rows, levels, images, adversarial, predictions = (part.cpu() for part in caught)
+        radius = torch.tensor(self.epsilons)[levels][:, None, None, None]
+        distance = Ball(radius, self.norm).verify(images, adversarial)
+        level = torch.arange(len(self.epsilons))[:, None]
+        fooled = predictions != self.labels[rows]
+        holds = torch.where(fooled, level >= levels, level == levels)  # (epsilons, n)
+        self.predictions[:, rows] = torch.where(holds, predictions, self.predictions[:, rows])
+        self.distance[:, rows] = torch.where(holds, distance, self.distance[:, rows])
+        if self.images is not None:
+            for index, here in enumerate(holds):
+                self.images[index, rows[here]] = adversarial[here]
+        shares, power = perturbation_spectra(adversarial - images)
+        weights = holds.double()
+        self._shares += weights @ shares.double()
+        self._power += torch.einsum("en,nhw->ehw", weights, power.double())
+        self._changed += weights @ shares.sum(dim=1).round().double()
+
+    @property
+    def robust(self) -> Bool[Tensor, "epsilons samples"]:
+        """Whether the model is right on what each sample was left with."""
+        return self.predictions == self.labels
+
+    def radial(self) -> Float[Tensor, "epsilons n_radii"]:
+        """Return the share of energy at each whole radius, mean over the samples that were changed."""
+        return (self._shares / self._changed.clamp(min=1)[:, None]).float()
+
+    def power(self) -> Float[Tensor, "epsilons height width"]:
+        """Return the mean power spectrum over attacked samples, with the zero frequency in the middle."""
+        mean = self._power / self.correct.sum().clamp(min=1)
+        return torch.fft.fftshift(mean, dim=(-2, -1)).float()

@@ -1,0 +1,110 @@
+"""Figure 4: batch sizes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from passband.analysis.claim import ANY, Claim, Rule, correlation_of, difference
+from passband.analysis.contrast import Quantity, Term, accuracy, gap
+from passband.analysis.figure import Curve, Figure, Panel, Point, shades
+from passband.studies.presets import Setting
+from passband.studies.study import Runs, Study
+from passband.types import Component, Subset
+
+COMPONENTS: tuple[Component, ...] = ("lfc", "hfc")
+
+
+def runs(setting: Setting) -> Runs:
+    """Return the vanilla run with each batch size; one of them is its own."""
+    return {f"batch {size}": replace(setting.vanilla, batch_size=size) for size in setting.batch_sizes}
+
+
+def claims(setting: Setting) -> tuple[Claim, ...]:
+    """Return what section 5.1 says of batch sizes: the smallest against the largest."""
+    labels = list(runs(setting))
+    small, large = labels[0], labels[-1]
+    these = f"{small} minus {large}"
+    better = "smaller batch size appears to excel in improving training and testing accuracy"
+    return (
+        Claim(
+            better,
+            f"Accuracy on clean training images: {these}.",
+            difference(accuracy(small, "train") - accuracy(large, "train")),
+            Rule("above", ANY),
+        ),
+        Claim(
+            better,
+            f"Accuracy on test images: {these}.",
+            difference(accuracy(small) - accuracy(large)),
+            Rule("above", ANY),
+        ),
+        Claim(
+            "bigger batch size seems to stand out in closing the generalization gap.",
+            f"Accuracy on training images minus accuracy on test images: {these}.",
+            difference(gap(small) - gap(large)),
+            Rule("above", ANY),
+        ),
+        Claim(
+            "models trained with bigger epoch sizes are more invariant to HFC",
+            f"Accuracy on the HFC of test images at r = 4 (by epoch size the paper means batch size): {these}.",
+            difference(
+                accuracy(small, component="hfc", radius=4) - accuracy(large, component="hfc", radius=4)
+            ),
+            Rule("above", ANY),
+        ),
+        Claim(
+            "it seems the generalization gap is closely related to the model’s tendency in capturing HFC",
+            "Correlation over all runs of the generalization gap with the mean accuracy on the HFC of test images over "
+            "all radii.",
+            correlation_of(labels, gap, lambda label: [_hfc(label, radius) for radius in setting.radii]),
+            Rule("above", ANY),
+        ),
+    )
+
+
+def figure(setting: Setting) -> Figure:
+    """Return train, test, LFC and HFC accuracy by epoch, and the gap against HFC accuracy, by batch size."""
+    sizes = list(zip(runs(setting), shades(len(setting.batch_sizes)), strict=True))
+
+    def panel(
+        title: str,
+        y: str,
+        subset: Subset = "test",
+        component: Component = "full",
+        radius: float | None = None,
+    ) -> Panel:
+        terms = ((label, shade, Term(label, subset, component, radius)) for label, shade in sizes)
+        return Panel(title, tuple(Curve(label, shade=shade, term=term) for label, shade, term in terms), y=y)
+
+    across = (
+        Point(label, shade=shade, x=tuple(_hfc(label, radius) for radius in setting.radii), y=gap(label))
+        for label, shade in sizes
+    )
+    whole = (
+        panel("train", "accuracy", "train"),
+        panel("test", "accuracy"),
+        Panel("gap by HFC", tuple(across), x="accuracy on the HFC, mean over radii", y="train minus test"),
+    )
+    low, high = (
+        tuple(
+            panel(f"{name.upper()}, r = {radius:g}", f"accuracy on the {name.upper()}", "test", name, radius)
+            for radius in setting.radii
+        )
+        for name in COMPONENTS
+    )
+    return Figure((whole, low, high))
+
+
+def _hfc(label: str, radius: float) -> Quantity:
+    return accuracy(label, component="hfc", radius=radius)
+
+
+BATCH_SIZE = Study(
+    name="batch-size",
+    title="Batch sizes",
+    source="Figure 4, section 5.1",
+    question="How does the batch size change what is learned of the HFC, and the generalization gap?",
+    runs=runs,
+    claims=claims,
+    figure=figure,
+)

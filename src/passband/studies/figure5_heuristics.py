@@ -1,0 +1,133 @@
+"""Figure 5: dropout, mixup, BatchNorm and adversarial training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from passband.analysis.claim import ANY, MUCH, SIMILAR, Claim, Rule, difference, farthest_of, least_of
+from passband.analysis.contrast import CHANCE, Quantity, Term, accuracy, gap
+from passband.analysis.figure import Curve, Figure, Panel, in_rows, shades
+from passband.studies.presets import Setting
+from passband.studies.study import Runs, Study
+
+
+def runs(setting: Setting) -> Runs:
+    """Return the vanilla run and the same with each heuristic."""
+    vanilla = setting.vanilla
+    batch_norm = replace(vanilla, batch_norm=True)
+    return {
+        "vanilla": vanilla,
+        "dropout": replace(vanilla, dropout=0.5),
+        "mixup": replace(vanilla, mixup=setting.mixup),
+        "batchnorm": batch_norm,
+        "batchnorm, batch statistics": replace(batch_norm, batch_statistics=True),
+        "adversarial": setting.attacked(vanilla),
+    }
+
+
+def natural_and_adversarial(setting: Setting) -> Runs:
+    """Return two of these runs under the names that section 6 gives them."""
+    all_runs = runs(setting)
+    return {"natural": all_runs["vanilla"], "adversarial": all_runs["adversarial"]}
+
+
+def claims(setting: Setting) -> tuple[Claim, ...]:
+    """Return what section 5.1 says of each heuristic."""
+    return (
+        Claim(
+            "Dropout roughly behaves similarly to the vanilla set-up in our experiments.",
+            "Accuracy of dropout minus vanilla on test images, their LFC and their HFC at r = 4 and 8: how far from 0 the "
+            "farthest is.",
+            farthest_of(
+                accuracy("dropout") - accuracy("vanilla"),
+                *(_gain("dropout", component, r) for component in ("lfc", "hfc") for r in (4, 8)),
+            ),
+            Rule("below", SIMILAR),
+        ),
+        Claim(
+            "Mix-up delivers a similar prediction accuracy",
+            "Accuracy on test images, mixup minus vanilla: how far from 0.",
+            farthest_of(accuracy("mixup") - accuracy("vanilla")),
+            Rule("below", SIMILAR),
+        ),
+        Claim(
+            "however, it catches much more HFC",
+            "Accuracy on the HFC of test images, mixup minus vanilla; the smaller difference of r = 4 and 8.",
+            least_of(*(_gain("mixup", "hfc", r) for r in (4, 8))),
+            Rule("above", MUCH),
+        ),
+        *(
+            Claim(
+                "BatchNorm picks more information in both LFC and HFC, especially when r = 4 and r = 8.",
+                f"Accuracy on the {component.upper()} of test images, {label} minus vanilla; the smaller difference of "
+                "r = 4 and 8.",
+                least_of(*(_gain(label, component, r) for r in (4, 8))),
+                Rule("above", ANY),
+            )
+            for label in ("batchnorm", "batchnorm, batch statistics")
+            for component in ("lfc", "hfc")
+        ),
+        Claim(
+            "Adversarial training mostly behaves as expected: it reports a lower prediction accuracy",
+            "Accuracy on test images: vanilla minus adversarial.",
+            difference(accuracy("vanilla") - accuracy("adversarial")),
+            Rule("above", ANY),
+        ),
+        Claim(
+            "It also reports a smaller generalization gap",
+            "Accuracy on clean training images minus accuracy on test images: vanilla minus adversarial.",
+            difference(gap("vanilla") - gap("adversarial")),
+            Rule("above", ANY),
+        ),
+        Claim(
+            "its invariance towards HFC (e.g., r = 12 or r = 16)",
+            "Accuracy of adversarial on the HFC of test images at r = 12 and 16, minus chance: how far from 0 the "
+            "farther is.",
+            farthest_of(*(accuracy("adversarial", component="hfc", radius=r) - CHANCE for r in (12, 16))),
+            Rule("below", SIMILAR),
+        ),
+        Claim(
+            "adversarial training seems to be sensitive to the HFC when r = 4, which is ignored even by the vanilla set-up.",
+            "Accuracy on the HFC of test images at r = 4: adversarial minus vanilla.",
+            difference(_gain("adversarial", "hfc", 4)),
+            Rule("above", ANY),
+        ),
+    )
+
+
+def figure(setting: Setting) -> Figure:
+    """Return one panel a run: accuracy by epoch on training and test images and on the test images' components."""
+    return in_rows((Panel(label, tuple(_curves(setting, label))) for label in runs(setting)), 3)
+
+
+def _curves(setting: Setting, label: str) -> list[Curve]:
+    curves = [
+        Curve("train", "muted", dashed=True, term=Term(label, "train")),
+        Curve("test", "full", term=Term(label)),
+    ]
+    for component in ("lfc", "hfc"):
+        curves += [
+            Curve(
+                f"{component.upper()} {radius:g}",
+                component,
+                shade,
+                term=Term(label, "test", component, radius),
+            )
+            for radius, shade in zip(setting.radii, shades(len(setting.radii)), strict=True)
+        ]
+    return curves
+
+
+def _gain(label: str, component, radius: float) -> Quantity:
+    return accuracy(label, "test", component, radius) - accuracy("vanilla", "test", component, radius)
+
+
+HEURISTICS = Study(
+    name="heuristics",
+    title="Dropout, mixup, BatchNorm, adversarial training",
+    source="Figure 5, section 5.1",
+    question="Which training heuristics make a network use the HFC?",
+    runs=runs,
+    claims=claims,
+    figure=figure,
+)

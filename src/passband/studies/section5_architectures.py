@@ -1,0 +1,90 @@
+"""Section 5.1, other tests: network architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from passband.analysis.claim import ANY, Claim, Rule, least_of
+from passband.analysis.contrast import Quantity, accuracy, gap
+from passband.analysis.figure import Bar, Figure, Panel, Role
+from passband.studies.presets import Setting
+from passband.studies.study import Runs, Study
+
+
+def runs(setting: Setting) -> Runs:
+    """Return the vanilla run, which is the ResNet, and the same with older networks."""
+    older = {
+        label: replace(setting.vanilla, model=model, width=width)
+        for label, (model, width) in setting.networks.items()
+    }
+    return {**older, "ResNet": setting.vanilla}
+
+
+def claims(setting: Setting) -> tuple[Claim, ...]:
+    """Return what section 5.1 says of the ResNet, against the nearest of the others."""
+    sentence = "The ResNet architecture seems advantageous toward previous inventions at different levels: it reports "
+    others = list(setting.networks)
+
+    def hfc(label: str) -> Quantity:
+        return accuracy(label, component="hfc", radius=4)
+
+    return (
+        Claim(
+            sentence + "better vanilla test accuracy",
+            "Accuracy on test images, ResNet minus each other network; the smallest difference.",
+            least_of(*(accuracy("ResNet") - accuracy(other) for other in others)),
+            Rule("above", ANY),
+        ),
+        Claim(
+            sentence + "smaller generalization gap (difference between training and testing accuracy)",
+            "Accuracy on training images minus accuracy on test images, each other network minus ResNet; the smallest "
+            "difference.",
+            least_of(*(gap(other) - gap("ResNet") for other in others)),
+            Rule("above", ANY),
+        ),
+        Claim(
+            sentence + "a weaker tendency in capturing HFC.",
+            "Accuracy on the HFC of test images at r = 4, each other network minus ResNet; the smallest difference.",
+            least_of(*(hfc(other) - hfc("ResNet") for other in others)),
+            Rule("above", ANY),
+        ),
+    )
+
+
+def figure(setting: Setting) -> Figure:
+    """Return bars of test accuracy, gap, and accuracy on the HFC at each radius."""
+    return bars_of(list(runs(setting)), setting.radii)
+
+
+def bars_of(labels: list[str], radii: tuple[float, ...]) -> Figure:
+    """Return bars of test accuracy, generalization gap and HFC accuracy at each radius, one bar a run."""
+
+    def panel(title: str, y: str, role: Role, quantity: Callable[[str], Quantity]) -> Panel:
+        bars = (Bar(title, role, category=label, quantity=quantity(label)) for label in labels)
+        return Panel(title, tuple(bars), x="", y=y)
+
+    def hfc(label: str, radius: float) -> Quantity:
+        return accuracy(label, component="hfc", radius=radius)
+
+    whole = (
+        panel("test", "accuracy", "full", accuracy),
+        panel("generalization gap", "train minus test", "muted", gap),
+    )
+    high = (
+        panel(f"HFC, r = {radius:g}", "accuracy on the HFC", "hfc", partial(hfc, radius=radius))
+        for radius in radii
+    )
+    return Figure((whole, tuple(high)))
+
+
+ARCHITECTURES = Study(
+    name="architectures",
+    title="LeNet, AlexNet, VGG and ResNet",
+    source="section 5.1, other tests",
+    question="Which architectures use the HFC?",
+    runs=runs,
+    claims=claims,
+    figure=figure,
+)

@@ -1,0 +1,64 @@
+"""Section 5.1, other tests: optimizers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+from passband.analysis.claim import SIMILAR, Claim, Rule, farthest_of, least_of
+from passband.analysis.contrast import Quantity, accuracy
+from passband.analysis.figure import Figure
+from passband.studies.presets import Setting
+from passband.studies.section5_architectures import bars_of
+from passband.studies.study import Runs, Study
+
+OTHERS = ("adam", "adagrad", "adadelta", "rmsprop")
+
+
+def runs(setting: Setting) -> Runs:
+    """Return the vanilla run, which uses Adam, and the same with other optimizers at their own rates."""
+    return {
+        name: setting.vanilla
+        if name == setting.vanilla.optimizer
+        else replace(setting.vanilla, optimizer=name, learning_rate=setting.rates.get(name))
+        for name in ("sgd", *OTHERS)
+    }
+
+
+def claims(setting: Setting) -> tuple[Claim, ...]:
+    """Return what section 5.1 says of SGD and of the rest."""
+    return (
+        Claim(
+            "SGD seems to be the only one suffering from the tendency towards significantly capturing HFC",
+            "Accuracy on the HFC of test images at r = 4, SGD minus each other optimizer; the smallest difference.",
+            least_of(*(_hfc("sgd") - _hfc(other) for other in OTHERS)),
+            Rule("above", SIMILAR),
+        ),
+        Claim(
+            "while the rest are on par within our experiments.",
+            "Accuracy on the HFC of test images at r = 4, each pair of the others: how far from 0 the farthest difference "
+            "is.",
+            farthest_of(*(_hfc(one) - _hfc(other) for one, other in combinations(OTHERS, 2))),
+            Rule("below", SIMILAR),
+        ),
+    )
+
+
+def figure(setting: Setting) -> Figure:
+    """Return bars of test accuracy, gap, and accuracy on the HFC at each radius."""
+    return bars_of(list(runs(setting)), setting.radii)
+
+
+def _hfc(label: str) -> Quantity:
+    return accuracy(label, component="hfc", radius=4)
+
+
+OPTIMIZERS = Study(
+    name="optimizers",
+    title="SGD, Adam, AdaGrad, AdaDelta, RMSprop",
+    source="section 5.1, other tests",
+    question="Which optimizers make a network use the HFC?",
+    runs=runs,
+    claims=claims,
+    figure=figure,
+)

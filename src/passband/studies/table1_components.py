@@ -1,0 +1,66 @@
+"""Table 1: trained on one component, tested on whole images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from passband.analysis.claim import MUCH, Claim, Rule, difference
+from passband.analysis.contrast import accuracy, fit
+from passband.analysis.figure import Bar, Figure, Panel
+from passband.studies.presets import Setting
+from passband.studies.study import Runs, Study
+
+
+def runs(setting: Setting) -> Runs:
+    """Return a run on the LFC and one on the HFC at each radius, and the vanilla run."""
+    return {"original": setting.vanilla} | {
+        f"{component}-{radius:g}": replace(setting.vanilla, component=f"{component}:{radius:g}")
+        for component in ("lfc", "hfc")
+        for radius in setting.radii
+    }
+
+
+def claims(setting: Setting) -> tuple[Claim, ...]:
+    """Return what section 4.2 says of Table 1, at each radius."""
+    return tuple(
+        Claim(
+            "Table 1 suggests that LFC is much more “generalizable” than HFC.",
+            f"Accuracy on original test images: trained on the LFC minus trained on the HFC at r = {radius:g}.",
+            difference(accuracy(f"lfc-{radius:g}") - accuracy(f"hfc-{radius:g}")),
+            Rule("above", MUCH),
+        )
+        for radius in setting.radii
+    )
+
+
+def figure(setting: Setting) -> Figure:
+    """Return accuracy on what was trained on, and on original test images, as Table 1 has them."""
+    panels = []
+    for title, measure in (
+        ("Training accuracy, on what was trained on", fit),
+        ("Test accuracy, on original images", accuracy),
+    ):
+        bars = [Bar("original", "full", category="all", quantity=measure("original"))]
+        for component in ("lfc", "hfc"):
+            bars += [
+                Bar(
+                    component.upper(),
+                    component,
+                    category=f"r = {radius:g}",
+                    quantity=measure(f"{component}-{radius:g}"),
+                )
+                for radius in setting.radii
+            ]
+        panels.append(Panel(title, tuple(bars), x=""))
+    return Figure((tuple(panels),))
+
+
+TRAIN_ON_COMPONENTS = Study(
+    name="train-on-components",
+    title="Training on the LFC or the HFC",
+    source="Table 1, section 4.2",
+    question="Which component generalizes to whole images?",
+    runs=runs,
+    claims=claims,
+    figure=figure,
+)

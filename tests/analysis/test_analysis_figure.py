@@ -1,0 +1,72 @@
+import pytest
+
+from made_up import rows_of
+from passband.analysis.contrast import Term, accuracy, gap
+from passband.analysis.figure import TABLE, Bar, Curve, Figure, Mark, Panel, Point, figure_table, in_rows
+
+CELLS = {"a test": [0.2, 0.4], "a train": 0.7, "a test hfc 4": 0.1, "a test hfc 8": 0.3, "b test": 0.5}
+
+
+def table_of(*marks: Mark, **settings):
+    return figure_table(Figure(((Panel("p", marks),),)), rows_of(CELLS, **settings))
+
+
+def test_a_curve_has_a_point_an_epoch():
+    table = table_of(Curve("A", term=Term("a")))
+    assert table.schema == TABLE
+    assert table.select("panel", "series", "x", "value", "n", "over").rows() == [
+        ("p", "A", 1, 0.2, 2400, "samples"),
+        ("p", "A", 2, 0.4, 2400, "samples"),
+    ]
+    assert (table["low"] < table["value"]).all()
+    assert (table["high"] > table["value"]).all()
+
+
+def test_over_seeds_it_is_their_mean():
+    table = table_of(Curve("A", term=Term("a")), seeds=3, spread=0.1)
+    assert table["over"].to_list() == ["seeds", "seeds"]
+    assert table["n"].to_list() == [3, 3]
+    values = rows_of(CELLS, seeds=3, spread=0.1)
+    first = values.filter(label="a", subset="test", component="full", epoch=1)["value"].mean()
+    assert table["value"].item(0) == pytest.approx(first)
+
+
+def test_a_curve_may_run_along_another_column_of_a_finished_network():
+    cells = {f"a counterexamples {r}": r / 20 for r in (8, 4)} | {
+        "a roughness rho 0": 0.5,
+        "a roughness rho 1": 0.2,
+    }
+    shares = Curve("A", term=Term("a", "test", "lfc", None, "counterexamples"), along="radius")
+    rough = Curve("B", term=Term("a", None, None, metric="roughness", normalized=False), along="rho")
+    table = figure_table(Figure(((Panel("p", (shares, rough)),),)), rows_of(cells))
+    assert table.select("series", "x", "value").rows() == [
+        ("A", 4, 0.2), ("A", 8, 0.4), ("B", 0, 0.5), ("B", 1, 0.2),
+    ]  # fmt: skip
+
+
+def test_a_bar_and_a_point_are_of_the_last_epoch():
+    table = table_of(
+        Bar("A", category="test", quantity=accuracy("a")),
+        Point("A", x=tuple(accuracy("a", component="hfc", radius=r) for r in (4, 8)), y=gap("a")),
+    )
+    assert table["value"].to_list() == pytest.approx([0.4, 0.3])
+    assert table["category"].to_list() == ["test", None]
+    assert table["x"].to_list() == [None, pytest.approx(0.2)]
+
+
+def test_what_no_run_measured_is_left_out():
+    table = table_of(Bar("C", category="test", quantity=accuracy("c")), Curve("B", term=Term("b", "train")))
+    assert table.is_empty()
+    assert table.schema == TABLE
+
+
+def test_a_mark_without_a_kind_is_a_mistake():
+    with pytest.raises(TypeError, match="a Curve, a Bar or a Point, got Mark"):
+        table_of(Mark("A"))
+
+
+def test_panels_are_set_in_rows():
+    panels = tuple(Panel(str(index), ()) for index in range(5))
+    figure = in_rows(panels, 3)
+    assert [len(row) for row in figure.rows] == [3, 2]
+    assert figure.panels == panels

@@ -1,0 +1,119 @@
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from passband.analysis.estimate import (
+    Effect,
+    Estimate,
+    Proportion,
+    each_confidence,
+    farthest,
+    greatest,
+    least,
+    over_parts,
+    over_runs,
+    over_seeds,
+    t_quantile,
+)
+from passband.errors import InputError
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 9, 30])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.9875])
+def test_t_quantile_is_that_of_scipy(degrees, confidence):
+    assert t_quantile(degrees, confidence) == pytest.approx(stats.t.ppf((1 + confidence) / 2, degrees))
+
+
+def test_over_seeds_is_scipys_interval():
+    values = [0.51, 0.55, 0.48, 0.53]
+    expected = stats.t.interval(0.95, 3, loc=sum(values) / 4, scale=stats.sem(values))
+    effect = over_seeds(values)
+    assert (effect.low, effect.high) == pytest.approx(expected)
+    assert (effect.n, effect.over) == (4, "seeds")
+
+
+def test_of_one_proportion_it_is_wilsons_interval():
+    effect = over_parts([Proportion(1, 0.8, 10)])
+    assert (effect.low, effect.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_of_two_it_is_newcombes_example():
+    """Newcombe 1998, table II, contrast (a), method 10: 56/70 - 48/80."""
+    effect = over_parts([Proportion(1, 56 / 70, 70), Proportion(-1, 48 / 80, 80)])
+    assert (effect.value, effect.low, effect.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+    assert effect.n == 70
+
+
+def test_of_an_estimate_it_is_students_interval():
+    effect = over_parts([Estimate(1, 0.8, 6, 0.1), Estimate(-1, 0.5, 4, 0.0)])
+    half = stats.t.ppf(0.975, 5) * 0.1
+    assert (effect.value, effect.low, effect.high) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
+    assert (effect.n, effect.over) == (4, "filters")
+
+
+def test_a_difference_of_differences_covers_as_often_as_it_says():
+    generator = torch.Generator().manual_seed(0)
+    shares, weights, count = (0.9, 0.6, 0.8, 0.7), (1, -1, -1, 1), 200
+    truth = sum(w * p for w, p in zip(weights, shares, strict=True))
+    hits = 0
+    for _ in range(500):
+        drawn = [torch.rand(count, generator=generator).lt(p).double().mean().item() for p in shares]
+        parts = [Proportion(w, p, count) for w, p in zip(weights, drawn, strict=True)]
+        effect = over_parts(parts)
+        hits += effect.low <= truth <= effect.high
+    assert 0.92 <= hits / 500 <= 0.99
+
+
+def test_over_runs_is_scipys_correlation_and_interval():
+    first, second = [1.0, 2.0, 3.0, 4.0, 5.0], [0.9, 2.5, 2.1, 4.4, 4.2]
+    expected = stats.pearsonr(first, second)
+    interval = expected.confidence_interval(0.95)
+    effect = over_runs(first, second)
+    assert effect.value == pytest.approx(expected.statistic)
+    assert (effect.low, effect.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_a_perfect_correlation_has_an_interval_too():
+    effect = over_runs([1, 2, 3, 4], [2, 4, 6, 8])
+    assert 0.99 < effect.low <= effect.high <= 1
+
+
+A = Effect(0.1, -0.1, 0.3, 50, "samples")
+B = Effect(0.2, 0.15, 0.25, 40, "samples")
+C = Effect(-0.3, -0.4, -0.2, 60, "samples")
+
+
+def test_least_and_farthest():
+    assert least([A, B]) == Effect(0.1, -0.1, 0.25, 40, "samples")
+    assert least([A, B, C]) == Effect(-0.3, -0.4, -0.2, 40, "samples")
+    assert farthest([A, B]) == Effect(0.2, 0.15, 0.3, 40, "samples")
+    assert farthest([A, C]) == Effect(0.3, 0.2, 0.4, 50, "samples")
+    assert farthest([A]).low == 0
+
+
+def test_several_intervals_are_wider_each():
+    assert each_confidence(1) == 0.95
+    assert math.isclose(each_confidence(5), 0.99)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: over_seeds([0.3]), "at least 2 of them, got 1"),
+        (lambda: over_runs([1, 2, 3], [1, 2, 3]), "at least 4 runs, got 3"),
+        (lambda: over_runs([1, 1, 1, 1], [1, 2, 3, 4]), "values that differ"),
+    ],
+)
+def test_too_little_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def test_the_greatest_is_the_least_of_the_opposites():
+    effects = [Effect(0.1, 0.0, 0.3, 10, "samples"), Effect(0.2, 0.15, 0.25, 8, "samples")]
+    opposites = [Effect(-e.value, -e.high, -e.low, e.n, e.over) for e in effects]
+    found, turned = greatest(effects), least(opposites)
+    assert (found.value, found.low, found.high, found.n) == (0.2, 0.15, 0.3, 8)
+    assert (turned.value, turned.high, turned.low) == (-0.2, -0.15, -0.3)

@@ -1,0 +1,172 @@
+import json
+from dataclasses import replace
+
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+from helpers import Constant, Memory, noise
+from passband.data.dataset import ImageDataset
+from passband.engine.probe import ANSWER_COST, Probe, spaced
+from passband.errors import InputError, UnknownNameError
+from passband.instruments.components import evaluate_components
+from passband.metrics import wilson_interval
+from passband.rows import to_table
+
+TRAIN = replace(noise(), subset="train")
+TEST = noise(seed=1)
+BOTH = {"train": TRAIN, "test": TEST}
+MODEL = Memory(TRAIN)
+
+
+def measured(
+    probe: Probe, model: nn.Module = MODEL, datasets=BOTH, seed: int = 0, **settings
+) -> pl.DataFrame:
+    return to_table(probe.measure(model, datasets, 3, "abc", seed, **settings))
+
+
+def test_rows_are_those_of_the_finished_model_on_everything():
+    table = measured(Probe.full(radii=(1, 3)))
+    assert set(table["epoch"]) == {3}
+    assert set(table["run"]) == {"abc"}
+    same = ["component", "radius", "amplitude", "metric", "value", "count"]
+    for dataset in (TRAIN, TEST):
+        expected = evaluate_components(MODEL, dataset, (1, 3)).filter(pl.col("class").is_null())
+        found = table.filter(pl.col("subset") == dataset.subset, pl.col("metric") != "probe-seconds")
+        assert found.select(same).equals(expected.select(same))
+
+
+def test_its_cost_is_a_row_of_each_subset():
+    cost = measured(Probe(radii=(1,))).filter(pl.col("metric") == "probe-seconds")
+    assert cost["subset"].to_list() == ["train", "test"]
+    assert cost["value"].min() > 0
+    assert cost["count"].to_list() == [40, 40]
+
+
+def test_samples_are_those_of_the_seed_at_every_epoch_and_fewer_are_a_part_of_more():
+    seen = []
+
+    class Spy(Constant):
+        def forward(self, images):
+            seen.append(images)
+            return super().forward(images)
+
+    probe = Probe(components=(), subsets=("train",), samples=20, along=8)
+    for settings in ({"final": True}, {"final": False}, {"final": True}, {"seed": 1}):
+        measured(probe, Spy(0, 4), **settings)
+    final, along, again, other = seen
+    assert (len(final), len(along)) == (20, 8)
+    assert torch.equal(final[:8], along)
+    assert torch.equal(final, again)
+    assert not torch.equal(final, other)
+
+
+def test_a_subset_is_named_by_its_key_and_only_those_asked_for_are_measured():
+    table = measured(Probe(radii=(1,), components=("lfc",), subsets=("train",)), datasets={"train": TEST})
+    assert set(table["subset"]) == {"train"}
+    assert set(table["component"]) == {"full", "lfc"}
+
+
+def test_batch_size_reaches_the_model():
+    sizes = []
+
+    class Spy(Constant):
+        def forward(self, images):
+            sizes.append(len(images))
+            return super().forward(images)
+
+    measured(Probe(components=(), subsets=("test",), batch_size=15), Spy(0, 4))
+    assert sizes == [15, 15, 10]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "total", "due"),
+    [(1, 4, [1, 2, 3, 4]), (3, 8, [3, 6, 8]), ((1, 4), 6, [1, 4, 6]), ((2, 50), 5, [2, 5])],
+)
+def test_schedule(epochs, total, due):
+    probe = Probe(epochs=epochs)
+    assert [epoch for epoch in range(1, total + 1) if probe.is_due(epoch, total)] == due
+
+
+def test_two_thousand_four_hundred_samples_are_within_two_points_at_any_accuracy():
+    for correct in range(0, 2401, 100):
+        low, high = wilson_interval(correct, Probe().samples)
+        assert max(high - correct / 2400, correct / 2400 - low) <= 0.02
+
+
+@pytest.mark.parametrize(("epochs", "images"), [(15, 9469), (100, 9469), (100, 50_000), (40, 20_000)])
+def test_the_default_stays_below_its_share_of_the_training_time(epochs, images):
+    answers = Probe.affordable(epochs, images).count_answers(epochs, {"train": images, "test": 10_000})
+    assert ANSWER_COST * answers <= 0.15 * epochs * images
+
+
+def test_answers_are_counted_as_they_are_given():
+    seen = 0
+
+    class Spy(Constant):
+        def forward(self, images):
+            nonlocal seen
+            seen += len(images)
+            return super().forward(images)
+
+    probe = Probe(radii=(1, 3), components=("lfc",), epochs=(1, 3), samples=30, along=7)
+    datasets = {"train": TRAIN, "test": TEST.take(slice(20))}
+    for epoch in range(1, 6):
+        if probe.is_due(epoch, 5):
+            list(probe.measure(Spy(0, 4), datasets, epoch, "abc", 0, final=epoch == 5))
+    assert seen == probe.count_answers(5, {"train": 40, "test": 20}) == 3 * (7 + 7 + 7 + 7 + 30 + 20)
+
+
+def test_a_run_too_short_for_its_last_epoch_to_be_measured_has_no_default():
+    assert Probe.affordable(3, 100) is None
+
+
+def test_spaced_epochs_end_at_the_last():
+    assert spaced(16, 5) == (1, 2, 4, 8, 16)
+    assert spaced(3, 100) == (1, 2, 3)
+
+
+@pytest.mark.parametrize("probe", [Probe(), Probe.full((2.5,)), Probe(epochs=(1, 2), along=5, components=())])
+def test_json_holds_a_probe(probe):
+    assert Probe.from_dict(json.loads(json.dumps(probe.to_dict()))) == probe
+    assert hash(probe) == hash(Probe.from_dict(probe.to_dict()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"components": ("low",)}, UnknownNameError, "no component named 'low'"),
+        ({"subsets": ("val",)}, UnknownNameError, "no subset named 'val'"),
+        ({"amplitude": "big"}, UnknownNameError, "no amplitude policy named 'big'"),
+        ({"subsets": ()}, InputError, "at least one subset"),
+        ({"radii": ()}, InputError, "at least one radius"),
+        ({"samples": 0}, InputError, "samples of a probe must be at least 1, got 0"),
+        ({"along": 0}, InputError, "along of a probe must be at least 1, got 0"),
+        ({"epochs": 0}, InputError, "epochs are counted from 1 on, got 0"),
+        ({"epochs": (1, -2)}, InputError, "epochs are counted from 1 on, got -2"),
+    ],
+)
+def test_impossible_settings_are_refused(untyped, settings, error, message):
+    with pytest.raises(error, match=message):
+        Probe(**settings)
+
+
+def test_radii_are_checked_against_the_images_before_training():
+    with pytest.raises(InputError, match="radius 8 is not below the corner"):
+        Probe().check_fits((12, 10))
+    Probe().check_fits((32, 32))
+    Probe(components=()).check_fits((4, 4))
+
+
+def test_settings_of_another_version_are_refused():
+    with pytest.raises(UnknownNameError, match="no setting of a probe named 'radius'. Did you mean 'radii'"):
+        Probe.from_dict({"radius": 3})
+
+
+def test_gpu_or_not_the_model_stays_where_it_is():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(360, 4))
+    dataset = ImageDataset(TRAIN.images, TRAIN.labels, TRAIN.classes, "noise")
+    measured(Probe(radii=(1,), subsets=("train",)), model, {"train": dataset})
+    assert model[1].weight.device.type == "cpu"
+    assert model.training
