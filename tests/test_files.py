@@ -45,6 +45,22 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["result"]
 
 
+def test_a_folder_that_another_process_writes_meanwhile_is_replaced(tmp_path, monkeypatch):
+    target, real = tmp_path / "result", os.rename
+
+    def rename(source, to):
+        if not target.exists():  # at the last moment before it would take the place
+            target.mkdir()
+            (target / "theirs").touch()
+        real(source, to)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with written_whole(target) as aside:
+        (aside / "ours").touch()
+    assert [path.name for path in target.iterdir()] == ["ours"]
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+
+
 def test_after_an_error_everything_is_as_before(tmp_path):
     target = tmp_path / "result"
     target.mkdir()

@@ -63,10 +63,12 @@ def written_whole(folder: Path) -> Generator[Path]:
         aside.chmod(0o755)  # mkdtemp makes it private
         for path in (*aside.rglob("*"), aside):
             _sync(path)
-        if folder.exists():
-            _exchange(aside, folder)
-        else:
+        try:
             aside.rename(folder)
+        except OSError:  # there is one already; to ask before would leave another process time to make it
+            if not folder.is_dir():
+                raise
+            _exchange(aside, folder)
         _sync(folder.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
