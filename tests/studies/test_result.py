@@ -10,7 +10,7 @@ from passband.analysis.table import fill
 from passband.engine.execute import execute
 from passband.engine.plan import plan, plan_measurement
 from passband.errors import InputError
-from passband.studies import corollary1_counterexamples as corollary
+from passband.instruments import pairs
 from passband.studies.catalog import STUDIES
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.presets import find_setting
@@ -83,7 +83,7 @@ def test_a_failed_measurement_is_named_and_its_claims_are_undecided(store, monke
     def refuse(*arguments, **settings):
         raise InputError("no gradient")
 
-    monkeypatch.setattr(corollary, "find_pairs", refuse)
+    monkeypatch.setattr(pairs, "find_pairs", refuse)
     result, _ = conducted("corollary", store, seeds=2)  # seed 0 may be in the store
     assert result.failures["natural, seed 1, answers to x and x_l at r = 4, 8, 12, 16"] == "no gradient"
     without = result.rows.filter(pl.col("seed") == 1, pl.col("metric").str.starts_with("counterexamples"))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from passband.engine.job import Job
-from passband.engine.measure import Measurement, measure, measurement_id
+from passband.engine.measure import measure, measurement_id
 from passband.engine.probe import Probe
 from passband.engine.run import Datasets, identify, load_datasets
 from passband.engine.run import run as train_run
 from passband.errors import InputError
+from passband.instruments.instrument import Instrument
 from passband.results.store import holds_measurement, holds_run
 from passband.results.tables import failure, read_record
 from passband.train.config import RunConfig, check_data
@@ -84,7 +85,7 @@ class MeasurementJob(Job):
         run: Of which run.
     """
 
-    measurement: Measurement
+    measurement: Instrument
     run: TrainingJob
 
     @property
@@ -101,7 +102,7 @@ class MeasurementJob(Job):
     @property
     def passes(self) -> float:
         """Images that are sent forward and back until it is done, answers counted as parts of them."""
-        work = self.measurement.work(self.run.images["test"])
+        work = self.measurement.cost(self.run.images["test"], self.run.shape[1:])
         return work.gradients + ANSWER * work.answers
 
     def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
@@ -163,7 +164,7 @@ def plan(
     return planned
 
 
-def plan_measurement(measurement: Measurement, run: TrainingJob, store: Path) -> MeasurementJob:
+def plan_measurement(measurement: Instrument, run: TrainingJob, store: Path) -> MeasurementJob:
     """Return the job of a measurement of a run; it is in the folder `measurements` of the store."""
     name = measurement_id(measurement, run.id)
     return MeasurementJob(name, store / "measurements" / name, measurement, run)

@@ -9,7 +9,7 @@ from passband.analysis.claim import ANY, MUCH, SIMILAR, Claim, Rule, greatest_of
 from passband.analysis.contrast import Quantity, Term
 from passband.analysis.figure import Curve, Figure, Panel, shades
 from passband.analysis.table import SummaryTable
-from passband.engine.measure import Measurement
+from passband.instruments.instrument import Instrument
 from passband.studies.figure5_heuristics import natural_and_adversarial
 from passband.studies.presets import Setting
 from passband.studies.smoothed_robustness import AUTOATTACK, FGSM, SmoothedRobustness
@@ -18,7 +18,7 @@ from passband.studies.study import Study
 LABELS = ("natural", "adversarial")
 
 
-def measurements(setting: Setting) -> dict[str, tuple[Measurement, ...]]:
+def measurements(setting: Setting) -> dict[str, tuple[Instrument, ...]]:
     """Return both networks at every rho, and with normalized smoothing where that is something else."""
     each = tuple(
         SmoothedRobustness(rho, normalized, setting.threat) for rho, normalized in _kinds(setting.rhos)
