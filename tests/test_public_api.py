@@ -22,6 +22,7 @@ PUBLIC = {
     "ImageDataset": ["images", "labels", "classes", "name", "subset", "source"],
     "LowPass": ["radius", "geometry", "inclusive"],
     "PassbandError": None,
+    "Study": ["name", "title", "source", "question", "runs", "claims", "figure", "measurements", "table", "deviations"],
     "PixelModel": ["body", "name", "mean", "std", "size", "channels", "classes", "outputs"],
     "RunConfig": None,
     "audit": ["model", "dataset", "radii", "attacks", "amplitude", "precision", "ceiling_samples", "batch_size", "device", "seed",
@@ -46,12 +47,15 @@ PUBLIC = {
     "rescale": ["images", "policy", "original"],
     "robust_accuracy_ceiling": ["correct", "distance", "epsilons"],
     "roughness": ["weight"],
+    "run_studies": ["studies", "preset", "data", "source", "seeds", "epochs", "limit", "store", "workers", "device",
+                    "on_progress"],
     "smooth_kernel": ["weight", "rho", "normalize"],
     "smoothed": ["model", "rho", "layer", "normalize"],
     "split": ["images", "radius", "geometry", "inclusive"],
     "split_many": ["images", "radii", "geometry", "inclusive"],
     "train": ["model", "dataset", "config", "on_epoch", "device"],
     "write_report": ["audit", "folder"],
+    "write_study": ["result", "folder", "command"],
 }  # fmt: skip
 
 

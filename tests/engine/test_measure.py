@@ -11,7 +11,7 @@ import torch
 
 from passband.engine.execute import execute
 from passband.engine.measure import FinishedRun, Measurement, Work, measure, measurement_id
-from passband.engine.plan import MeasurementJob, plan, plan_measurement
+from passband.engine.plan import PlannedMeasurement, plan_measurement, plan_runs
 from passband.errors import InputError
 from passband.files import write_json
 from passband.models.load import load_model
@@ -59,38 +59,38 @@ def here(function, *arguments, **settings):
 def store(tmp_path_factory) -> Path:
     """Return a store with one finished run on 50 test images."""
     folder = tmp_path_factory.mktemp("store")
-    execute(plan([(CONFIG, None)], folder, test_limit=50), call=here, device="cpu")
+    execute(plan_runs([(CONFIG, None)], folder, test_limit=50), call=here, device="cpu")
     return folder
 
 
-def job_in(store: Path, samples: int | None = 30) -> MeasurementJob:
-    (run,) = plan([(CONFIG, None)], store, test_limit=50)
+def planned_in(store: Path, samples: int | None = 30) -> PlannedMeasurement:
+    (run,) = plan_runs([(CONFIG, None)], store, test_limit=50)
     return plan_measurement(Right(samples), run, store)
 
 
 def test_a_measurement_has_its_folder_and_is_found_again(store):
-    job = job_in(store)
-    assert not job.done
-    outcomes = execute([job], call=here, device="cpu")
-    assert {name: outcome.status for name, outcome in outcomes.items()} == {
-        job.run.id: "found",
-        job.id: "done",
+    planned = planned_in(store)
+    assert not planned.done
+    ended = execute([planned], call=here, device="cpu")
+    assert {name: one.status for name, one in ended.items()} == {
+        planned.run.id: "found",
+        planned.id: "done",
     }
-    assert sorted(path.name for path in job.folder.iterdir()) == [
+    assert sorted(path.name for path in planned.folder.iterdir()) == [
         "config.json", "environment.json", "rows.parquet",
     ]  # fmt: skip
-    assert job.folder == store / "measurements" / job.id
-    record = find_measurement(job.folder)
+    assert planned.folder == store / "measurements" / planned.id
+    record = find_measurement(planned.folder)
     assert record is not None
-    assert (record["measurement"], record["run"]) == (job.id, job.run.id)
+    assert (record["measurement"], record["run"]) == (planned.id, planned.run.id)
     assert record["settings"] == {"kind": "right", "samples": 30}
-    assert record["data"]["test_fingerprint"] == job.run.fingerprints["test"]
-    environment = json.loads((job.folder / "environment.json").read_text())
+    assert record["data"]["test_fingerprint"] == planned.run.fingerprints["test"]
+    environment = json.loads((planned.folder / "environment.json").read_text())
     assert environment["seconds"] > 0
     assert environment["threads"] == 1
-    rows = pl.read_parquet(job.folder / "rows.parquet")
-    assert rows.select("run", "seed", "metric", "count").row(0) == (job.run.id, 3, "accuracy", 30)
-    assert job_in(store).done
+    rows = pl.read_parquet(planned.folder / "rows.parquet")
+    assert rows.select("run", "seed", "metric", "count").row(0) == (planned.run.id, 3, "accuracy", 30)
+    assert planned_in(store).done
 
 
 def test_the_id_follows_from_settings_run_and_data():
@@ -107,37 +107,39 @@ def test_the_id_follows_from_settings_run_and_data():
 
 
 def test_it_measures_the_finished_network_on_images_that_the_seed_draws(store):
-    job = job_in(store, None)
-    execute([job], call=here, device="cpu")
-    measured = pl.read_parquet(job.folder / "rows.parquet")["value"].item()
-    rows = pl.read_parquet(job.run.folder / "rows.parquet")
+    planned = planned_in(store, None)
+    execute([planned], call=here, device="cpu")
+    measured = pl.read_parquet(planned.folder / "rows.parquet")["value"].item()
+    rows = pl.read_parquet(planned.run.folder / "rows.parquet")
     assert measured == rows.filter(pl.col("epoch").is_null(), subset="test", metric="accuracy", component="full").filter(
         pl.col("class").is_null()
     )["value"].item()  # fmt: skip
-    record = json.loads((job.run.folder / "config.json").read_text())
-    model = load_model(job.run.folder)
-    finished = FinishedRun(job.run.id, 3, model, record["data"], "fashion-mnist", test_limit=50)
+    record = json.loads((planned.run.folder / "config.json").read_text())
+    model = load_model(planned.run.folder)
+    finished = FinishedRun(planned.run.id, 3, model, record["data"], "fashion-mnist", test_limit=50)
     assert sorted(finished.draw(None).tolist()) == list(range(50))
     assert finished.draw(30).tolist() == finished.draw(None)[:30].tolist() != list(range(30))
     assert replace(finished, seed=4).draw(30).tolist() != finished.draw(30).tolist()
 
 
-def test_what_a_measurement_refuses_is_its_outcome_and_leaves_nothing(store):
-    job = job_in(store, 60)
-    outcome = execute([job], call=here, device="cpu")[job.id]
-    assert (outcome.status, outcome.message) == ("failed", "60 images are needed, got 50")
-    assert not job.folder.exists()
+def test_what_a_measurement_refuses_is_told_and_leaves_nothing(store):
+    planned = planned_in(store, 60)
+    ended = execute([planned], call=here, device="cpu")[planned.id]
+    assert (ended.status, ended.message) == ("failed", "60 images are needed, got 50")
+    assert not planned.folder.exists()
 
 
 def test_other_images_than_those_that_were_planned_are_refused(store, tmp_path):
-    job = job_in(store)
+    planned = planned_in(store)
     with pytest.raises(InputError, match="the test images of fashion-mnist changed while the study ran"):
-        measure(job.measurement, job.run.folder, tmp_path / "m", test_fingerprint="another", device="cpu")
+        measure(
+            planned.measurement, planned.run.folder, tmp_path / "m", test_fingerprint="another", device="cpu"
+        )
     assert not (tmp_path / "m").exists()
 
 
 def test_a_failed_run_is_refused(tmp_path, store):
-    record = json.loads((job_in(store).run.folder / "config.json").read_text())
+    record = json.loads((planned_in(store).run.folder / "config.json").read_text())
     (tmp_path / "run").mkdir()
     write_json(tmp_path / "run" / "config.json", record | {"status": "failed", "message": "the loss is inf"})
     with pytest.raises(InputError, match="its run failed: the loss is inf"):
@@ -145,6 +147,6 @@ def test_a_failed_run_is_refused(tmp_path, store):
 
 
 def test_a_measurement_counts_less_than_training_on_as_many_images(store):
-    job = job_in(store, None)
-    assert job.passes == pytest.approx(50 / 3)
-    assert job.run.passes == 40
+    planned = planned_in(store, None)
+    assert planned.passes == pytest.approx(50 / 3)
+    assert planned.run.passes == 40

@@ -11,10 +11,11 @@ from passband.analysis.contrast import CHANCE, Term, accuracy
 from passband.analysis.estimate import Effect
 from passband.analysis.figure import Bar, Curve, Figure, Panel, Point, figure_table
 from passband.analysis.table import SummaryTable
-from passband.engine.plan import TrainingJob
+from passband.engine.plan import PlannedRun
 from passband.report.studies import draw, effect_text, summary, write_study
 from passband.results.tables import RUN_COLUMNS
 from passband.studies.catalog import STUDIES
+from passband.studies.plan import PlannedStudy
 from passband.studies.presets import find_setting
 from passband.studies.result import StudyResult
 
@@ -37,7 +38,7 @@ def rows(**values: float) -> pl.DataFrame:
 def result() -> StudyResult:
     measured = rows(original=0.9, **{f"{c}-{r}": 0.6 for c in ("lfc", "hfc") for r in (4, 8, 12, 16)})
     config = SETTING.vanilla
-    job = TrainingJob(
+    run = PlannedRun(
         id="r",
         folder=Path("r"),
         config=config,
@@ -53,7 +54,7 @@ def result() -> StudyResult:
         Judgement(CLAIMS[1], "undecided", note="hfc-8 | has no rows"),
     )
     table = figure_table(STUDY.figure(SETTING), measured)
-    return StudyResult(STUDY, SETTING, (("original", job),), (), {"hfc-8, seed 0": "the loss is inf"}, measured, table, judgements)  # fmt: skip
+    return StudyResult(PlannedStudy(STUDY, SETTING, [("original", run)], [], Path("x")), {"hfc-8, seed 0": "the loss is inf"}, measured, table, judgements)  # fmt: skip
 
 
 def test_all_files_of_a_study_are_written_whole(result, tmp_path):
@@ -80,7 +81,7 @@ def test_all_files_of_a_study_are_written_whole(result, tmp_path):
     assert len(list((tmp_path / "studies").iterdir())) == 1
 
 
-def test_the_summary_says_claims_rules_failures_and_departures(result):
+def test_the_summary_says_claims_rules_failures_and_deviations(result):
     text = summary(result, "passband study run x")
     assert "    passband study run x" in text
     assert CLAIMS[0].sentence in text
@@ -89,7 +90,7 @@ def test_the_summary_says_claims_rules_failures_and_departures(result):
     assert "Supported if the whole 95% interval lies above 0.1" in text
     assert "hfc-8 \\| has no rows" in text
     assert "- hfc-8, seed 0: the loss is inf" in text
-    assert SETTING.departures[0].here in text
+    assert SETTING.deviations[0].here in text
 
 
 def test_an_effect_of_epochs_reads_as_one():
@@ -143,7 +144,8 @@ def test_a_table_of_the_paper_is_among_the_files_and_in_the_summary(result, tmp_
             "second": {"test": accuracy("hfc-4"), "lfc": accuracy("nobody")},
         },
     )
-    result = replace(result, study=replace(STUDY, table=lambda _: table))
+    planned = replace(result.planned, study=replace(STUDY, table=lambda _: table))
+    result = replace(result, planned=planned)
     folder = write_study(result, tmp_path / "x")
     frame = pl.read_csv(folder / "table9.csv")
     assert frame.columns == ["network", "test", "test, low", "test, high", "lfc", "lfc, low", "lfc, high"]
@@ -162,7 +164,8 @@ def test_what_columns_rest_on_is_said_where_it_differs():
     cells = {"test": accuracy("a"), "train": accuracy("a", "train"), "few": accuracy("few")}
     table = SummaryTable("t", "T", "network", {"a": cells})
     study = replace(STUDY, table=lambda _: table)
-    result = StudyResult(study, SETTING, (), (), {}, pl.concat([rows(a=0.5), few]), rows(), ())
+    planned = PlannedStudy(study, SETTING, [], [], Path("x"))
+    result = StudyResult(planned, {}, pl.concat([rows(a=0.5), few]), rows(), ())
     assert "On 100 samples; few on 7 samples." in summary(result)
 
 

@@ -16,8 +16,7 @@ from passband.models.pixels import PixelModel
 from passband.robustness import search as pursuit
 from passband.studies.corollary1_counterexamples import LowPassCounterexamples, bounds
 from passband.studies.figure7_kernels import KernelRoughness, jackknife_errors, measures
-from passband.studies.presets import Threat
-from passband.studies.smoothed_robustness import SmoothedRobustness
+from passband.studies.smoothed_robustness import SmoothedRobustness, Threat
 
 DATA = noise(180, size=(8, 8))  # nearly as many as pixels, so that its answers are unsure
 EPSILONS = (3e-3, 1e-2)

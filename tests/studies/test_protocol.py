@@ -19,7 +19,9 @@ def test_runs_measurements_and_claims_are_those_recorded(place):
     setting = find_setting(*place.split()[:1], DATA, *place.split()[1:])
     for name, recorded in RECORDED[place].items():
         study = STUDIES[name]
-        runs = {label: RunConfig.from_dict({"dataset": DATA, **own}) for label, own in recorded["runs"].items()}
+        runs = {
+            label: RunConfig.from_dict({"dataset": DATA, **own}) for label, own in recorded["runs"].items()
+        }
         assert study.runs(setting) == runs
         assert list(study.runs(setting)) == list(runs)
         found = {label: [m.to_dict() for m in each] for label, each in study.measurements(setting).items()}

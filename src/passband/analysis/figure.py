@@ -45,6 +45,11 @@ class Mark:
     shade: float = 1.0
     dashed: bool = False
 
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it shows."""
+        return ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve(Mark):
@@ -52,6 +57,11 @@ class Curve(Mark):
 
     term: Term
     along: Literal["epoch", "radius", "epsilon", "rho"] = "epoch"
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it shows."""
+        return (self.term,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +71,11 @@ class Bar(Mark):
     category: str
     quantity: Quantity
 
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it shows."""
+        return self.quantity.terms
+
 
 @dataclass(frozen=True, kw_only=True)
 class Point(Mark):
@@ -68,6 +83,11 @@ class Point(Mark):
 
     x: tuple[Quantity, ...]
     y: Quantity
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it shows."""
+        return tuple(term for quantity in (*self.x, self.y) for term in quantity.terms)
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,11 @@ class Figure:
     def panels(self) -> tuple[Panel, ...]:
         """All of them, row by row."""
         return tuple(panel for row in self.rows for panel in row)
+
+    @property
+    def labels(self) -> set[str]:
+        """The runs that it shows."""
+        return {term.label for panel in self.panels for mark in panel.marks for term in mark.terms}
 
 
 def in_rows(panels: Iterable[Panel], columns: int) -> Figure:

@@ -17,31 +17,33 @@ from passband.optional import require
 from passband.report.kernels import draw_kernels
 from passband.report.theme import LIGHT, Chart, load_altair, printed
 from passband.studies.kernel_figure import KernelFigure
-from passband.studies.result import StudyResult, claims_record
+from passband.studies.result import StudyResult, describe_claims
 
 PURPOSE = {"extra": "report", "purpose": "drawing a study's figure"}
 PANEL = (300, 220)  # width and height in pixels
 PALEST = 0.6  # how much white the palest shade of a color holds
 
 
-def write_study(result: StudyResult, folder: Path, *, command: str = "") -> Path:
+def write_study(result: StudyResult, folder: Path | None = None, *, command: str = "") -> Path:
     """Write `figure.png`, `figure.svg`, `table.csv`, `table.parquet`, `rows.parquet`, `claims.json` and `study.md`.
 
     A study of one of the paper's tables has that too, as CSV and Parquet.
 
     Args:
         result: The study.
-        folder: Takes the place of what was there, once all files are written.
+        folder: Takes the place of what was there, once all files are written; None is the study's own in the store.
         command: The command line that made it, for `study.md`.
 
     Returns:
-        `folder`.
+        The folder.
 
     Raises:
         MissingDependencyError: If altair or vl-convert is not installed.
     """
+    study, setting = result.planned.study, result.planned.setting
+    folder = result.planned.folder if folder is None else folder
     with written_whole(folder) as aside:
-        figure = result.study.figure(result.setting)
+        figure = study.figure(setting)
         chart = (
             draw_kernels(figure, result.table)
             if isinstance(figure, KernelFigure)
@@ -53,12 +55,12 @@ def write_study(result: StudyResult, folder: Path, *, command: str = "") -> Path
         result.table.write_csv(aside / "table.csv")
         result.table.write_parquet(aside / "table.parquet")
         result.rows.write_parquet(aside / "rows.parquet")
-        if result.study.table is not None:
-            table = result.study.table(result.setting)
+        if study.table is not None:
+            table = study.table(setting)
             frame = as_frame(table, fill(table, result.rows))
             frame.write_csv(aside / f"{table.name}.csv")
             frame.write_parquet(aside / f"{table.name}.parquet")
-        write_json(aside / "claims.json", claims_record(result))
+        write_json(aside / "claims.json", describe_claims(result))
         (aside / "study.md").write_text(summary(result, command), encoding="utf-8")
     return folder
 
@@ -82,17 +84,18 @@ def draw(figure: Figure, table: pl.DataFrame) -> Chart:
 
 
 def summary(result: StudyResult, command: str = "") -> str:
-    """Return a study as Markdown: what was run, how it departs from the paper, and its claims with their verdicts."""
-    study, setting = result.study, result.setting
-    seeds = len({job.config.seed for _, job in result.runs})
+    """Return a study as Markdown: what was run, how it deviates from the paper, and its claims with their verdicts."""
+    planned = result.planned
+    study, setting = planned.study, planned.setting
+    seeds = len({run.config.seed for _, run in planned.runs})
     lines = [
         f"# {study.title}",
         "",
         f"{study.question} ({study.source})",
         "",
         f"Preset `{setting.preset}`, reading `{setting.source}`, data `{setting.data}`, {seeds} "
-        f"{'seed' if seeds == 1 else 'seeds'}, {len(result.runs)} runs"
-        f"{f', {len(result.measurements)} measurements of them' * bool(result.measurements)}.",
+        f"{'seed' if seeds == 1 else 'seeds'}, {len(planned.runs)} runs"
+        f"{f', {len(planned.measurements)} measurements of them' * bool(planned.measurements)}.",
         "",
         *([f"    {command}", ""] if command else []),
         "![figure](figure.png)",
@@ -112,10 +115,9 @@ def summary(result: StudyResult, command: str = "") -> str:
     if result.failures:
         lines += ["", "## Runs and measurements that failed", ""]
         lines += [f"- {what}: {message}" for what, message in result.failures.items()]
-    lines += ["", "## Where this departs from the paper", ""]
-    lines += _table(
-        ("What", "Paper", "Here", "Why"), [(d.what, d.paper, d.here, d.why) for d in setting.departures]
-    )
+    lines += ["", "## Where this deviates from the paper", ""]
+    deviations = study.all_deviations(setting)
+    lines += _table(("What", "Paper", "Here", "Why"), [(d.what, d.paper, d.here, d.why) for d in deviations])
     return "\n".join(lines) + "\n"
 
 

@@ -15,7 +15,7 @@ from passband.engine.measure import FinishedRun, Measurement, Work
 from passband.instruments.components import check_radii
 from passband.instruments.pairs import find_pairs, verify
 from passband.rows import CounterexampleRow
-from passband.studies.figure5_heuristics import natural_and_adversarial
+from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
 from passband.studies.presets import Setting
 from passband.studies.study import Study
 from passband.types import Norm
@@ -184,4 +184,5 @@ COROLLARY = Study(
     claims=claims,
     figure=figure,
     measurements=measurements,
+    deviations=adversarial_deviations,
 )

@@ -16,8 +16,9 @@ EARLY = 0.5  # the part of the training after which curves are compared for spee
 def runs(setting: Setting) -> Runs:
     """Return runs on the LFC at each radius, without and with BatchNorm."""
     without = {f"lfc-{r:g}": replace(setting.vanilla, component=f"lfc:{r:g}") for r in setting.radii}
+    as_code = setting.source == "code"  # its BatchNorm uses the statistics of the batch at test too
     return without | {
-        f"{label}, batchnorm": replace(config, batch_norm=True, batch_statistics=setting.batch_statistics)
+        f"{label}, batchnorm": replace(config, batch_norm=True, batch_statistics=as_code)
         for label, config in without.items()
     }
 

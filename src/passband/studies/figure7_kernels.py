@@ -20,7 +20,7 @@ from passband.kernels import roughness, smooth_kernel
 from passband.robustness.smoothing import find_convolution
 from passband.rows import KernelRow
 from passband.studies import section5_architectures as architectures
-from passband.studies.figure5_heuristics import natural_and_adversarial
+from passband.studies.figure5_heuristics import adversarial, adversarial_deviations, natural_and_adversarial
 from passband.studies.kernel_figure import KernelFigure, KernelPanel
 from passband.studies.presets import Setting
 from passband.studies.study import Runs, Study
@@ -115,7 +115,7 @@ def runs(setting: Setting) -> Runs:
     return {
         **natural_and_adversarial(setting),
         "natural, 5x5": large,
-        "adversarial, 5x5": setting.attacked(large),
+        "adversarial, 5x5": adversarial(large, setting),
     }
 
 
@@ -177,4 +177,5 @@ KERNELS = Study(
     claims=claims,
     figure=figure,
     measurements=measurements,
+    deviations=adversarial_deviations,
 )

@@ -9,23 +9,42 @@ from functools import partial
 from passband.analysis.claim import ANY, Claim, Rule, least_of
 from passband.analysis.contrast import Quantity, accuracy, gap
 from passband.analysis.figure import Bar, Figure, Panel, Role
-from passband.studies.presets import Setting
+from passband.studies.deviations import Deviation
+from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
+
+NETWORKS: dict[Preset, dict[str, tuple[str, int | None]]] = {
+    "smoke": {"LeNet": ("lenet", 4), "AlexNet": ("alexnet", 4), "VGG": ("vgg11", 4)},
+    "laptop": {"LeNet": ("lenet", None), "AlexNet": ("alexnet", 16), "VGG": ("vgg11", 16)},
+    "paper": {"LeNet": ("lenet", None), "AlexNet": ("alexnet", None), "VGG": ("vgg16", None)},
+}
+"""Model and width of the older networks, by the label of their run."""
 
 
 def runs(setting: Setting) -> Runs:
     """Return the vanilla run, which is the ResNet, and the same with older networks."""
     older = {
         label: replace(setting.vanilla, model=model, width=width)
-        for label, (model, width) in setting.networks.items()
+        for label, (model, width) in NETWORKS[setting.preset].items()
     }
     return {**older, "ResNet": setting.vanilla}
+
+
+def deviations(setting: Setting) -> tuple[Deviation, ...]:
+    """Return what the paper leaves open, and what `laptop` changes."""
+    return {
+        "smoke": (),
+        "laptop": (
+            Deviation("other networks", "LeNet, AlexNet, VGG", "AlexNet and VGG-11 of width 16", "the hour"),
+        ),
+        "paper": (Deviation("depth of VGG", "not said", "16", "the one that the name most often means"),),
+    }[setting.preset]
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
     """Return what section 5.1 says of the ResNet, against the nearest of the others."""
     sentence = "The ResNet architecture seems advantageous toward previous inventions at different levels: it reports "
-    others = list(setting.networks)
+    others = list(NETWORKS[setting.preset])
 
     def hfc(label: str) -> Quantity:
         return accuracy(label, component="hfc", radius=4)
@@ -87,4 +106,5 @@ ARCHITECTURES = Study(
     runs=runs,
     claims=claims,
     figure=figure,
+    deviations=deviations,
 )
