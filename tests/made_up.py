@@ -60,6 +60,7 @@ def rows_of(
     seeds: int = 1,
     failed: bool = False,
     spread: float = 0.004,
+    chance: float | None = 0.1,
 ) -> pl.DataFrame:
     """Return rows with these values by cell: one is that of all of 4 epochs, several are one an epoch.
 
@@ -77,7 +78,7 @@ def rows_of(
                 shift = spread * math.cos(2.5 * seed + len(records)) if seeds > 1 else 0.0
                 estimate = found["metric"] in ESTIMATES
                 row = found | {
-                    "chance": 0.1,
+                    "chance": chance,
                     "failed": failed,
                     "run": f"{found['label']}-{seed}",
                     "seed": seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import itertools
 import math
 
 import numpy as np
@@ -110,3 +111,23 @@ def kernel_high_frequency(kernels: list[np.ndarray], size: int) -> float:
                 if math.hypot(centered_index(i, size), centered_index(j, size)) > size / 4:
                     high += gain[i, j] ** 2
     return high / total
+
+
+def wilson(correct: int, total: int, z: float) -> tuple[float, float]:
+    """The two proportions p from which correct / total lies z standard errors of p away."""
+    share = correct / total
+    a, b, c = 1 + z * z / total, -(2 * share + z * z / total), share * share
+    root = math.sqrt(max(b * b - 4 * a * c, 0.0))
+    return (-b - root) / (2 * a), (-b + root) / (2 * a)
+
+
+def sign_test(first: int, second: int) -> float:
+    """Probability that so many coins fall at least as unevenly."""
+    total = first + second
+    splits = [math.comb(total, k) for k in range(total + 1) if abs(2 * k - total) >= abs(first - second)]
+    return sum(splits) / 2**total
+
+
+def bootstrap_means(values: list[float]) -> list[float]:
+    """The mean of every way to draw as many values as there are, with replacement."""
+    return sorted(sum(drawn) / len(values) for drawn in itertools.product(values, repeat=len(values)))

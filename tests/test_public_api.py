@@ -99,6 +99,7 @@ def loaded_by(program: str) -> set[str]:
 
 HEAVY = {
     "polars",
+    "scipy",
     "PIL",
     "torchvision",
     "timm",

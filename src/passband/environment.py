@@ -10,7 +10,7 @@ import torch
 
 from passband.errors import InputError
 
-REPORTED = ("passband", "torch", "torchvision", "lightning-fabric", "timm", "numpy", "polars")
+REPORTED = ("passband", "torch", "torchvision", "lightning-fabric", "timm", "numpy", "scipy", "polars")
 
 
 def versions() -> dict[str, str]:

@@ -6,15 +6,16 @@ import pytest
 from made_up import rows_of
 from passband.analysis.claim import Claim, Rule, difference, farthest_of, greatest_of, judge, least_of
 from passband.analysis.contrast import (
-    CHANCE,
     NotMeasured,
     Quantity,
     Term,
+    above_chance,
     accuracy,
     constant,
     effect,
     fit,
     gap,
+    value_of,
 )
 from passband.analysis.estimate import Effect
 from passband.errors import InputError
@@ -330,7 +331,8 @@ ROWS = rows_of({
         (accuracy("a", when=0.0), 0.1),
         (accuracy("a", when=0.5), 0.2),
         (accuracy("a", component="lfc", radius=4), 0.3),
-        (accuracy("a") - CHANCE, 0.4),
+        (above_chance("a"), 0.4),
+        (above_chance("a") - above_chance("b"), 0.3),
         (accuracy("a") - constant(0.2), 0.3),
         (gap("a"), 0.4),
         (gap("a") - (accuracy("b") - accuracy("a")), 0.7),
@@ -340,6 +342,34 @@ ROWS = rows_of({
 )
 def test_quantities(quantity, value):
     assert effect(ROWS, quantity).value == pytest.approx(value)
+
+
+INVARIANCE = next(c for c in STUDIES["heuristics"].claims(SETTING) if "invariance" in c.sentence)
+BARELY = next(c for c in STUDIES["label-shuffle"].claims(SETTING) if "barely" in c.sentence)
+
+
+@pytest.mark.parametrize("answer", [0.75, 0.25], ids=["the frequent class", "the rare class"])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_one_answer_to_all_images_is_not_above_chance_however_frequent_its_class(answer, seeds):
+    """Two classes, 75:25; one over the number of classes would be 0.5."""
+    measured = {f"adversarial test hfc {radius}": answer for radius in (12, 16)} | {
+        "shuffled train lfc 4": answer
+    }
+    rows = rows_of(measured, chance=0.75, seeds=seeds)
+    assert judge(INVARIANCE, rows).verdict == "supported"
+    assert judge(BARELY, rows).verdict == "supported"
+
+
+def test_chance_is_that_of_each_seeds_own_labels():
+    one = rows_of({"a test": 0.6}, chance=0.5)
+    other = rows_of({"a test": 0.8}, chance=0.6).with_columns(seed=pl.lit(1, pl.Int64))
+    assert effect(pl.concat([one, other]), above_chance("a")).value == pytest.approx(0.15)
+    assert value_of(other, above_chance("a"), 1) == pytest.approx(0.2)
+
+
+def test_where_chance_is_not_known_a_claim_on_it_stays_open():
+    with pytest.raises(NotMeasured, match="a does not say how many test images each class has"):
+        effect(rows_of({"a test": 0.6}, chance=None), above_chance("a"))
 
 
 def test_the_finished_network_comes_before_its_last_probe_and_classes_do_not_count():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passband.attacks import Attack, Band
-from passband.attacks.settings import check_epsilon
+from passband.attacks.settings import bound, check_epsilon
 from passband.errors import InputError, UnknownNameError
 
 bands = st.builds(Band, st.sampled_from(["low", "high"]), st.floats(0, 100))
@@ -135,6 +135,22 @@ def test_epsilon_reaches_as_far_as_images_are_apart():
             InputError, match=f"epsilon must be at most {farthest:g} in {norm}.*write 8/255, not 8"
         ):
             check_epsilon(8, norm, 12)
-    for bound in (-0.1, math.nan, math.inf):
+    for impossible in (-0.1, math.nan, math.inf):
         with pytest.raises(InputError, match="epsilon must be 0 or positive"):
-            check_epsilon(bound, "l2", 12)
+            check_epsilon(impossible, "l2", 12)
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "text"),
+    [
+        (8 / 255, "8/255"),
+        (1 / 255, "1/255"),
+        (0.03, "0.03"),
+        (0.2, "0.2"),
+        (1.0, "1"),
+        (0.5, "0.5"),
+        (0.0123456, "0.01235"),
+    ],
+)
+def test_an_epsilon_is_written_as_people_write_it(epsilon, text):
+    assert bound(epsilon) == text

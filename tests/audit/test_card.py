@@ -96,21 +96,5 @@ def test_a_card_is_read_from_its_file_or_its_folder(tmp_path):
     assert card.read_card(tmp_path) == card.read_card(tmp_path / "card.json") == written
 
 
-@pytest.mark.parametrize(
-    ("epsilon", "text"),
-    [
-        (8 / 255, "8/255"),
-        (1 / 255, "1/255"),
-        (0.03, "0.03"),
-        (0.2, "0.2"),
-        (1.0, "1"),
-        (0.5, "0.5"),
-        (0.0123456, "0.01235"),
-    ],
-)
-def test_an_epsilon_is_written_as_people_write_it(epsilon, text):
-    assert card.bound(epsilon) == text
-
-
 def test_a_card_from_before_attacks_has_none():
     assert card.attacks_of({"kind": "audit", "schema": 1}) == []

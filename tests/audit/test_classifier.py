@@ -34,7 +34,7 @@ def test_card_is_json_and_its_numbers_are_those_of_the_rows():
             assert point[metric]["low"] <= point[metric]["value"] <= point[metric]["high"]
             assert row["count"].item() == point[metric]["count"] == 60
     assert [c["count"] for c in card["classes"]] == DATA.class_counts().tolist()
-    assert card["baselines"] == {"majority": DATA.majority_baseline, "chance": 0.25}
+    assert card["baselines"] == {"majority": DATA.majority_baseline}
     low, high = (next(p["energy"] for p in card["curves"] if p["component"] == c) for c in ("lfc", "hfc"))
     assert low + high == pytest.approx(1)
 

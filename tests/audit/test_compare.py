@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import polars as pl
 import pytest
 import torch
 
@@ -10,12 +11,16 @@ from passband.audit.classifier import audit
 from passband.audit.compare import compare
 from passband.errors import InputError
 from passband.instruments.components import probe_components
-from passband.metrics import holm, mcnemar, paired_counts
 from passband.robustness.evaluate import evaluate_attack
 from passband.robustness.plan import AttackPlan
+from passband.stats import holm, mcnemar
 
 DATA = noise(samples=80, classes=3)
 FIRST, SECOND = Memory(DATA), Constant(0, 3)
+
+
+def paired_counts(first: torch.Tensor, second: torch.Tensor) -> tuple[int, int]:
+    return int((first & ~second).sum()), int((second & ~first).sum())
 
 
 @pytest.fixture
@@ -97,6 +102,16 @@ def test_different_sizes_are_warned_of(tmp_path, folders):
     assert any(
         "different image sizes" in warning for warning in compare(folders[0], tmp_path / "larger").warnings
     )
+
+
+@pytest.mark.parametrize(("common", "said"), [(0, "no sample in common"), (1, "1 sample in common")])
+def test_fewer_than_two_common_samples_are_not_paired(folders, common, said):
+    path = folders[1] / "samples.parquet"
+    table = pl.read_parquet(path)
+    table.filter(pl.col("sample") < common).write_parquet(path)
+    found = compare(*folders)
+    assert found.pairing == f"not paired: the audits have {said}"
+    assert all(difference.p is difference.low is None for difference in found.differences)
 
 
 def test_bootstrap_is_repeatable(folders):

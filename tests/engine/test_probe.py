@@ -11,8 +11,8 @@ from passband.data.dataset import ImageDataset
 from passband.engine.probe import ANSWER_COST, Probe, spaced
 from passband.errors import InputError, UnknownNameError
 from passband.instruments.components import evaluate_components
-from passband.metrics import wilson_interval
 from passband.rows import to_table
+from passband.stats import wilson_interval
 
 TRAIN = replace(noise(), subset="train")
 TEST = noise(seed=1)

@@ -312,9 +312,12 @@ def test_killed_and_resumed_is_as_never_killed(
 
 def test_killed_again_and_again_at_any_time(source, tmp_path, processes, unbroken):
     config, folder = settings(source, **EVERYTHING), tmp_path / "run"
+    begun = time.perf_counter()
+    start(processes, config, tmp_path / "timed")
+    whole = time.perf_counter() - begun  # a fast machine is done sooner
     moments = random.Random(0)
     killed = 0
-    while killed < 8 and start(processes, config, folder, after=moments.uniform(0.02, 0.25)) != 0:
+    while killed < 8 and start(processes, config, folder, after=moments.uniform(0.05, 0.5) * whole) != 0:
         killed += 1
     assert start(processes, config, folder) == 0
     assert killed > 0

@@ -114,7 +114,7 @@ def make_card(
             "seed": 0,
         },
         "clean": {"accuracy": interval(clean), "loss": 0.31, "confidence": 0.88},
-        "baselines": {"majority": chance + 0.01, "chance": chance},
+        "baselines": {"majority": chance + 0.01},
         "curves": curves,
         "classes": per_class,
         "critical_radius": {"half": {"radius": 3.7, "note": None}, "most": {"radius": 14.1, "note": None}},

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from passband.analysis.claim import Judgement, Rule
-from passband.analysis.contrast import CHANCE, Term, accuracy
+from passband.analysis.contrast import Term, above_chance, accuracy
 from passband.analysis.estimate import Effect
 from passband.analysis.figure import Bar, Curve, Figure, Panel, Point, figure_table
 from passband.analysis.table import SummaryTable
@@ -105,7 +105,7 @@ def test_every_kind_of_mark_is_drawn_in_its_colors_with_one_legend():
     curves = Panel(
         "curves", tuple(Curve(n, "lfc", s, n == "b", term=Term(n)) for n, s in (("a", 0.0), ("b", 1.0)))
     )
-    bars = Panel("bars", (Bar("a", "hfc", category="x", quantity=accuracy("a") - CHANCE),), x="", y="share")
+    bars = Panel("bars", (Bar("a", "hfc", category="x", quantity=above_chance("a")),), x="", y="share")
     points = Panel("points", (Point("a", x=(accuracy("b"),), y=accuracy("a")),), x="across", y="up")
     figure = Figure(((curves, bars), (points,)))
     chart = draw(figure, figure_table(figure, measured))

@@ -21,7 +21,6 @@ import polars as pl
 from passband.analysis.contrast import NotMeasured, Quantity, Term, effect, measurements, seeds_of, value_of
 from passband.analysis.estimate import (
     Effect,
-    each_confidence,
     farthest,
     greatest,
     least,
@@ -29,7 +28,7 @@ from passband.analysis.estimate import (
     over_seeds,
 )
 from passband.errors import InputError
-from passband.metrics import wilson_interval
+from passband.stats import each_confidence, wilson_interval
 
 ANY, SIMILAR, MUCH = 0.0, 0.05, 0.10
 """Margins, as differences of accuracies."""

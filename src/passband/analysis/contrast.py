@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from passband.analysis.estimate import CONFIDENCE, Effect, Estimate, Proportion, over_parts, over_seeds
+from passband.analysis.estimate import Effect, Estimate, Proportion, over_parts, over_seeds
 from passband.errors import InputError
+from passband.stats import CONFIDENCE
 from passband.types import Component, Norm, Subset
 
 ESTIMATES = tuple(
@@ -39,6 +40,7 @@ class Term:
         norm: How the bound is measured.
         rho: How much the first layer's kernels were smoothed; None of a network as it was trained.
         normalized: Whether smoothing kept their scale.
+        above_chance: Whether chance is taken from it: the share of the most frequent class among the subset's labels.
     """
 
     label: str
@@ -53,11 +55,12 @@ class Term:
     norm: Norm | None = None
     rho: float | None = None
     normalized: bool | None = None
+    above_chance: bool = False
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A weighted sum of measured numbers, chance and a constant; quantities can be subtracted.
+    """A weighted sum of measured numbers and a constant; quantities can be subtracted.
 
     Example:
         >>> gain = accuracy("mixup") - accuracy("vanilla")
@@ -66,17 +69,12 @@ class Quantity:
     """
 
     terms: tuple[Term, ...]
-    chance: float = 0.0
     constant: float = 0.0
 
     def __sub__(self, other: Quantity) -> Quantity:
         """Return the difference of two quantities."""
         taken = tuple(replace(term, weight=-term.weight) for term in other.terms)
-        return Quantity(self.terms + taken, self.chance - other.chance, self.constant - other.constant)
-
-
-CHANCE = Quantity((), chance=1.0)
-"""The accuracy of guessing: one over the number of classes."""
+        return Quantity(self.terms + taken, self.constant - other.constant)
 
 
 def accuracy(
@@ -89,6 +87,20 @@ def accuracy(
 ) -> Quantity:
     """Return the accuracy of a run on a subset and component; see `Term`."""
     return Quantity((Term(label, subset, component, radius, when=when),))
+
+
+def above_chance(
+    label: str,
+    subset: Subset = "test",
+    component: Component = "full",
+    radius: float | None = None,
+) -> Quantity:
+    """Return by how much a run is more often right than always naming the most frequent class of the subset.
+
+    A network that gives one answer to all images is not above chance, whatever the answer and however many images each
+    class has. Below chance says nothing: the answer may be a rarer class.
+    """
+    return Quantity((Term(label, subset, component, radius, above_chance=True),))
 
 
 def fit(label: str, *, when: float = 1.0) -> Quantity:
@@ -113,11 +125,10 @@ def effect(rows: pl.DataFrame, quantity: Quantity, confidence: float = CONFIDENC
         NotMeasured: If no seed has all rows that it needs.
     """
     seeds = seeds_of(rows, [term.label for term in quantity.terms])
-    offset = quantity.chance * rows["chance"].item(0) + quantity.constant
-    parts = [[_part(rows, term, seed) for term in quantity.terms] for seed in seeds]
-    if len(parts) > 1:
-        return over_seeds([offset + sum(p.weight * p.value for p in one) for one in parts], confidence)
-    found = over_parts(parts[0], confidence)
+    if len(seeds) > 1:
+        return over_seeds([value_of(rows, quantity, seed) for seed in seeds], confidence)
+    found = over_parts([_part(rows, term, seeds[0]) for term in quantity.terms], confidence)
+    offset = _offset(rows, quantity, seeds[0])
     return replace(found, value=found.value + offset, low=found.low + offset, high=found.high + offset)
 
 
@@ -147,6 +158,19 @@ def _part(rows: pl.DataFrame, term: Term, seed: int) -> Proportion | Estimate:
         return Proportion(term.weight, row["value"], row["count"])
     error = _row(rows, replace(term, metric=f"{term.metric}-error"), seed)
     return Estimate(term.weight, row["value"], row["count"], error["value"])
+
+
+def _offset(rows: pl.DataFrame, quantity: Quantity, seed: int) -> float:
+    """Return what of a quantity is known without error: its constant, less chance where it is taken."""
+    taken = [term.weight * _chance(rows, term, seed) for term in quantity.terms if term.above_chance]
+    return quantity.constant - sum(taken)
+
+
+def _chance(rows: pl.DataFrame, term: Term, seed: int) -> float:
+    chance = _row(rows, term, seed)["chance"]
+    if chance is None:
+        raise NotMeasured(f"{term.label} does not say how many {term.subset} images each class has")
+    return chance
 
 
 def _row(rows: pl.DataFrame, term: Term, seed: int) -> dict[str, Any]:
@@ -190,5 +214,10 @@ def seeds_of(rows: pl.DataFrame, labels: Sequence[str]) -> list[int]:
 
 
 def value_of(rows: pl.DataFrame, quantity: Quantity, seed: int) -> float:
-    """Return what a quantity measures for one seed, chance and constant aside."""
-    return sum(part.weight * part.value for part in (_part(rows, term, seed) for term in quantity.terms))
+    """Return what a quantity measures for one seed.
+
+    Raises:
+        NotMeasured: If the seed lacks a row that it needs.
+    """
+    parts = [_part(rows, term, seed) for term in quantity.terms]
+    return sum(part.weight * part.value for part in parts) + _offset(rows, quantity, seed)

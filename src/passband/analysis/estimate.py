@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, correlation, fmean, stdev
+from statistics import fmean
 from typing import Literal, NamedTuple
 
 from passband.errors import InputError
-from passband.metrics import wilson_interval
-
-CONFIDENCE = 0.95
+from passband.stats import (
+    CONFIDENCE,
+    correlation_interval,
+    mean_interval,
+    student_interval,
+    sum_interval,
+    wilson_interval,
+)
 
 Over = Literal["seeds", "samples", "filters", "runs"]
 """What would be drawn anew if a number were measured again."""
@@ -68,8 +72,7 @@ class Estimate(NamedTuple):
 
     def ends(self, confidence: float) -> tuple[float, float]:
         """Return Student's interval."""
-        half = t_quantile(self.count - 1, confidence) * self.error
-        return self.value - half, self.value + half
+        return student_interval(self.value, self.error, self.count - 1, confidence)
 
 
 def over_parts(parts: Sequence[Proportion | Estimate], confidence: float = CONFIDENCE) -> Effect:
@@ -78,17 +81,10 @@ def over_parts(parts: Sequence[Proportion | Estimate], confidence: float = CONFI
     Of a difference of two proportions it is Newcombe's interval. The parts count as independent; two networks shown
     the same images, or the same filters before and after smoothing, are not, and differ less by chance, so their
     interval is on the wide side.
-
-    Source:
-        Newcombe 1998, method 10; for more than two, and other intervals than Wilson's: Zou and Donner 2008.
     """
-    value = sum(part.weight * part.value for part in parts)
-    below = above = 0.0
-    for part in parts:
-        low, high = part.ends(confidence)
-        ends = sorted((part.weight * (low - part.value), part.weight * (high - part.value)))
-        below, above = math.hypot(below, ends[0]), math.hypot(above, ends[1])
-    return Effect(value, value - below, value + above, min(part.count for part in parts), parts[0].over)
+    values = [part.weight * part.value for part in parts]
+    low, high = sum_interval(values, [_weighted(part, confidence) for part in parts])
+    return Effect(sum(values), low, high, min(part.count for part in parts), parts[0].over)
 
 
 def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Effect:
@@ -104,11 +100,8 @@ def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Effec
     """
     if len(values) < 2:
         raise InputError(f"an interval over seeds needs at least 2 of them, got {len(values)}")
-    mean, half = (
-        fmean(values),
-        t_quantile(len(values) - 1, confidence) * stdev(values) / math.sqrt(len(values)),
-    )
-    return Effect(mean, mean - half, mean + half, len(values), "seeds")
+    low, high = mean_interval(values, confidence)
+    return Effect(fmean(values), low, high, len(values), "seeds")
 
 
 def over_runs(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Effect:
@@ -119,16 +112,12 @@ def over_runs(first: Sequence[float], second: Sequence[float], confidence: float
     """
     if len(first) < 4:
         raise InputError(f"the interval of a correlation needs at least 4 runs, got {len(first)}")
-    if min(max(first) - min(first), max(second) - min(second)) <= 0:
-        raise InputError("a correlation needs values that differ; one is the same in all runs")
-    value = correlation(first, second)
-    center = math.atanh(max(-1 + 1e-12, min(1 - 1e-12, value)))
-    half = NormalDist().inv_cdf((1 + confidence) / 2) / math.sqrt(len(first) - 3)
-    return Effect(value, math.tanh(center - half), math.tanh(center + half), len(first), "runs")
+    value, low, high = correlation_interval(first, second, confidence)
+    return Effect(value, low, high, len(first), "runs")
 
 
 def least(effects: Sequence[Effect]) -> Effect:
-    """Return the smallest of several effects; see `each_confidence` for what its interval covers."""
+    """Return the smallest of several effects; its interval covers if theirs do at once (`each_confidence`)."""
     return Effect(
         min(effect.value for effect in effects),
         min(effect.low for effect in effects),
@@ -139,7 +128,7 @@ def least(effects: Sequence[Effect]) -> Effect:
 
 
 def greatest(effects: Sequence[Effect]) -> Effect:
-    """Return the greatest of several effects; see `each_confidence` for what its interval covers."""
+    """Return the greatest of several effects; its interval covers if theirs do at once (`each_confidence`)."""
     return Effect(
         max(effect.value for effect in effects),
         max(effect.low for effect in effects),
@@ -150,7 +139,7 @@ def greatest(effects: Sequence[Effect]) -> Effect:
 
 
 def farthest(effects: Sequence[Effect]) -> Effect:
-    """Return how far from 0 the farthest of several effects lies; see `each_confidence`."""
+    """Return how far from 0 the farthest of several effects lies; its interval covers as that of `least`."""
     nearest = [max(effect.low, -effect.high, 0.0) for effect in effects]
     return Effect(
         max(abs(effect.value) for effect in effects),
@@ -161,37 +150,6 @@ def farthest(effects: Sequence[Effect]) -> Effect:
     )
 
 
-def each_confidence(count: int) -> float:
-    """Return the coverage that each of `count` intervals needs for all of them to cover at once (Bonferroni).
-
-    Then the interval of `least`, of `greatest` and of `farthest` covers too, whichever effect that comes out to be.
-    """
-    return 1 - (1 - CONFIDENCE) / count
-
-
-def t_quantile(degrees: int, confidence: float) -> float:
-    """Return the t that Student's distribution stays within, on both sides of 0, with this probability.
-
-    Example:
-        >>> round(t_quantile(2, 0.95), 3)
-        4.303
-    """
-    low, high = 0.0, 1.0
-    while _within(high, degrees) < confidence:
-        high *= 2
-    for _ in range(100):  # halving 100 times leaves less than a rounding error
-        middle = (low + high) / 2
-        low, high = (middle, high) if _within(middle, degrees) < confidence else (low, middle)
-    return high
-
-
-def _within(t: float, degrees: int) -> float:
-    """Return P(|T| <= t) for a whole number of degrees (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
-    angle = math.atan(t / math.sqrt(degrees))
-    odd = degrees % 2
-    term, total = (math.cos(angle), 0.0) if odd else (1.0, 0.0)
-    for k in range(1 + odd, degrees, 2):
-        total += term
-        term *= k / (k + 1) * math.cos(angle) ** 2
-    partial = math.sin(angle) * total
-    return 2 / math.pi * (angle + partial) if odd else partial
+def _weighted(part: Proportion | Estimate, confidence: float) -> tuple[float, float]:
+    low, high = sorted(part.weight * end for end in part.ends(confidence))
+    return low, high

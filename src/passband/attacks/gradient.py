@@ -15,7 +15,7 @@ from passband.attacks.ball import Ball, Bound, draw_in_ball, per_image, radius_o
 from passband.attacks.settings import REACH, Band
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.fourier import check_images
-from passband.metrics import predict
+from passband.prediction import predict
 from passband.types import Batch, Labels, Logits, Norm
 
 

@@ -13,8 +13,8 @@ from torch import nn
 from passband.attacks.ball import Ball, Bound, radius_of, usable
 from passband.attacks.gradient import attacking, check_attacked, frozen, loss_gradient
 from passband.errors import InputError
-from passband.metrics import predict
 from passband.optional import require
+from passband.prediction import predict
 from passband.types import Batch, Labels, Logits, Norm
 
 LOGGER = "auto-attack"  # the library's

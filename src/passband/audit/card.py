@@ -16,8 +16,8 @@ from passband.files import read_json
 from passband.frequency.fourier import corner_radius
 from passband.instruments.components import Outcome
 from passband.instruments.counterexamples import NORMS, Counterexamples, robust_accuracy_ceiling
-from passband.metrics import wilson_interval
 from passband.models.pixels import PixelModel
+from passband.stats import wilson_interval
 from passband.types import Labels
 
 SCHEMA = 1
@@ -63,9 +63,9 @@ def describe_data(dataset: ImageDataset, evaluated: int) -> dict[str, Any]:
 
 
 def baselines(labels: Labels, dataset: ImageDataset) -> dict[str, float]:
-    """Return the accuracies that need no image: of naming the most frequent of `labels`, and of guessing."""
+    """Return the accuracy that needs no image: that of naming the most frequent of `labels` throughout."""
     counts = torch.bincount(labels, minlength=len(dataset.classes))
-    return {"majority": counts.max().item() / len(labels), "chance": 1 / len(dataset.classes)}
+    return {"majority": counts.max().item() / len(labels)}
 
 
 def curves(outcome: Outcome, radii: Sequence[float], within: Sequence[float]) -> list[dict[str, Any]]:

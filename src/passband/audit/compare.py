@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
 
 from passband.attacks.settings import bound
 from passband.audit.card import attacks_of, read_card
 from passband.errors import InputError
-from passband.metrics import bootstrap_difference, holm, mcnemar, paired_counts
 from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table
+from passband.stats import bootstrap_difference, holm, mcnemar
 
 Answers = dict[str, pl.DataFrame]
 """By measure, which samples are right: the columns `sample` and `correct`."""
+
+LEAST_PAIRED = 2
+"""One sample says nothing about how much another would differ."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,8 @@ def _pair(
         return None, f"not paired: {missing[0] / 'samples.parquet'} is missing"
     one, two = (_answers(card, folder, radii) for card, folder in zip(cards, folders, strict=True))
     both = len(one["clean"].join(two["clean"], on="sample", how="semi"))
-    if both == 0:
-        return None, "not paired: the audits have no sample in common"
+    if both < LEAST_PAIRED:
+        return None, f"not paired: the audits have {both or 'no'} sample in common"
     return (one, two), f"paired on {both} samples"
 
 
@@ -166,14 +168,12 @@ def _test(differences: list[Difference], answers: tuple[Answers, Answers], seed:
         if measure not in answers[0] or measure not in answers[1]:
             continue
         joined = answers[0][measure].join(answers[1][measure], on="sample", suffix="_second").sort("sample")
-        if joined.is_empty():
+        if len(joined) < LEAST_PAIRED:
             continue
-        one, two = (torch.from_numpy(joined[c].to_numpy().copy()) for c in ("correct", "correct_second"))
-        _, low, high = bootstrap_difference(one.float(), two.float(), seed=seed)
-        p = mcnemar(*paired_counts(one, two))
-        found[measure] = Difference(
-            measure, one.float().mean().item(), two.float().mean().item(), low, high, p
-        )
+        one, two = joined["correct"].to_numpy(), joined["correct_second"].to_numpy()
+        _, low, high = bootstrap_difference(one, two, seed=seed)
+        p = mcnemar(int((one & ~two).sum()), int((two & ~one).sum()))
+        found[measure] = Difference(measure, float(one.mean()), float(two.mean()), low, high, p)
     corrected = holm([difference.p for difference in found.values() if difference.p is not None])
     tested = {d.measure: replace(d, p=p) for d, p in zip(found.values(), corrected, strict=True)}
     return [tested.get(difference.measure, difference) for difference in differences]

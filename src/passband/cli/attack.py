@@ -76,11 +76,10 @@ def attack(
         print_json({"folder": str(folder), **found.card})
     else:
         print_attacks(found.card)
-        clean, baselines = found.card["clean"]["accuracy"], found.card["baselines"]
+        clean, majority = found.card["clean"]["accuracy"], found.card["baselines"]["majority"]
         print_lines(
             [
-                f"Clean accuracy {percent(clean)}; majority class {100 * baselines['majority']:.1f}, "
-                f"chance {100 * baselines['chance']:.1f}",
+                f"Clean accuracy {percent(clean)}; majority class {100 * majority:.1f}",
                 *sanity_lines(found.card),
                 f"{'Report' if report else 'Results'}: {folder / ('attack.html' if report else 'attack.json')}",
             ]

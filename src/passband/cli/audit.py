@@ -162,7 +162,7 @@ def _print_audit(found: Audit) -> None:
     card = found.card
     radii = card["settings"]["radii"]
     points = {(point["component"], point["radius"]): point for point in card["curves"]}
-    clean, baselines = card["clean"]["accuracy"], card["baselines"]
+    clean, majority = card["clean"]["accuracy"], card["baselines"]["majority"]
     print_table(
         f"{card['model']['name']} on {card['data']['name']} ({card['data']['subset']}, {clean['count']} images), "
         "in percent [95% interval]",
@@ -182,8 +182,7 @@ def _print_audit(found: Audit) -> None:
     )
     critical = card["critical_radius"]
     lines = [
-        f"Whole images: {percent(clean)}; majority class {100 * baselines['majority']:.1f}, "
-        f"chance {100 * baselines['chance']:.1f}",
+        f"Whole images: {percent(clean)}; majority class {100 * majority:.1f}",
         f"Critical radius: half of that at {_radius(critical['half'])}, 95% of it at {_radius(critical['most'])}",
     ]
     if (ceiling := card["ceiling"]) is not None:

@@ -20,8 +20,8 @@ from passband.environment import choose_device
 from passband.errors import InputError
 from passband.files import check_target, read_json
 from passband.frequency.fourier import corner_radius
-from passband.metrics import wilson_interval
 from passband.results.store import find_run
+from passband.stats import wilson_interval
 from passband.train.config import Precision, RunConfig
 from passband.train.epoch import EpochReport, TrainingDiverged
 from passband.types import Amplitude

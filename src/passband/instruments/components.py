@@ -20,9 +20,9 @@ from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.fourier import corner_radius, split_many
 from passband.frequency.rescale import rescale
-from passband.metrics import wilson_interval
 from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
 from passband.rows import ProbeRow, Row, to_table
+from passband.stats import wilson_interval
 from passband.types import Amplitude, Batch, Component, Labels, Progress
 
 

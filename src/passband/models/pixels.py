@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from passband.errors import InputError
-from passband.metrics import predict
 from passband.models.provenance import Origin, Smoothing
+from passband.prediction import predict
 from passband.types import Batch, Logits
 
 
@@ -151,7 +151,7 @@ def check_fits(model: PixelModel, dataset: Pictures) -> None:
 def answers(model: PixelModel, images: Batch, classes: int, shown: str = "images") -> Logits:
     """Show a model images and return its logits, once it is certain that they answer the data set's question.
 
-    Whoever reads what a model says of data reads it here; what an attack shows a model passes `metrics.predict`.
+    Whoever reads what a model says of data reads it here; what an attack shows a model passes `passband.prediction.predict`.
 
     Args:
         model: In the mode that is meant: see `evaluating`.

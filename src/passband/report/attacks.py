@@ -18,7 +18,7 @@ from passband.frequency.fourier import frequency_distance
 from passband.instruments.spectrum import DataSpectrum
 from passband.report import panels
 from passband.report.curves import Curve, lines, rules
-from passband.report.figures import baselines, class_heat_map
+from passband.report.figures import baseline, class_heat_map
 from passband.report.spectrum import spectrum_picture
 from passband.report.theme import LIGHT, Chart, finish, load_altair, radius_axis, share_axis
 from passband.robustness.plan import Attacked, Example
@@ -71,7 +71,7 @@ def name_of(attack: dict[str, Any], what: str) -> str:
 
 
 def robust_accuracy(card: dict[str, Any], norm: Norm) -> Chart:
-    """Draw the accuracy that each attack leaves by epsilon, with baselines, and Corollary 1's ceiling if there is one.
+    """Draw the accuracy that each attack leaves by epsilon, with the baseline, and Corollary 1's ceiling if there is one.
 
     Args:
         card: A frequency card, or the record of attacks alone.
@@ -104,7 +104,7 @@ def robust_accuracy(card: dict[str, Any], norm: Norm) -> Chart:
     y = share_axis("robust accuracy")
     chart = alt.layer(
         *_ceiling(card, norm, epsilons[-1], x),
-        *rules(baselines(card), gap=0.07),
+        *rules([baseline(card)], gap=0.07),
         *lines(curves, x, y, ".1%", over="epsilon", legend=True),
     )
     return finish(chart, f"Accuracy of {card['model']['name']} under attack by epsilon in {norm}.")

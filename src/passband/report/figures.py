@@ -32,10 +32,10 @@ NAMES = {"lfc": "LFC", "hfc": "HFC"}
 
 
 def accuracy_by_radius(card: dict[str, Any]) -> Chart:
-    """Draw accuracy on the LFC and on the HFC by radius, with the whole image's and both baselines beside them."""
+    """Draw accuracy on the LFC and on the HFC by radius, with the whole image's and the baseline beside them."""
     alt = load_altair()
     clean, curves = card["clean"]["accuracy"]["value"], _components(card, "accuracy")
-    levels = [Level(f"clean {percent(clean)}", clean, LIGHT["full"]), *baselines(card)]
+    levels = [Level(f"clean {percent(clean)}", clean, LIGHT["full"]), baseline(card)]
     critical, texts = _critical(card), []
     for mark in critical:
         along = [(mark["radius"], mark["value"] * part) for part in (0.15, 0.3, 0.5, 0.7)]
@@ -227,13 +227,9 @@ def _critical(card: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def baselines(card: dict[str, Any]) -> list[Level]:
-    """Return the accuracies that need no image as levels: chance, and the majority class where it is higher."""
-    majority, chance = card["baselines"]["majority"], card["baselines"]["chance"]
-    levels = [Level(f"chance {percent(chance)}", chance, LIGHT["muted"], (2, 3))]
-    if majority > chance:
-        levels.append(Level(f"majority {percent(majority)}", majority, LIGHT["muted"], (6, 3)))
-    return levels
+def baseline(card: dict[str, Any]) -> Level:
+    """Return the accuracy that needs no image as a level."""
+    return Level(f"majority {percent(guessing(card))}", guessing(card), LIGHT["muted"], (6, 3))
 
 
 def _radius(card: dict[str, Any]) -> Any:

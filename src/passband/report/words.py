@@ -62,8 +62,8 @@ def interval(measured: dict[str, Any]) -> str:
 
 
 def guessing(card: dict[str, Any]) -> float:
-    """Return the accuracy that needs no image: the better of the majority class and chance."""
-    return max(card["baselines"].values())
+    """Return the accuracy that needs no image: that of naming the most frequent class throughout."""
+    return card["baselines"]["majority"]
 
 
 def best_hfc(card: dict[str, Any]) -> dict[str, Any]:
@@ -155,11 +155,11 @@ def summary(card: dict[str, Any]) -> list[str]:
     )
     if clean["low"] <= floor:
         return [
-            f"{whole}, which is not measurably better than guessing ({percent(floor)}). "
+            f"{whole}, which is not measurably better than guessing the most frequent class ({percent(floor)}). "
             "What follows says little about what the model has learned."
         ]
     return [
-        f"{whole}; guessing would give {percent(floor)}.",
+        f"{whole}; guessing the most frequent class would give {percent(floor)}.",
         _low(card),
         _high(card),
         *_followers(card),

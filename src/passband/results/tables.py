@@ -15,7 +15,7 @@ from passband.rows import COLUMNS, read_table
 RUN_COLUMNS = pl.Schema(
     {
         "label": pl.String(),  # which of a study's runs
-        "chance": pl.Float64(),  # one over the number of classes
+        "chance": pl.Float64(),  # share of the most frequent class in the row's subset; empty where not known
         "failed": pl.Boolean(),  # the run ended before its last epoch; its rows until then are here
         **COLUMNS,
     }
@@ -40,14 +40,13 @@ def read_runs(
     tables = [pl.DataFrame(schema=RUN_COLUMNS)]
     for label, folder in runs:
         record = read_record(folder)
-        tables.append(_named(label, folder, record, failed=failure(record) is not None))
+        tables.append(_named(label, folder, failed=failure(record) is not None))
     for label, folder in measurements:
-        record = find_measurement(folder)
-        if record is None:
+        if find_measurement(folder) is None:
             raise InputError(
                 f"{folder} is not the folder of a measurement: `passband study run` writes such folders"
             )
-        tables.append(_named(label, folder, record, failed=False))
+        tables.append(_named(label, folder, failed=False))
     return pl.concat(tables)
 
 
@@ -68,8 +67,20 @@ def failure(record: Mapping[str, Any]) -> str | None:
     return record["message"] if record["status"] == "failed" else None
 
 
-def _named(label: str, folder: Path, record: Mapping[str, Any], *, failed: bool) -> pl.DataFrame:
-    rows = read_table(folder / "rows.parquet", COLUMNS).with_columns(
-        label=pl.lit(label), chance=1 / len(record["classes"]), failed=pl.lit(failed)
+def _named(label: str, folder: Path, *, failed: bool) -> pl.DataFrame:
+    rows = read_table(folder / "rows.parquet", COLUMNS)
+    named = rows.join(_chance(rows), on="subset", how="left", maintain_order="left").with_columns(
+        label=pl.lit(label), failed=pl.lit(failed)
     )
-    return rows.select(list(RUN_COLUMNS))
+    return named.select(list(RUN_COLUMNS))
+
+
+def _chance(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return by subset how often one answer, given to all of its images, is right at most.
+
+    That follows from how many images of each class a finished network has answered: all of the subset, with the labels
+    that it is judged by. A probe's sample is drawn from them.
+    """
+    whole = pl.col("component") == "full", pl.col("metric") == "accuracy", pl.col("epoch").is_null()
+    counts = rows.filter(*whole, pl.col("class").is_not_null()).group_by("subset")
+    return counts.agg(chance=pl.col("count").max() / pl.col("count").sum())

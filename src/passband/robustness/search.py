@@ -21,7 +21,7 @@ from passband.attacks.gradient import climb, loss_gradient
 from passband.attacks.library import autoattack
 from passband.attacks.settings import REACH, Attack
 from passband.data.dataset import ImageDataset, to_pixels
-from passband.metrics import predict
+from passband.prediction import predict
 from passband.randomness import generator_for
 from passband.types import Batch, Labels
 

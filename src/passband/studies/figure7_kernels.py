@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from statistics import pstdev
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from passband.engine.measure import FinishedRun, Measurement, Work
 from passband.kernels import roughness, smooth_kernel
 from passband.robustness.smoothing import find_convolution
 from passband.rows import KernelRow
+from passband.stats import jackknife_error
 from passband.studies import section5_architectures as architectures
 from passband.studies.figure5_heuristics import adversarial, adversarial_deviations, natural_and_adversarial
 from passband.studies.kernel_figure import KernelFigure, KernelPanel
@@ -96,17 +95,9 @@ def measures(weight: Float[Tensor, "filters channels height width"], rho: float)
 def jackknife_errors(
     measure: Callable[[Tensor], Mapping[str, float]], weight: Float[Tensor, "filters channels height width"]
 ) -> dict[str, float]:
-    """Return the standard errors of numbers of a layer over its filters, of which there must be two or more.
-
-    Each filter is left out once, and the numbers of what remains vary the more, the less sure they are. That holds for
-    ratios of sums over filters too, such as these.
-
-    Source:
-        Efron and Tibshirani 1993, section 11.5.
-    """
-    count = len(weight)
-    without = [measure(torch.cat([weight[:i], weight[i + 1 :]])) for i in range(count)]
-    return {name: pstdev(numbers[name] for numbers in without) * math.sqrt(count - 1) for name in without[0]}
+    """Return the standard errors of numbers of a layer over its filters, of which there must be two or more."""
+    without = [measure(torch.cat([weight[:i], weight[i + 1 :]])) for i in range(len(weight))]
+    return {name: jackknife_error([numbers[name] for numbers in without]) for name in without[0]}
 
 
 def runs(setting: Setting) -> Runs:
