@@ -29,7 +29,7 @@ PUBLIC = {
               "progress"],
     "autoattack": ["model", "images", "labels", "epsilon", "norm", "seed", "batch_size"],
     "build_model": ["name", "num_classes", "in_channels", "batch_norm", "dropout", "width",
-                    "batch_statistics", "fixed_affine", "initialization", "seed"],
+                    "batch_statistics", "fixed_affine", "initialization", "seed", "code"],
     "energy_fraction": ["images", "radius", "include_mean"],
     "evaluate_attack": ["model", "dataset", "attack", "epsilons", "order", "after", "batch_size", "device", "seed",
                         "keep_images", "progress"],

@@ -1,7 +1,7 @@
 """Python code of the user's: a file or an installed module, from which a model or a study is taken.
 
 A file is imported under a name that follows from its place and its content. So the same file is the same module however
-often it is asked for, a changed one is another, and a new process can import it again (`imported_files`), which must
+often it is asked for, a changed one is another, and a new process can import it again (`import_again`), which must
 happen before it can read pickled objects of the file's classes.
 """
 
@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +19,7 @@ from types import ModuleType
 from passband.errors import InputError
 from passband.files import digest
 
-_IMPORTED: dict[Path, str] = {}  # files and the names of their modules, the latest of each file
+_HASHES: dict[str, str | None] = {}  # of the source of each file and module, as it was imported last
 
 
 def split_place(place: str, *, kind: str, prefix: str = "") -> tuple[str, str]:
@@ -53,12 +53,17 @@ def import_code(module: str) -> ModuleType:
     """
     with importable(module):
         try:
-            return _import_file(Path(module)) if is_file(module) else importlib.import_module(module)
+            if is_file(module):
+                return _import_file(Path(module))
+            found = importlib.import_module(module)
         except (Exception, SystemExit) as error:
             hint = ""
             if isinstance(error, ModuleNotFoundError) and not is_file(module):
                 hint = " A file that is not installed is written path/to/file.py."
             raise InputError(f"cannot import {module!r} ({said(error)}).{hint}") from error
+    source = Path(found.__file__ or "")
+    _HASHES.setdefault(module, digest(source.read_bytes()) if is_file(source.name) else None)
+    return found
 
 
 def is_file(module: str) -> bool:
@@ -67,41 +72,36 @@ def is_file(module: str) -> bool:
 
 
 def code_hash(module: str) -> str:
-    """Return a hash of the source of `package.module` or `path/to/file.py`; what it imports itself does not count.
+    """Return a hash of the source of `package.module` or `path/to/file.py`, as this process imported it last.
+
+    What the source imports itself does not count. What was not imported yet is imported.
 
     Raises:
-        InputError: If there is no such file or module, or it has no source.
+        InputError: If it cannot be imported, or has no source.
     """
-    file = Path(module)
-    if not is_file(module):
-        try:
-            spec = importlib.util.find_spec(module)
-        except (ImportError, ValueError):
-            spec = None
-        if spec is None or spec.origin is None or not is_file(spec.origin):
-            raise InputError(
-                f"no source of a module {module!r}. A file that is not installed is written path/to/file.py."
-            )
-        file = Path(spec.origin)
-    if not file.is_file():
-        raise InputError(f"no file {file}")
-    return digest(file.read_bytes())
+    if _key(module) not in _HASHES:
+        import_code(module)
+    found = _HASHES[_key(module)]
+    if found is None:
+        raise InputError(f"{module} has no source in Python, so a change of it would not be noticed")
+    return found
 
 
-def imported_files() -> dict[Path, str]:
-    """Return the user's files that this process has imported, with the names of their modules."""
-    return dict(_IMPORTED)
+def imported_code() -> dict[str, str]:
+    """Return the user's files and modules that this process has imported, with the hashes of their source."""
+    return {module: found for module, found in _HASHES.items() if found is not None}
 
 
-def import_again(files: Iterable[tuple[Path, str]]) -> None:
-    """Import files that another process had imported under these names.
+def import_again(code: Mapping[str, str]) -> None:
+    """Import what another process had imported, in its order.
 
     Raises:
-        InputError: If a file has changed since, or cannot be imported.
+        InputError: If something has changed since, or cannot be imported.
     """
-    for file, name in files:
-        if import_code(str(file)).__name__ != name:
-            raise InputError(f"{file} has changed since it was imported: start again")
+    for module, found in code.items():
+        import_code(module)
+        if code_hash(module) != found:
+            raise InputError(f"{module} has changed since it was imported: start again")
 
 
 @contextmanager
@@ -125,8 +125,9 @@ def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
     path = path.resolve()
+    source = path.read_bytes()
     stem = re.sub(r"\W", "_", path.stem)
-    name = f"passband_user_{stem}_{digest(str(path).encode(), path.read_bytes())}"
+    name = f"passband_user_{stem}_{digest(str(path).encode(), source)}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
@@ -138,5 +139,9 @@ def _import_file(path: Path) -> ModuleType:
         except BaseException:
             del sys.modules[name]
             raise
-    _IMPORTED[path] = name
+    _HASHES[_key(str(path))] = digest(source)
     return sys.modules[name]
+
+
+def _key(module: str) -> str:
+    return str(Path(module).resolve()) if is_file(module) else module

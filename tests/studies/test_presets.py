@@ -29,7 +29,7 @@ def test_the_paper_preset_is_the_paper_to_the_letter():
     vanilla = RunConfig(
         DATA, model="resnet18", optimizer="adam", learning_rate=1e-4, batch_size=100, epochs=100
     )
-    assert vanilla.initialization == "xavier"
+    assert vanilla.resolved().initialization == "xavier"
     assert runs["heuristics vanilla"] == vanilla
     assert runs["label-shuffle natural"] == vanilla
     assert runs["label-shuffle shuffled"] == replace(vanilla, shuffle_labels=True, epochs=300)

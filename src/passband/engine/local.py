@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any, TypeVar
 
 from passband.errors import PassbandError
-from passband.user_modules import import_again, imported_files
+from passband.user_modules import import_again, imported_code
 
 Result = TypeVar("Result")
 
@@ -34,16 +33,16 @@ def call_in_process(function: Callable[..., Result], *arguments: object, **setti
     Raises:
         Crashed: If the process ended without an answer.
     """
-    # What is called may hold objects of the user's files, so the new process imports these before it reads the call.
+    # What is called may hold objects of the user's code, so the new process imports that before it reads the call.
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
         try:
             call = pickle.dumps((function, arguments, settings))
-            return process.submit(_call, list(imported_files().items()), call).result()
+            return process.submit(_call, imported_code(), call).result()
         except BrokenProcessPool as error:
             raise Crashed("its process ended without an answer: killed, or out of memory") from error
 
 
-def _call(files: Sequence[tuple[Path, str]], call: bytes) -> Any:
-    import_again(files)
+def _call(code: Mapping[str, str], call: bytes) -> Any:
+    import_again(code)
     function, arguments, settings = pickle.loads(call)
     return function(*arguments, **settings)

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from passband.errors import InputError
 from passband.models.pixels import PixelModel
 from passband.models.sources import Found, Options
 from passband.models.weights import load_state, read_weights
-from passband.user_modules import import_code, importable, is_file, said, split_place
+from passband.user_modules import code_hash, import_code, importable, is_file, said, split_place
 
 
 def from_python(place: str, options: Options) -> Found:
@@ -28,12 +29,12 @@ def from_python(place: str, options: Options) -> Found:
             else.
     """
     options.refuse("num_classes", because="the function decides how many classes its model has")
-    module_name, function_name = split_place(place, kind="a Python model", prefix="python:")
+    module_name, function_name = split_place(place, kind="a Python model", prefix=PYTHON)
     model = _call(_find(module_name, function_name, place), module_name, place)
     if options.weights is not None:
         load_state(model, read_weights(options.weights), options.match)
     model = model.cpu()
-    name = f"{Path(module_name).stem if is_file(module_name) else module_name}:{function_name}"
+    name = name_of(place)
     if isinstance(model, PixelModel):  # kept whole: it may be a subclass
         names = None if model.classes is None else [(c,) for c in model.classes]
         return Found(model, model.name, size=model.size, channels=model.channels, names=names)
@@ -42,20 +43,30 @@ def from_python(place: str, options: Options) -> Found:
     return Found(model, name, channels=channels)
 
 
-def build_from_code(place: str, *, num_classes: int, in_channels: int, seed: int | None = None) -> nn.Module:
-    """Call the function at `package.module:function` or `path/to/file.py:function` for an untrained network.
+PYTHON = "python:"
+"""What stands before the place of a function."""
+
+
+def build_from_code(
+    source: str, *, num_classes: int, in_channels: int, seed: int | None = None, code: str | None = None
+) -> nn.Module:
+    """Call `python:package.module:function` or `python:path/to/file.py:function` for an untrained network.
 
     Args:
-        place: Where the function is. It is called with `num_classes` and `in_channels` by name, if it takes them.
+        source: Where the function is. It is called with `num_classes` and `in_channels` by name, if it takes them.
         num_classes: How many logits the network must return.
         in_channels: Channels of its images.
         seed: Torch's random numbers are drawn by it while the function runs; None leaves them as they are.
+        code: The hash that the source must have; None takes any.
 
     Raises:
-        InputError: If the code cannot be imported, has no such function, or the function fails or returns something
-            else than a network.
+        InputError: If the code cannot be imported, is other code, has no such function, or the function fails or returns
+            something else than a network.
     """
-    module_name, function_name = split_place(place, kind="a Python model", prefix="python:")
+    place = source.removeprefix(PYTHON)
+    module_name, function_name = split_place(place, kind="a Python model", prefix=PYTHON)
+    if code is not None:
+        _check_unchanged(module_name, code, source)
     function = _find(module_name, function_name, place)
     offered = {"num_classes": num_classes, "in_channels": in_channels}
     taken = inspect.signature(function).parameters
@@ -64,7 +75,62 @@ def build_from_code(place: str, *, num_classes: int, in_channels: int, seed: int
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        return _call(function, module_name, place, **offered)
+        model = _call(function, module_name, place, **offered)
+    if any(isinstance(weight, UninitializedParameter) for weight in model.parameters()):
+        raise InputError(f"the network of {place} must know its shapes when it is made: it has lazy layers")
+    return model
+
+
+def name_of(place: str) -> str:
+    """Return what a network is called that a function makes.
+
+    Example:
+        >>> name_of("path/to/net.py:make")
+        'net:make'
+    """
+    module, _, function = place.rpartition(":")
+    return f"{Path(module).stem if is_file(module) else module}:{function}"
+
+
+def find_code(source: str) -> str:
+    """Import what makes a `python:` network, as it is now, and return the hash of its source.
+
+    Raises:
+        InputError: If it cannot be imported, has no such function, or has no source.
+    """
+    place = source.removeprefix(PYTHON)
+    module, name = split_place(place, kind="a Python model", prefix=PYTHON)
+    _find(module, name, place)
+    return code_hash(module)
+
+
+def describe_code(source: str) -> dict[str, str]:
+    """Return by which `name` and of which `code` a `python:` network can be built again, from any folder.
+
+    The code is that which this process has imported, though its file may have changed since.
+
+    Raises:
+        InputError: If the code cannot be imported, or has no source.
+    """
+    module, name = split_place(source.removeprefix(PYTHON), kind="a Python model", prefix=PYTHON)
+    place = str(Path(module).resolve()) if is_file(module) else module
+    return {"name": f"{PYTHON}{place}:{name}", "code": code_hash(module)}
+
+
+def _check_unchanged(module: str, code: str, source: str) -> None:
+    advice = (
+        f"If its layers are the same, {source} with --weights and the run's weights.safetensors loads it."
+    )
+    if is_file(module) and not Path(module).is_file():
+        raise InputError(
+            f"the network was made by {source}, and there is no file {module} any more. {advice}"
+        )
+    import_code(module)
+    if code_hash(module) != code:
+        raise InputError(
+            f"the network was made by {source}, and {module} has changed since (its hash was {code}, and is "
+            f"{code_hash(module)}). {advice}"
+        )
 
 
 def _find(module_name: str, function_name: str, place: str) -> Callable[..., object]:
