@@ -2,7 +2,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from passband.engine import cost
-from passband.engine.cost import START, estimate
+from passband.engine.cost import START, estimate_seconds
 from passband.engine.measure import Measurement, Work
 from passband.engine.plan import PlannedMeasurement, PlannedRun
 from passband.engine.probe import Probe
@@ -47,7 +47,7 @@ def measurement(name: str, steps: Steps, run: PlannedRun) -> PlannedMeasurement:
 
 
 def test_a_kind_of_run_is_really_timed(tmp_path):
-    seconds = estimate([planned("plain", SMALL, tmp_path)], device="cpu")
+    seconds = estimate_seconds([planned("plain", SMALL, tmp_path)], device="cpu")
     assert seconds["plain"] > START
 
 
@@ -58,7 +58,7 @@ def test_time_follows_from_epochs_attacks_and_probes(tmp_path, monkeypatch):
         "_speeds",
         lambda kind, *_: (0.001 * (1 + (kind.attack_steps if kind.adversarial else 0)), 0.0005),
     )
-    seconds = estimate(
+    seconds = estimate_seconds(
         [
             planned("plain", SMALL, tmp_path),
             planned("long", replace(SMALL, epochs=20, seed=3), tmp_path),
@@ -85,7 +85,7 @@ def test_each_kind_of_run_is_timed_once_and_done_ones_not_at_all(tmp_path, monke
         planned("c", replace(SMALL, batch_norm=True), tmp_path, Probe(radii=(2,), samples=100, epochs=(10,))),
         done,
     ]
-    seconds = estimate(runs)
+    seconds = estimate_seconds(runs)
     assert len(timed) == 2
     assert seconds["done"] == 0
     assert seconds["a"] == seconds["b"] == START + 100 + 6
@@ -94,7 +94,7 @@ def test_each_kind_of_run_is_timed_once_and_done_ones_not_at_all(tmp_path, monke
 
 def test_the_network_of_a_measurement_is_really_attacked(tmp_path):
     run = planned("run", SMALL, tmp_path)
-    seconds = estimate([measurement("m", Steps(1, 1), run)], device="cpu")
+    seconds = estimate_seconds([measurement("m", Steps(1, 1), run)], device="cpu")
     assert seconds["m"] > START
 
 
@@ -111,7 +111,7 @@ def test_the_time_of_a_measurement_follows_from_its_work_and_each_kind_of_networ
     done.folder.mkdir()
     write_json(done.folder / "config.json", {"kind": "measurement"})
     (done.folder / "rows.parquet").touch()
-    seconds = estimate(
+    seconds = estimate_seconds(
         [
             measurement("a", Steps(2), natural),
             measurement("b", Steps(2, 5), attacked),

@@ -18,7 +18,7 @@ def test_the_example_runs_to_its_figure_and_its_verdicts(capsys, monkeypatch, tm
     assert run(["study", "run", *line, "--workers", "2", "--json"]) == 0
     (result,) = json.loads(capsys.readouterr().out)
     assert result["folder"] == "s/studies/kernel-size-smoke-fashion-mnist"
-    assert all(claim["effect"] is not None for claim in result["claims"])
+    assert all(claim["estimate"] is not None for claim in result["claims"])
     text = Path(result["folder"], "study.md").read_text()
     assert "Ours, not the paper's: larger kernels leave a network more accurate on the LFC" in text
     assert Path(result["folder"], "figure.png").stat().st_size > 10_000

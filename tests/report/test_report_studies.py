@@ -8,11 +8,11 @@ from PIL import Image
 
 from passband.analysis.claim import Judgement, Rule
 from passband.analysis.contrast import Term, above_chance, accuracy
-from passband.analysis.estimate import Effect
+from passband.analysis.estimate import Estimate
 from passband.analysis.figure import Bar, Curve, Figure, Panel, Point, figure_table
 from passband.analysis.table import SummaryTable
 from passband.engine.plan import PlannedRun
-from passband.report.studies import draw, effect_text, summary, write_study
+from passband.report.studies import draw, estimate_text, summary, write_study
 from passband.results.tables import RUN_COLUMNS
 from passband.studies.catalog import STUDIES
 from passband.studies.plan import PlannedStudy
@@ -48,9 +48,9 @@ def result() -> StudyResult:
         shape=(1, 28, 28),
         classes=10,
     )
-    effects = [Effect(0.4, 0.3, 0.5, 1234, "samples"), None]
+    estimates = [Estimate(0.4, 0.3, 0.5, 1234, "samples"), None]
     judgements = (
-        Judgement(CLAIMS[0], "supported", effects[0]),
+        Judgement(CLAIMS[0], "supported", estimates[0]),
         Judgement(CLAIMS[1], "undecided", note="hfc-8 | has no rows"),
     )
     table = figure_table(STUDY.figure(SETTING), measured)
@@ -72,7 +72,7 @@ def test_all_files_of_a_study_are_written_whole(result, tmp_path):
     assert pl.read_parquet(folder / "table.parquet").equals(result.table)
     assert len(pl.read_csv(folder / "table.csv")) == len(result.table)
     claims = json.loads((folder / "claims.json").read_text())
-    assert claims[0]["effect"] == {"value": 0.4, "low": 0.3, "high": 0.5, "n": 1234, "over": "samples"}
+    assert claims[0]["estimate"] == {"value": 0.4, "low": 0.3, "high": 0.5, "n": 1234, "over": "samples"}
     assert claims[0]["rule"] == str(CLAIMS[0].rule)
     assert [claim["verdict"] for claim in claims] == ["supported", "undecided"]
     with Image.open(folder / "figure.png") as picture:
@@ -93,11 +93,11 @@ def test_the_summary_says_claims_rules_failures_and_deviations(result):
     assert SETTING.deviations[0].here in text
 
 
-def test_an_effect_of_epochs_reads_as_one():
+def test_an_estimate_of_epochs_reads_as_one():
     claim = STUDIES["label-shuffle"].claims(SETTING)[0]
     assert claim.rule == Rule("above", 0)
-    found = Judgement(claim, "supported", Effect(6.0, 5.0, 8.0, 3, "seeds"))
-    assert effect_text(found) == "6.000 [5.000, 8.000], 3 seeds"
+    found = Judgement(claim, "supported", Estimate(6.0, 5.0, 8.0, 3, "seeds"))
+    assert estimate_text(found) == "6.000 [5.000, 8.000], 3 seeds"
 
 
 def test_every_kind_of_mark_is_drawn_in_its_colors_with_one_legend():
@@ -105,7 +105,7 @@ def test_every_kind_of_mark_is_drawn_in_its_colors_with_one_legend():
     curves = Panel(
         "curves", tuple(Curve(n, "lfc", s, n == "b", term=Term(n)) for n, s in (("a", 0.0), ("b", 1.0)))
     )
-    bars = Panel("bars", (Bar("a", "hfc", category="x", quantity=above_chance("a")),), x="", y="share")
+    bars = Panel("bars", (Bar("a", "hfc", category="x", contrast=above_chance("a")),), x="", y="share")
     points = Panel("points", (Point("a", x=(accuracy("b"),), y=accuracy("a")),), x="across", y="up")
     figure = Figure(((curves, bars), (points,)))
     chart = draw(figure, figure_table(figure, measured))
@@ -189,3 +189,13 @@ def test_panels_of_one_measure_share_an_axis():
 def test_a_figure_without_numbers_can_be_drawn_too():
     figure = STUDY.figure(SETTING)
     draw(figure, figure_table(figure, rows())).to_dict()
+
+
+def test_numbers_above_one_have_an_axis_that_holds_them():
+    measured = rows(a=0.5).with_columns(value=pl.col("value") + 2)
+    figure = Figure(((Panel("loss", (Curve("a", term=Term("a")),), y="loss"),),))
+    y = draw(figure, figure_table(figure, measured)).to_dict()["vconcat"][0]["hconcat"][0]["layer"][0][
+        "encoding"
+    ]["y"]
+    assert y["scale"]["domain"][1] > 2.5
+    assert y["axis"]["format"] == "~g"

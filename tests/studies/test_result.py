@@ -52,7 +52,7 @@ def test_every_study_runs_to_its_verdicts(name, store):
         cells = fill(study.table(SETTING), result.rows)
         assert None not in [found for row in cells.values() for found in row.values()]
     for judgement in result.judgements:
-        assert judgement.effect is not None or "differ" in judgement.note, judgement.note
+        assert judgement.estimate is not None or "differ" in judgement.note, judgement.note
     assert len(describe_claims(result)) == len(study.claims(SETTING))
 
 
@@ -94,8 +94,8 @@ def test_what_studies_measure_of_shared_runs_is_stored_once(store):
 
 def test_several_seeds_make_intervals_over_seeds(store):
     result, _ = conducted("label-shuffle", store, seeds=2)
-    effects = [judgement.effect for judgement in result.judgements]
-    assert {effect.over for effect in effects} == {"seeds"}
+    estimates = [judgement.estimate for judgement in result.judgements]
+    assert {estimate.over for estimate in estimates} == {"seeds"}
     assert result.rows["seed"].n_unique() == 2
     whole = result.table.filter(pl.col("series") == "natural, LFC 4")
     assert set(whole["over"]) == {"seeds"}

@@ -58,7 +58,7 @@ study = Study(
     claims=lambda setting: (Claim("Wider is better.", "Wide minus narrow.",
                                   difference(accuracy("wide") - accuracy("narrow")), Rule("above", ANY), "passband"),),
     figure=lambda setting: Figure(((Panel("test", tuple(
-        Bar(label, category=label, quantity=accuracy(label)) for label in runs(setting)), x=""),),)),
+        Bar(label, category=label, contrast=accuracy(label)) for label in runs(setting)), x=""),),)),
     measurements=lambda setting: dict.fromkeys(runs(setting), (Weights(),)),
 )
 number = 3
@@ -95,7 +95,7 @@ def test_a_study_of_ones_own_runs_in_processes_with_its_own_measurements(file, t
     )
     found = dict(result.rows.filter(pl.col("metric") == "weights").select("label", "value").iter_rows())
     assert 0 < found["narrow"] < found["wide"]
-    assert result.judgements[0].effect is not None
+    assert result.judgements[0].estimate is not None
     assert set(result.table["category"]) == {"narrow", "wide"}
     assert sorted(seen) == [("measurements", 1, 2), ("measurements", 2, 2), ("runs", 1, 2), ("runs", 2, 2)]
 
@@ -107,7 +107,7 @@ def test_several_studies_are_run_at_once_and_share_runs(here, tmp_path):
     assert len(list((tmp_path / "runs").iterdir())) == 6
     again = run_studies("label-shuffle", **settings)
     assert again[0].rows.equals(results[0].rows)
-    assert [j.effect for j in again[0].judgements] == [j.effect for j in results[0].judgements]
+    assert [j.estimate for j in again[0].judgements] == [j.estimate for j in results[0].judgements]
 
 
 @pytest.mark.parametrize(

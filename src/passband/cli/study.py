@@ -11,12 +11,12 @@ from cyclopts import App, Parameter
 
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, print_table, progress_bars, say
-from passband.engine.cost import estimate
+from passband.engine.cost import estimate_seconds
 from passband.engine.execute import check_workers
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.optional import require
-from passband.report.studies import effect_text, write_study
+from passband.report.studies import estimate_text, write_study
 from passband.studies.catalog import STUDIES, find_studies
 from passband.studies.plan import PlannedStudy, plan_studies
 from passband.studies.presets import Preset, Setting, Source
@@ -94,7 +94,7 @@ def show(
     (planned,) = plan_studies(one, **asdict(study_options))
     setting = planned.setting
     say("Timing a few steps")
-    seconds = estimate(planned.everything, device)
+    seconds = estimate_seconds(planned.everything, device)
     total = sum(seconds.values()) / min(workers, max(len(seconds), 1))
     if json:
         print_json(_shown(planned, seconds, total))
@@ -151,8 +151,8 @@ def run(
         folder = write_study(result, command=f"passband {' '.join(sys.argv[1:])}")
         printed.append({"study": one.name, "folder": str(folder), "claims": claims})
         if not json:
-            rows = [(j.claim.quoted, effect_text(j), j.verdict) for j in result.judgements]
-            print_table(f"{one.title} ({one.source})", ("claim", "effect", "verdict"), rows, wrapped=True)
+            rows = [(j.claim.quoted, estimate_text(j), j.verdict) for j in result.judgements]
+            print_table(f"{one.title} ({one.source})", ("claim", "estimate", "verdict"), rows, wrapped=True)
             print_lines([f"{what} failed: {why}" for what, why in result.failures.items()])
             print_lines([f"Figure, table and claims: {folder}", ""])
     if json:

@@ -23,7 +23,9 @@ START = 8.0
 """Seconds until a process begins: importing torch and reading the data, measured on one busy core."""
 
 
-def estimate(planned: Iterable[PlannedRun | PlannedMeasurement], device: str = "auto") -> dict[str, float]:
+def estimate_seconds(
+    planned: Iterable[PlannedRun | PlannedMeasurement], device: str = "auto"
+) -> dict[str, float]:
     """Return the seconds that each run and measurement will take here, by its id; what the store holds takes nothing.
 
     For each kind of run, four epochs of one batch are really trained, on made-up images of the right size; the

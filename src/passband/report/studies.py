@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from passband.analysis.claim import Judgement
-from passband.analysis.estimate import Effect
+from passband.analysis.estimate import Estimate
 from passband.analysis.figure import Bar, Curve, Figure, Mark, Panel
 from passband.analysis.table import SummaryTable, as_frame, fill
 from passband.files import write_json, written_whole
@@ -104,9 +104,9 @@ def summary(result: StudyResult, command: str = "") -> str:
         "## Claims",
         "",
         *_table(
-            ("Claim", "In rows", "Effect, 95% interval", "Verdict"),
+            ("Claim", "In rows", "Estimate, 95% interval", "Verdict"),
             [
-                (j.claim.quoted, f"{j.claim.hypothesis} *{_capital(str(j.claim.rule))}.*", effect_text(j),
+                (j.claim.quoted, f"{j.claim.hypothesis} *{_capital(str(j.claim.rule))}.*", estimate_text(j),
                  f"**{j.verdict}**")
                 for j in result.judgements
             ],
@@ -121,12 +121,12 @@ def summary(result: StudyResult, command: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def effect_text(judgement: Judgement) -> str:
-    """Return an effect as text, such as `0.120 [0.080, 0.160], 3 seeds`, or why there is none."""
-    effect = judgement.effect
-    if effect is None:
+def estimate_text(judgement: Judgement) -> str:
+    """Return an estimate as text, such as `0.120 [0.080, 0.160], 3 seeds`, or why there is none."""
+    estimate = judgement.estimate
+    if estimate is None:
         return judgement.note
-    return f"{effect.value:.3f} [{effect.low:.3f}, {effect.high:.3f}], {effect.n:,} {effect.over}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}], {estimate.n:,} {estimate.over}"
 
 
 def _looks(figure: Figure) -> dict[str, Mark]:
@@ -150,7 +150,7 @@ def _panel(
         "value:Q",
         title=panel.y,
         scale=alt.Scale(domain=range_, nice=False),
-        axis=alt.Axis(format="%", tickCount=5),
+        axis=alt.Axis(format="%" if range_[1] <= 1 else "~g", tickCount=5),
     )
     if kind is Curve:
         layers = _curves(base, panel, looks, y)
@@ -205,8 +205,9 @@ def _colors(looks: Mapping[str, Mark], symbol: str) -> Any:
 
 def _range(tables: Sequence[pl.DataFrame]) -> tuple[float, float]:
     """Return the ends of an axis that several panels share: from 0, or from below where a value is negative."""
-    ends = [end for table in tables for end in table["low"].to_list() + table["high"].to_list()]
-    return 1.05 * min([0.0, *ends]), min(1.0, 1.05 * max([0.05, *ends]))
+    ends = [end for table in tables for part in ("value", "low", "high") for end in table[part].drop_nulls()]
+    top = max([0.05, *ends])
+    return 1.05 * min([0.0, *ends]), 1.05 * top if top > 1 else min(1.0, 1.05 * top)
 
 
 def _color(mark: Mark) -> str:
@@ -232,16 +233,16 @@ def _summary_table(table: SummaryTable, rows: pl.DataFrame) -> list[str]:
     return [f"## {table.title}", "", *lines, "", note, ""]
 
 
-def _percent(effect: Effect | None) -> str:
-    return "–" if effect is None else f"{100 * effect.value:.1f}"
+def _percent(estimate: Estimate | None) -> str:
+    return "–" if estimate is None else f"{100 * estimate.value:.1f}"
 
 
-def _counts(table: SummaryTable, cells: Mapping[str, Mapping[str, Effect | None]]) -> str:
+def _counts(table: SummaryTable, cells: Mapping[str, Mapping[str, Estimate | None]]) -> str:
     """Say on how much the columns rest: what most of them do, then those that differ."""
     groups: dict[str, list[str]] = {}
     for column in table.columns:
         found = [row[column] for row in cells.values()]
-        bases = sorted({f"{effect.n:,} {effect.over}" for effect in found if effect is not None})
+        bases = sorted({f"{estimate.n:,} {estimate.over}" for estimate in found if estimate is not None})
         groups.setdefault(" or ".join(bases) or "nothing", []).append(column)
     most, *others = sorted(groups, key=lambda base: -len(groups[base]))
     return "; ".join([f"On {most}", *(f"{', '.join(groups[base])} on {base}" for base in others)]) + "."

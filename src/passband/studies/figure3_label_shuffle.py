@@ -7,6 +7,7 @@ from dataclasses import replace
 from passband.analysis.claim import ANY, MUCH, Claim, Rule, difference, extra_epochs, farthest_of, least_of
 from passband.analysis.contrast import Term, above_chance, accuracy, constant
 from passband.analysis.figure import Curve, Figure, Panel, shades
+from passband.rows import FIT_ACCURACY
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
@@ -77,7 +78,7 @@ def figure(setting: Setting) -> Figure:
     """Return training accuracy on whole images and on LFCs by epoch."""
     marks = []
     for label, dashed in (("natural", False), ("shuffled", True)):
-        whole = Term(label, "train", metric="fit-accuracy")
+        whole = Term(label, "train", metric=FIT_ACCURACY)
         marks.append(Curve(f"{label}, whole", "full", dashed=dashed, term=whole))
         for radius, shade in zip(setting.radii, shades(len(setting.radii)), strict=True):
             low = Term(label, "train", "lfc", radius)

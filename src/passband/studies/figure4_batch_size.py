@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from passband.analysis.claim import ANY, Claim, Rule, correlation_of, difference
-from passband.analysis.contrast import Quantity, Term, accuracy, gap
+from passband.analysis.contrast import Contrast, Term, accuracy, gap
 from passband.analysis.figure import Curve, Figure, Panel, Point, shades
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
@@ -112,7 +112,7 @@ def figure(setting: Setting) -> Figure:
     return Figure((whole, low, high))
 
 
-def _hfc(label: str, radius: float) -> Quantity:
+def _hfc(label: str, radius: float) -> Contrast:
     return accuracy(label, component="hfc", radius=radius)
 
 

@@ -15,7 +15,7 @@ from passband.analysis.claim import (
     greatest_of,
     least_of,
 )
-from passband.analysis.contrast import Quantity, Term, above_chance, accuracy, gap
+from passband.analysis.contrast import Contrast, Term, above_chance, accuracy, gap
 from passband.analysis.figure import Curve, Figure, Panel, in_rows, shades
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
@@ -165,7 +165,7 @@ def _curves(setting: Setting, label: str) -> list[Curve]:
     return curves
 
 
-def _gain(label: str, component, radius: float) -> Quantity:
+def _gain(label: str, component, radius: float) -> Contrast:
     return accuracy(label, "test", component, radius) - accuracy("vanilla", "test", component, radius)
 
 

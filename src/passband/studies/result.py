@@ -74,7 +74,7 @@ def describe_claims(result: StudyResult) -> list[dict[str, Any]]:
             "asked_by": judgement.claim.asked_by,
             "hypothesis": judgement.claim.hypothesis,
             "rule": str(judgement.claim.rule),
-            "effect": None if judgement.effect is None else vars(judgement.effect),
+            "estimate": None if judgement.estimate is None else vars(judgement.estimate),
             "verdict": judgement.verdict,
             "note": judgement.note,
         }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from passband.analysis.claim import ANY, Claim, Rule, least_of
-from passband.analysis.contrast import Quantity, accuracy, gap
+from passband.analysis.contrast import Contrast, accuracy, gap
 from passband.analysis.figure import Bar, Figure, Panel, Role
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
@@ -46,7 +46,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
     sentence = "The ResNet architecture seems advantageous toward previous inventions at different levels: it reports "
     others = list(NETWORKS[setting.preset])
 
-    def hfc(label: str) -> Quantity:
+    def hfc(label: str) -> Contrast:
         return accuracy(label, component="hfc", radius=4)
 
     return (
@@ -80,11 +80,11 @@ def figure(setting: Setting) -> Figure:
 def bars_of(labels: list[str], radii: tuple[float, ...]) -> Figure:
     """Return bars of test accuracy, generalization gap and HFC accuracy at each radius, one bar a run."""
 
-    def panel(title: str, y: str, role: Role, quantity: Callable[[str], Quantity]) -> Panel:
-        bars = (Bar(title, role, category=label, quantity=quantity(label)) for label in labels)
+    def panel(title: str, y: str, role: Role, contrast: Callable[[str], Contrast]) -> Panel:
+        bars = (Bar(title, role, category=label, contrast=contrast(label)) for label in labels)
         return Panel(title, tuple(bars), x="", y=y)
 
-    def hfc(label: str, radius: float) -> Quantity:
+    def hfc(label: str, radius: float) -> Contrast:
         return accuracy(label, component="hfc", radius=radius)
 
     whole = (

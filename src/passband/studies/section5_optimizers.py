@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from passband.analysis.claim import SIMILAR, Claim, Rule, farthest_of, least_of
-from passband.analysis.contrast import Quantity, accuracy
+from passband.analysis.contrast import Contrast, accuracy
 from passband.analysis.figure import Figure
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
@@ -64,7 +64,7 @@ def figure(setting: Setting) -> Figure:
     return bars_of(list(runs(setting)), setting.radii)
 
 
-def _hfc(label: str) -> Quantity:
+def _hfc(label: str) -> Contrast:
     return accuracy(label, component="hfc", radius=4)
 
 

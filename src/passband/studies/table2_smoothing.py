@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 
 from passband.analysis.claim import ANY, MUCH, SIMILAR, Claim, Rule, greatest_of, least_of
-from passband.analysis.contrast import Quantity, Term
+from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Curve, Figure, Panel, shades
 from passband.analysis.table import SummaryTable
 from passband.attacks import Attack
 from passband.engine.measure import Measurement
+from passband.rows import ACCURACY_CEILING, ROBUST_ACCURACY
 from passband.studies.deviations import Deviation
 from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
 from passband.studies.presets import Preset, Setting
@@ -92,7 +93,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
     first, both = (FGSM.label, threat.pgd.label), f"FGSM and {threat.pgd.label}"
     smooth = f"with rho = {strongest:g}"
 
-    def gain(label: str, attack: str, epsilon: float, *, normalized: bool = False) -> Quantity:
+    def gain(label: str, attack: str, epsilon: float, *, normalized: bool = False) -> Contrast:
         after = _robust(label, attack, epsilon, rho=strongest, normalized=normalized)
         return after - _robust(label, attack, epsilon)
 
@@ -205,7 +206,7 @@ def table(setting: Setting) -> SummaryTable:
     """Return Table 2, with rows for the normalized control and columns for AutoAttack and for Corollary 1's ceiling."""
     threat = find_threat(setting)
 
-    def cells(label: str, rho: float, normalized: bool) -> dict[str, Quantity]:
+    def cells(label: str, rho: float, normalized: bool) -> dict[str, Contrast]:
         measured = partial(_robust, label, rho=rho, normalized=normalized)
         attacked = {
             f"{attack or 'ceiling'} {epsilon:g}": measured(attack, epsilon)
@@ -245,15 +246,15 @@ def _epsilons(threat: Threat, attack: str | None) -> tuple[float, ...]:
 
 def _robust(
     label: str, attack: str | None, epsilon: float, *, rho: float = 0.0, normalized: bool = False
-) -> Quantity:
-    return Quantity((_term(label, attack, epsilon, rho, normalized=normalized),))
+) -> Contrast:
+    return Contrast((_term(label, attack, epsilon, rho, normalized=normalized),))
 
 
 def _term(
     label: str, attack: str | None, epsilon: float, rho: float | None = None, *, normalized: bool
 ) -> Term:
     """Return accuracy under an attack; without an attack, Corollary 1's ceiling of it."""
-    metric = "accuracy-ceiling" if attack is None else "robust-accuracy"
+    metric = ACCURACY_CEILING if attack is None else ROBUST_ACCURACY
     return Term(
         label,
         component=None,
