@@ -48,7 +48,7 @@ PUBLIC = {
     "robust_accuracy_ceiling": ["correct", "distance", "epsilons"],
     "roughness": ["weight"],
     "run_studies": ["studies", "preset", "data", "source", "seeds", "epochs", "limit", "store", "workers", "device",
-                    "on_progress"],
+                    "on_progress", "on_note"],
     "smooth_kernel": ["weight", "rho", "normalize"],
     "smoothed": ["model", "rho", "layer", "normalize"],
     "split": ["images", "radius", "geometry", "inclusive"],

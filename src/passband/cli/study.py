@@ -143,7 +143,12 @@ def run(
     say(f"Loading the data {study_options.data}")
     with progress_bars() as progress:
         results = run_studies(
-            names, **asdict(study_options), workers=workers, device=device, on_progress=progress
+            names,
+            **asdict(study_options),
+            workers=workers,
+            device=device,
+            on_progress=progress,
+            on_note=say,
         )
     printed = []
     for result in results:

@@ -38,6 +38,7 @@ def execute(
     device: str = "auto",
     call: Callable[..., Any] = call_in_process,
     on_ended: Callable[[Ended], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> dict[str, Ended]:
     """Do what is left of a plan, each run or measurement in one process with one thread, after what it needs.
 
@@ -47,6 +48,8 @@ def execute(
         device: Where they compute.
         call: Calls a `do` in another process.
         on_ended: Is called with what became of each, in the order in which they end, from one thread.
+        on_note: Is told, in that process, what somebody should know: which process is waited for, what was damaged.
+            It must be a function of a module.
 
     Returns:
         What became of each, by its id. What crashed twice or was refused is among them as failed, as is a run that
@@ -79,7 +82,7 @@ def execute(
                 ready = [one for one in left if _needed(one, ended) in ("found", "done")]
                 for one in ready[: workers - len(running)]:
                     left.remove(one)
-                    running[threads.submit(_do, one, call, device, stopped)] = one
+                    running[threads.submit(_do, one, call, device, stopped, on_note)] = one
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     del running[future]
                     arrived(future.result())
@@ -123,13 +126,19 @@ def _lost(one: Planned, ended: Mapping[str, Ended]) -> Ended:
     return Ended(one, "failed", message)
 
 
-def _do(one: Planned, call: Callable[..., Any], device: str, stopped: Event) -> Ended:
+def _do(
+    one: Planned,
+    call: Callable[..., Any],
+    device: str,
+    stopped: Event,
+    on_note: Callable[[str], None] | None,
+) -> Ended:
     message = ""
     for _ in range(ATTEMPTS):
         if stopped.is_set():
             break
         try:
-            call(one.do, device=device, threads=1)
+            call(one.do, device=device, threads=1, on_note=on_note)
             return _finished(one, "done")
         except Exception as error:  # whatever it is, the others must go on
             message = str(error) or type(error).__name__

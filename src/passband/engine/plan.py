@@ -6,7 +6,7 @@ What is planned has an id, a place in the store, and a picklable call that fills
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,8 @@ from passband.engine.measure import Measurement, measure, measurement_id
 from passband.engine.probe import Probe
 from passband.engine.run import Datasets, identify, load_datasets
 from passband.engine.run import run as train_run
-from passband.results.store import find_measurement, find_run
+from passband.errors import InputError
+from passband.results.store import holds_measurement, holds_run
 from passband.results.tables import failure, read_record
 from passband.train.config import RunConfig, check_data
 from passband.types import Subset
@@ -52,8 +53,11 @@ class Planned(ABC):
         """Images that are sent forward and back until it is done: what its time is proportional to."""
 
     @abstractmethod
-    def do(self, *, device: str, threads: int) -> Path:
-        """Do it, and write its folder; this is called in another process."""
+    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
+        """Do it, and write its folder; this is called in another process.
+
+        `on_note` is told what somebody should know: which process is waited for, what was damaged.
+        """
 
     def failure(self) -> str | None:
         """Return why the result in the store counts as failed, or None if it does not."""
@@ -84,8 +88,8 @@ class PlannedRun(Planned):
 
     @property
     def done(self) -> bool:
-        """Whether the store holds the run, finished or failed."""
-        return find_run(self.folder) is not None
+        """Whether the store holds the run whole, finished or failed."""
+        return holds_run(self.folder, self.id) is not None
 
     @property
     def passes(self) -> float:
@@ -93,15 +97,23 @@ class PlannedRun(Planned):
         attacks = self.config.attack_steps if self.config.adversarial is not None else 0
         return self.config.epochs * self.images["train"] * (1 + attacks)
 
-    def do(self, *, device: str, threads: int) -> Path:
+    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
         """Train the network."""
+        datasets = load_datasets(self.config, self.test_limit)
+        if identify(self.config, self.probe, datasets) != self.id:
+            code = f" or the code of {self.config.model}" * self.config.has_own_model
+            raise InputError(
+                f"the data {self.config.dataset}{code} changed while the study ran: start it again"
+            )
         return train_run(
             self.config,
             self.probe,
             self.folder,
             device=device,
             threads=threads,
+            datasets=datasets,
             test_limit=self.test_limit,
+            on_note=on_note,
         )
 
     def failure(self) -> str | None:
@@ -128,8 +140,9 @@ class PlannedMeasurement(Planned):
 
     @property
     def done(self) -> bool:
-        """Whether the store holds the measurement."""
-        return find_measurement(self.folder) is not None
+        """Whether the store holds the measurement whole, of the weights that the run has there."""
+        run = holds_run(self.run.folder, self.run.id)
+        return run is not None and holds_measurement(self.folder, self.id, run["weights_hash"])
 
     @property
     def passes(self) -> float:
@@ -137,8 +150,10 @@ class PlannedMeasurement(Planned):
         work = self.measurement.work(self.run.images["test"])
         return work.gradients + ANSWER * work.answers
 
-    def do(self, *, device: str, threads: int) -> Path:
+    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
         """Measure the network."""
+        if not self.run.done:
+            raise InputError(f"the run {self.run.folder} was removed while the study ran: start it again")
         return measure(
             self.measurement,
             self.run.folder,
@@ -147,6 +162,7 @@ class PlannedMeasurement(Planned):
             test_limit=self.run.test_limit,
             device=device,
             threads=threads,
+            on_note=on_note,
         )
 
 
@@ -176,7 +192,7 @@ def plan_runs(
         check_data(config, samples=len(train), size=train.size)
         if probe is not None:
             probe.check_fits(train.size)
-        run = identify(config, probe, loaded[key], test_limit)
+        run = identify(config, probe, loaded[key])
         if run not in by_id:
             by_id[run] = PlannedRun(
                 id=run,
@@ -195,7 +211,7 @@ def plan_runs(
 
 def plan_measurement(measurement: Measurement, run: PlannedRun, store: Path) -> PlannedMeasurement:
     """Return a measurement of a run as planned; it is in the folder `measurements` of the store."""
-    name = measurement_id(measurement, run.id, run.fingerprints["train"], run.fingerprints["test"])
+    name = measurement_id(measurement, run.id)
     return PlannedMeasurement(name, store / "measurements" / name, measurement, run)
 
 

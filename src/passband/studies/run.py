@@ -27,6 +27,7 @@ def run_studies(
     workers: int = 2,
     device: str = "auto",
     on_progress: Callable[[str, int, int, str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> list[StudyResult]:
     """Make the runs and measurements that the store does not hold, and decide the claims of studies.
 
@@ -49,6 +50,8 @@ def run_studies(
         device: Where they compute: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
         on_progress: Is called with `"runs"` or `"measurements"`, how many of these have ended, how many there are, and
             what became of the last.
+        on_note: Is told, in the process of a run or a measurement, what somebody should know: which process is waited for,
+            what was damaged. It must be a function of a module.
 
     Returns:
         One result a study: built-in ones in the paper's order, then one's own. Runs that failed are named in it.
@@ -81,5 +84,5 @@ def run_studies(
         if on_progress is not None:
             on_progress(kind, done[kind], total[kind], f"{ended.planned.id} {ended.status}")
 
-    ended = execute(everything.values(), workers=workers, device=device, on_ended=on_ended)
+    ended = execute(everything.values(), workers=workers, device=device, on_ended=on_ended, on_note=on_note)
     return [conclude(study, ended) for study in planned]

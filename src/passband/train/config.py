@@ -26,6 +26,12 @@ from passband.train.optimizers import OPTIMIZERS
 from passband.types import Amplitude, Component
 from passband.user_modules import split_place
 
+SCHEMA = 2
+"""Raised when a change of passband's code makes equal settings give other rows or other weights: all ids change with it.
+
+1 is version 0.1, whose ids knew nothing of it.
+"""
+
 Precision = Literal["32", "bf16-mixed", "16-mixed"]
 """What the network computes in: float32, or bfloat16 or float16 where that is safe, with float32 weights."""
 
@@ -298,16 +304,16 @@ def model_arguments(config: RunConfig, *, num_classes: int, in_channels: int) ->
 
 
 def run_id(config: RunConfig, fingerprint: str, probe: Mapping[str, Any] | None = None) -> str:
-    """Return the name of a run: 12 hexadecimal digits that follow from its settings, its data and its probe.
+    """Return the name of a run: 12 hexadecimal digits that follow from its settings, its data, its probe and `SCHEMA`.
 
     Args:
         config: The settings; those that make no difference do not count. Of a network of the user's own, the source of
             its module counts, and not where that lies.
-        fingerprint: Identifies the data.
+        fingerprint: Identifies the data that are read, training and test images.
         probe: What is measured along the run, as JSON holds it; None is nothing.
     """
     settings, code = config.resolved().to_dict(), []
     if config.has_own_model:
         settings["model"], code = name_of(config.model.removeprefix(PYTHON)), [find_code(config.model)]
-    everything = json.dumps([settings, probe, *code], sort_keys=True)
+    everything = json.dumps([SCHEMA, settings, probe, *code], sort_keys=True)
     return digest(everything.encode(), fingerprint.encode())[:12]
