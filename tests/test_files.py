@@ -13,6 +13,7 @@ from passband import files
 from passband.errors import DamagedError, InputError
 from passband.files import (
     SEAL,
+    amended,
     check_seal,
     check_target,
     digest,
@@ -314,3 +315,21 @@ def test_a_digest_knows_where_its_parts_end():
 )
 def test_slugs_are_names_of_folders(text, name):
     assert slug(text) == name
+
+
+def test_an_amended_folder_keeps_what_is_not_written_anew(tmp_path):
+    folder = tmp_path / "result"
+    (folder / "figures").mkdir(parents=True)
+    for name in ("table", "page", "figures/old"):
+        (folder / name).write_text("old")
+    with pytest.raises(ZeroDivisionError), amended(folder, without=("figures", "page")) as aside:
+        (aside / "page").write_text("new")
+        raise ZeroDivisionError
+    assert {p.name: p.read_text() for p in folder.rglob("*") if p.is_file()} == dict.fromkeys(
+        ("table", "page", "old"), "old"
+    )
+    with amended(folder, without=("figures", "page")) as aside:
+        assert [path.name for path in aside.iterdir()] == ["table"]
+        (aside / "page").write_text("new")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"table": "old", "page": "new"}
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]

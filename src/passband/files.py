@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,19 @@ def written_whole(folder: Path) -> Generator[Path]:
         _sync(folder.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def amended(folder: Path, *, without: Sequence[str]) -> Generator[Path]:
+    """Yield a copy of `folder` that takes its place, as `written_whole` does.
+
+    Args:
+        folder: The result folder.
+        without: Names of what is not copied, since it is written anew.
+    """
+    with written_whole(folder) as aside:
+        shutil.copytree(folder, aside, ignore=shutil.ignore_patterns(*without), dirs_exist_ok=True)
+        yield aside
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -12,7 +12,8 @@ from passband.analysis.estimate import Estimate
 from passband.analysis.figure import Bar, Curve, Figure, Panel, Point, figure_table
 from passband.analysis.table import SummaryTable
 from passband.engine.plan import PlannedRun
-from passband.report.studies import draw, estimate_text, summary, write_study
+from passband.report.figure import draw
+from passband.report.studies import estimate_text, summary, write_study
 from passband.results.tables import RUN_COLUMNS
 from passband.studies.catalog import STUDIES
 from passband.studies.plan import PlannedStudy
