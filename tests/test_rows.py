@@ -5,7 +5,15 @@ import pytest
 
 from passband.errors import InputError
 from passband.frequency.component import FULL, Low
-from passband.rows import ADDED, COLUMNS, ComponentRow, RobustnessRow, read_table, to_table
+from passband.rows import (
+    ADDED,
+    COLUMNS,
+    ComponentRow,
+    KernelRow,
+    RobustnessRow,
+    read_table,
+    to_table,
+)
 
 PROBE = ComponentRow(
     run="a", subset="test", component=Low(4), metric="accuracy", value=0.5, count=2, class_name="x"
@@ -58,6 +66,21 @@ def test_what_was_shown_is_one_text_in_tables_of_any_version(tmp_path):
     table = to_table([*rows, ROBUST])
     assert table["shown"].to_list() == ["lfc:4", "lfc:4.5", "full", None]
     table.drop("shown").write_parquet(tmp_path / "rows.parquet")
+    assert read_table(tmp_path / "rows.parquet", COLUMNS).equals(table)
+
+
+def test_errors_that_were_rows_of_their_own_stand_beside_their_values(tmp_path):
+    kernel = KernelRow(
+        run="a", subset=None, metric="roughness", value=1.5, error=0.1, count=8, rho=0.0, normalized=False
+    )
+    rows = [
+        kernel,
+        replace(kernel, rho=1.0, value=0.5, error=0.2),
+        replace(kernel, metric="accuracy", error=None),
+    ]
+    table = to_table(rows)
+    errors = [replace(row, metric="roughness-error", value=row.error) for row in rows[:2]]
+    to_table([*errors, *rows]).drop("error").write_parquet(tmp_path / "rows.parquet")
     assert read_table(tmp_path / "rows.parquet", COLUMNS).equals(table)
 
 

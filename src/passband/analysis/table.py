@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from passband.analysis.contrast import NotMeasured, Quantity, effect
-from passband.analysis.estimate import Effect
+from passband.analysis.contrast import Contrast, NotMeasured, estimate
+from passband.analysis.estimate import Estimate
 
 
 @dataclass(frozen=True)
 class SummaryTable:
-    """A table of quantities.
+    """A table of contrasts.
 
     Attributes:
         name: Of its files.
@@ -25,7 +25,7 @@ class SummaryTable:
     name: str
     title: str
     head: str
-    rows: Mapping[str, Mapping[str, Quantity]]
+    rows: Mapping[str, Mapping[str, Contrast]]
 
     @property
     def columns(self) -> list[str]:
@@ -33,30 +33,30 @@ class SummaryTable:
         return list(next(iter(self.rows.values())))
 
 
-def fill(table: SummaryTable, rows: pl.DataFrame) -> dict[str, dict[str, Effect | None]]:
+def fill(table: SummaryTable, rows: pl.DataFrame) -> dict[str, dict[str, Estimate | None]]:
     """Return what stands in each cell; None where nothing was measured."""
     return {
-        name: {column: _measured(rows, quantity) for column, quantity in cells.items()}
+        name: {column: _measured(rows, contrast) for column, contrast in cells.items()}
         for name, cells in table.rows.items()
     }
 
 
-def as_frame(table: SummaryTable, cells: Mapping[str, Mapping[str, Effect | None]]) -> pl.DataFrame:
+def as_frame(table: SummaryTable, cells: Mapping[str, Mapping[str, Estimate | None]]) -> pl.DataFrame:
     """Return a filled table for files: each column with its value and, in two more, the ends of its interval."""
-    records = []
+    lines = []
     for name, row in cells.items():
-        record: dict[str, str | float | None] = {table.head: name}
+        line: dict[str, str | float | None] = {table.head: name}
         for column, found in row.items():
-            record[column] = None if found is None else found.value
-            record[f"{column}, low"] = None if found is None else found.low
-            record[f"{column}, high"] = None if found is None else found.high
-        records.append(record)
+            line[column] = None if found is None else found.value
+            line[f"{column}, low"] = None if found is None else found.low
+            line[f"{column}, high"] = None if found is None else found.high
+        lines.append(line)
     columns = [name for column in table.columns for name in (column, f"{column}, low", f"{column}, high")]
-    return pl.DataFrame(records, schema={table.head: pl.String(), **dict.fromkeys(columns, pl.Float64())})
+    return pl.DataFrame(lines, schema={table.head: pl.String(), **dict.fromkeys(columns, pl.Float64())})
 
 
-def _measured(rows: pl.DataFrame, quantity: Quantity) -> Effect | None:
+def _measured(rows: pl.DataFrame, contrast: Contrast) -> Estimate | None:
     try:
-        return effect(rows, quantity)
+        return estimate(rows, contrast)
     except NotMeasured:
         return None

@@ -22,7 +22,7 @@ from passband.frequency.component import check_components, lows_and_highs
 from passband.instruments.components import ComponentAccuracy
 from passband.instruments.instrument import Instrument, Subject
 from passband.models.pixels import as_pixel_model
-from passband.rows import Row
+from passband.rows import PROBE_SECONDS, Row
 from passband.types import Amplitude, Subset
 
 ANSWER_COST = 0.33
@@ -223,7 +223,7 @@ class Probe:
                 seed=seed,
                 epoch=epoch,
                 subset=subset,
-                metric="probe-seconds",
+                metric=PROBE_SECONDS,
                 value=seconds,
                 count=len(subject.dataset),
             )

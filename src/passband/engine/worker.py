@@ -25,7 +25,7 @@ from passband.instruments.instrument import Subject
 from passband.models.catalog import build_model
 from passband.models.pixels import as_pixel_model
 from passband.results.store import write_run
-from passband.rows import COLUMNS, ComponentRow, Row, to_table
+from passband.rows import COLUMNS, FIT_ACCURACY, FIT_LOSS, PROBE_SECONDS, ComponentRow, Row, to_table
 from passband.train.checkpoint import load_checkpoint, remove_checkpoint, save_checkpoint
 from passband.train.config import RunConfig, model_arguments
 from passband.train.epoch import EpochReport, TrainingDiverged
@@ -35,7 +35,7 @@ from passband.types import Subset
 
 
 @dataclass
-class Record:
+class History:
     """What a run has measured so far.
 
     Attributes:
@@ -54,14 +54,14 @@ class Record:
         """Add measurements; those of time are counted apart."""
         kept = []
         for row in rows:
-            if row.metric == "probe-seconds":
+            if row.metric == PROBE_SECONDS:
                 self.seconds["probe"] += row.value
             else:
                 kept.append(row)
         self.rows = pl.concat([self.rows, to_table(kept)])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the record as a checkpoint holds it."""
+        """Return the history as a checkpoint holds it."""
         return {
             "run": self.run,
             "epoch": self.epoch,
@@ -70,8 +70,8 @@ class Record:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Record:
-        """Return the record that `state_dict` described."""
+    def from_state(cls, state: Mapping[str, Any]) -> History:
+        """Return the history that `state_dict` described."""
         return cls(
             state["run"], state["epoch"], pl.DataFrame(state["rows"], schema=COLUMNS), state["seconds"]
         )
@@ -129,26 +129,26 @@ def _work(
     network = build_model(**arguments, initialization=config.initialization, seed=config.seed)
     learner = Learner(fabric, network, config)
     learner.check_fits(original)
-    record = Record(run)
+    history = History(run)
     state = load_checkpoint(folder)
     if state is not None:
         learner.load_state_dict(state["learner"])
-        record = Record.from_state(state)
+        history = History.from_state(state)
 
     def after_epoch(report: EpochReport) -> None:
-        record.epoch = report.epoch
+        history.epoch = report.epoch
         broken = None
         if fabric.is_global_zero:
-            record.seconds["training"] += report.seconds
-            record.add(_fit_rows(report, run, config, len(original)))
+            history.seconds["training"] += report.seconds
+            history.add(_fit_rows(report, run, config, len(original)))
             try:
-                record.add(_measurements(learner, judged, record, config, probe))
+                history.add(_measurements(learner, judged, history, config, probe))
             except InputError as error:  # of answers that are not finite: all else was checked beforehand
                 broken = (
                     f"{error} This was after epoch {report.epoch}; try a tenth of the rate {config.rate}."
                 )
             else:
-                save_checkpoint(folder, {**record.state_dict(), "learner": learner.state_dict()})
+                save_checkpoint(folder, {**history.state_dict(), "learner": learner.state_dict()})
                 if on_epoch is not None:
                     on_epoch(report)
         broken = fabric.broadcast(broken)  # the others wait here, and hear it
@@ -157,7 +157,7 @@ def _work(
 
     failure = None
     try:
-        fit(learner, learned, config, done=record.epoch, on_epoch=after_epoch)
+        fit(learner, learned, config, done=history.epoch, on_epoch=after_epoch)
     except TrainingDiverged as error:
         failure = str(error)
     if fabric.is_global_zero:
@@ -168,8 +168,8 @@ def _work(
             probe=None if probe is None else probe.to_dict(),
             model=network,
             datasets=datasets,
-            rows=record.rows,
-            environment=_environment(fabric, record, len(original)),
+            rows=history.rows,
+            environment=_environment(fabric, history, len(original)),
             failure=failure,
         )
         remove_checkpoint(folder)
@@ -179,7 +179,7 @@ def _work(
 def _measurements(
     learner: Learner,
     datasets: Mapping[Subset, ImageDataset],
-    record: Record,
+    history: History,
     config: RunConfig,
     probe: Probe | None,
 ) -> Iterator[Row]:
@@ -188,14 +188,14 @@ def _measurements(
     The latter are rows without an epoch, those of a finished model. Training images are clean in both, whatever was
     trained on.
     """
-    last = record.epoch == config.epochs
+    last = history.epoch == config.epochs
     seen = math.ceil(config.batch_size / learner.fabric.world_size)  # by this process's BatchNorm at once
-    if probe is not None and probe.is_due(record.epoch, config.epochs):
+    if probe is not None and probe.is_due(history.epoch, config.epochs):
         yield from probe.measure(
             learner.network,
             datasets,
-            record.epoch,
-            record.run,
+            history.epoch,
+            history.run,
             config.seed,
             training_batch=seen,
             final=last,
@@ -206,7 +206,7 @@ def _measurements(
         subject = Subject(
             as_pixel_model(learner.network),
             dataset,
-            record.run,
+            history.run,
             run_seed=config.seed,
             seed=config.seed,
             training_batch=seen,
@@ -219,7 +219,7 @@ def _measurements(
 def _fit_rows(report: EpochReport, run: str, config: RunConfig, count: int) -> Iterator[Row]:
     """Yield loss and accuracy on what was trained on, as it was when it was trained on."""
     component = config.trained_component
-    for metric, value in (("fit-loss", report.loss), ("fit-accuracy", report.accuracy)):
+    for metric, value in ((FIT_LOSS, report.loss), (FIT_ACCURACY, report.accuracy)):
         yield ComponentRow(
             run=run,
             seed=config.seed,
@@ -233,12 +233,12 @@ def _fit_rows(report: EpochReport, run: str, config: RunConfig, count: int) -> I
         )
 
 
-def _environment(fabric: Fabric, record: Record, images: int) -> dict[str, Any]:
-    training, probe = record.seconds["training"], record.seconds["probe"]
+def _environment(fabric: Fabric, history: History, images: int) -> dict[str, Any]:
+    training, probe = history.seconds["training"], history.seconds["probe"]
     return describe_environment(fabric.device) | {
         "devices": fabric.world_size,
         "training_seconds": training,
-        "images_per_second": images * record.epoch / training if training else None,
+        "images_per_second": images * history.epoch / training if training else None,
         "probe_seconds": probe,
         "probe_share": probe / training if training else None,
     }

@@ -29,7 +29,7 @@ from passband.models.pixels import (
     check_fits,
     evaluating,
 )
-from passband.rows import ComponentRow, component_columns, to_table
+from passband.rows import ACCURACY, AGREEMENT, CONFIDENCE, LOSS, ComponentRow, component_columns, to_table
 from passband.stats import samples_for_width
 from passband.types import Amplitude, Batch, Labels, Progress
 
@@ -78,10 +78,10 @@ class Answers(Reading):
         """Yield accuracy, agreement, confidence and loss over all samples, and accuracies for each class."""
         subject = self.subject
         metrics = {
-            "accuracy": self.correct,
-            "agreement": self.agrees,
-            "confidence": self.confidence,
-            "loss": self.loss,
+            ACCURACY: self.correct,
+            AGREEMENT: self.agrees,
+            CONFIDENCE: self.confidence,
+            LOSS: self.loss,
         }
         for index, component in enumerate(self.shown):
             row = partial(
@@ -98,7 +98,7 @@ class Answers(Reading):
                 correct = self.correct[index][self.labels == label]
                 if len(correct):
                     value = correct.double().mean().item()
-                    yield row(metric="accuracy", value=value, count=len(correct), class_name=name)
+                    yield row(metric=ACCURACY, value=value, count=len(correct), class_name=name)
 
     def to_table(self) -> pl.DataFrame:
         """Return one row a sample and component, with the columns `rows.SAMPLE_COLUMNS`."""
@@ -115,7 +115,7 @@ class Answers(Reading):
                         "radius": pl.Series([columns["radius"]] * count, dtype=pl.Float64),
                         "shown": [columns["shown"]] * count,
                         "prediction": self.predictions[index].numpy(),
-                        "confidence": self.confidence[index].numpy(),
+                        CONFIDENCE: self.confidence[index].numpy(),
                         "label_probability": self.loss[index].neg().exp().numpy(),
                     }
                 )

@@ -30,7 +30,7 @@ from passband.models.pixels import (
     check_fits,
     evaluating,
 )
-from passband.rows import RobustnessRow
+from passband.rows import ACCURACY_CEILING, RobustnessRow
 from passband.types import Batch, Labels, Norm, Progress
 
 NORMS: tuple[Norm, ...] = ("l2", "linf")
@@ -82,7 +82,7 @@ class FoundCeiling(Reading):
                     subset=self.subject.dataset.subset,
                     norm=norm,
                     epsilon=epsilon,
-                    metric="accuracy-ceiling",
+                    metric=ACCURACY_CEILING,
                     value=value,
                     count=len(found.samples),
                 )

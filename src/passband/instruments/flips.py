@@ -23,7 +23,7 @@ from passband.frequency.rescale import rescale
 from passband.instruments.components import Answers, ComponentAccuracy, default_radii
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.models.pixels import PixelModel, answers, evaluating
-from passband.rows import ComponentRow
+from passband.rows import FLIPS, FLIPS_BY_CHANCE, ComponentRow
 from passband.types import Amplitude
 
 MOST = 8  # examples that a report shows
@@ -84,8 +84,8 @@ class FoundFlips(Reading):
                 amplitude=self.answers.amplitude,
                 count=count,
             )
-            yield row(metric="flips", value=found / count)
-            yield row(metric="flips-by-chance", value=by_chance / count)
+            yield row(metric=FLIPS, value=found / count)
+            yield row(metric=FLIPS_BY_CHANCE, value=by_chance / count)
 
     def examples(self, energy: Float[Tensor, " radii"], count: int = MOST) -> tuple[FlipExample, ...]:
         """Return the clearest of them as pictures, at most one for each sample.

@@ -14,12 +14,12 @@ from torch import Tensor
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.kernels import roughness, smooth_kernel
 from passband.robustness.smoothing import find_convolution
-from passband.rows import KernelRow
+from passband.rows import KERNEL_HIGH_FREQUENCY, REMOVED, ROUGHNESS, KernelRow
 from passband.stats import jackknife_error
 
 MEASURES = {
-    "roughness": "Mean squared difference of neighboring weights over their mean square",
-    "kernel-high-frequency": "Share of the kernels' energy beyond half the Nyquist frequency",
+    ROUGHNESS: "Mean squared difference of neighboring weights over their mean square",
+    KERNEL_HIGH_FREQUENCY: "Share of the kernels' energy beyond half the Nyquist frequency",
 }
 """Both are of one layer, its kernels together, and do not depend on their scale: normalized smoothing has the same."""
 
@@ -43,9 +43,7 @@ class FoundRoughness(Reading):
         weight = self.weight
         for rho in self.rhos:
             values = measures(weight, rho)
-            if len(weight) > 1:
-                errors = jackknife_errors(partial(measures, rho=rho), weight)
-                values |= {f"{name}-error": error for name, error in errors.items()}
+            errors = jackknife_errors(partial(measures, rho=rho), weight) if len(weight) > 1 else {}
             for metric, value in values.items():
                 yield KernelRow(
                     run=self.subject.run,
@@ -53,6 +51,7 @@ class FoundRoughness(Reading):
                     subset=None,
                     metric=metric,
                     value=value,
+                    error=errors.get(metric),
                     count=len(weight),
                     rho=rho,
                     normalized=False,
@@ -97,7 +96,7 @@ def measures(weight: Float[Tensor, "filters channels height width"], rho: float)
     values = dict(zip(MEASURES, after, strict=True))
     if rho > 0:
         removed = zip(MEASURES, before, after, strict=True)
-        values |= {f"{name}-removed": rough - smooth for name, rough, smooth in removed}
+        values |= {f"{name}{REMOVED}": rough - smooth for name, rough, smooth in removed}
     return values
 
 

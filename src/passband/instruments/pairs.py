@@ -22,7 +22,13 @@ from passband.instruments.components import default_radii
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.models.independence import check_independent
 from passband.models.pixels import PixelModel, answers, check_fits, evaluating
-from passband.rows import CounterexampleRow
+from passband.rows import (
+    COUNTEREXAMPLE_DISTANCE,
+    COUNTEREXAMPLES,
+    COUNTEREXAMPLES_RIGHT,
+    COUNTEREXAMPLES_VERIFIED,
+    CounterexampleRow,
+)
 from passband.types import Images, Labels, Norm
 
 STEPS = 20
@@ -85,17 +91,17 @@ class FoundPairs(Reading):
             component=Low(radius),
             amplitude="clip",
         )
-        share = partial(row, metric="counterexamples", count=total)
+        share = partial(row, metric=COUNTEREXAMPLES, count=total)
         right = pairs.differ & (pairs.whole == pairs.labels)
         yield share(value=found / total)
-        yield row(metric="counterexamples-right", value=right.double().mean().item(), count=total)
+        yield row(metric=COUNTEREXAMPLES_RIGHT, value=right.double().mean().item(), count=total)
         if found:
-            yield row(metric="counterexamples-verified", value=verified.double().mean().item(), count=found)
+            yield row(metric=COUNTEREXAMPLES_VERIFIED, value=verified.double().mean().item(), count=found)
         for norm in get_args(Norm):
             distance = pairs.distance[norm]
             if found:
                 median = distance[pairs.differ].median().item()
-                yield row(metric="counterexample-distance", value=median, count=found, norm=norm)
+                yield row(metric=COUNTEREXAMPLE_DISTANCE, value=median, count=found, norm=norm)
             for epsilon in bounds(norm, self.subject.dataset.images[0].numel()):
                 within = pairs.differ & (distance <= epsilon)
                 yield share(value=within.double().mean().item(), norm=norm, epsilon=epsilon)

@@ -18,7 +18,7 @@ from passband.frequency.fourier import corner_radius
 from passband.frequency.spectrum import energy_within, power_spectrum, radial_mean
 from passband.frequency.traces import Traces, find_traces
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
-from passband.rows import RadiusRow
+from passband.rows import ENERGY_WITHIN, RadiusRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class FoundSpectrum(Reading):
                 run=self.subject.run,
                 seed=self.subject.run_seed,
                 subset=found.subset,
-                metric="energy-within",
+                metric=ENERGY_WITHIN,
                 radius=float(radius),
                 value=share,
                 count=found.samples,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from passband.analysis.claim import ANY, Claim, Rule, least_of
-from passband.analysis.contrast import Quantity, Term, accuracy
+from passband.analysis.contrast import Contrast, Term, accuracy
 from passband.analysis.figure import Curve, Figure, Panel, Role, shades
 from passband.instruments.instrument import Instrument
 from passband.instruments.pairs import LowPassCounterexamples
-from passband.studies.figure5_heuristics import natural_and_adversarial
+from passband.rows import COUNTEREXAMPLES, COUNTEREXAMPLES_RIGHT
+from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
 from passband.studies.presets import Setting
 from passband.studies.study import Study
 from passband.types import Norm
@@ -41,7 +42,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "metric and bound ε as long as ε ≥ d(x, x_l).",
             "Share of test images that are answered right, and otherwise than their LFC, an image no farther than ε, "
             f"{where}",
-            least_of(*(_share(label, smallest, "counterexamples-right") for label in networks)),
+            least_of(*(_share(label, smallest, COUNTEREXAMPLES_RIGHT) for label in networks)),
             Rule("above", EXISTS),
         ),
         Claim(
@@ -65,8 +66,8 @@ def figure(setting: Setting) -> Figure:
         Curve(name, role, dashed=dashed, term=_term(label, None, metric), along="radius")
         for label, role in colors.items()
         for name, dashed, metric in (
-            (label, False, "counterexamples"),
-            (f"{label}, x predicted right", True, "counterexamples-right"),
+            (label, False, COUNTEREXAMPLES),
+            (f"{label}, x predicted right", True, COUNTEREXAMPLES_RIGHT),
         )
     ]
 
@@ -83,13 +84,13 @@ def figure(setting: Setting) -> Figure:
 
 
 def _term(
-    label: str, radius: float | None, metric: str = "counterexamples", *, norm: Norm | None = None
+    label: str, radius: float | None, metric: str = COUNTEREXAMPLES, *, norm: Norm | None = None
 ) -> Term:
     return Term(label, "test", "lfc", radius, metric, norm=norm)
 
 
-def _share(label: str, radius: float, metric: str = "counterexamples") -> Quantity:
-    return Quantity((_term(label, radius, metric),))
+def _share(label: str, radius: float, metric: str = COUNTEREXAMPLES) -> Contrast:
+    return Contrast((_term(label, radius, metric),))
 
 
 COROLLARY = Study(
@@ -101,4 +102,5 @@ COROLLARY = Study(
     claims=claims,
     figure=figure,
     measurements=measurements,
+    deviations=adversarial_deviations,
 )

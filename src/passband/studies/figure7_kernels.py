@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from passband.analysis.claim import ANY, Claim, Rule, difference, least_of
-from passband.analysis.contrast import Quantity, Term
+from passband.analysis.contrast import Contrast, Term
 from passband.instruments.instrument import Instrument
 from passband.instruments.kernels import MEASURES, KernelRoughness
+from passband.rows import REMOVED
 from passband.studies import section5_architectures as architectures
-from passband.studies.figure5_heuristics import natural_and_adversarial
+from passband.studies.figure5_heuristics import adversarial, adversarial_deviations, natural_and_adversarial
 from passband.studies.kernel_figure import KernelFigure, KernelPanel
 from passband.studies.presets import Setting
 from passband.studies.study import Runs, Study
@@ -22,7 +23,7 @@ def runs(setting: Setting) -> Runs:
     return {
         **natural_and_adversarial(setting),
         "natural, 5x5": large,
-        "adversarial, 5x5": setting.attacked(large),
+        "adversarial, 5x5": adversarial(large, setting),
     }
 
 
@@ -49,7 +50,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 "As the visualization shows, the resulting kernels tend to show a significantly smoother pattern.",
                 f"{text} in the first layer: as trained minus smoothed with rho = {SMOOTH:g}; the smallest difference of "
                 "the four networks.",
-                least_of(*(_measured(label, f"{metric}-removed", SMOOTH) for label in LABELS)),
+                least_of(*(_measured(label, f"{metric}{REMOVED}", SMOOTH) for label in LABELS)),
                 Rule("above", ANY),
             )
             for metric, text in MEASURES.items()
@@ -71,8 +72,8 @@ def figure(setting: Setting) -> KernelFigure:
 LABELS = ("natural", "adversarial", "natural, 5x5", "adversarial, 5x5")
 
 
-def _measured(label: str, metric: str, rho: float = 0.0) -> Quantity:
-    return Quantity((Term(label, None, None, metric=metric, rho=rho, normalized=False),))
+def _measured(label: str, metric: str, rho: float = 0.0) -> Contrast:
+    return Contrast((Term(label, None, None, metric=metric, rho=rho, normalized=False),))
 
 
 KERNELS = Study(
@@ -84,4 +85,5 @@ KERNELS = Study(
     claims=claims,
     figure=figure,
     measurements=measurements,
+    deviations=adversarial_deviations,
 )

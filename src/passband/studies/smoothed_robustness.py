@@ -8,15 +8,21 @@ from functools import partial
 from typing import Any, ClassVar
 
 from passband.attacks import Attack
+from passband.errors import InputError
 from passband.instruments.counterexamples import find_counterexamples, robust_accuracy_ceiling
 from passband.instruments.instrument import Cost, Instrument, Rows, Subject
 from passband.models.pixels import PixelModel
 from passband.robustness.evaluate import attack_rows, evaluate_attack
 from passband.robustness.smoothing import smoothed
 from passband.rows import RobustnessRow
-from passband.studies.presets import Threat
 
 FGSM, AUTOATTACK = Attack("fgsm"), Attack("autoattack")
+
+PGD = Attack("pgd", steps=20)
+"""Twice the steps of the PGD in training."""
+
+EPSILONS = (0.03, 0.06, 0.09)
+"""Those of Table 2."""
 
 WITHSTAND = 0.1
 """The share of images that is taken to withstand an attack where its cost is estimated."""
@@ -29,6 +35,37 @@ AUTOATTACK_WORK = Cost(gradients=2_000, answers=5_000)
 
 CEILING_ANSWERS = 15
 """How many LFCs of an image are looked at for Corollary 1's ceiling, about."""
+
+
+@dataclass(frozen=True)
+class Threat:
+    """What finished networks are attacked with: FGSM, PGD and AutoAttack in linf.
+
+    Attributes:
+        epsilons: Bounds of the perturbation, ascending.
+        pgd: The settings of PGD.
+        samples: Random test images that are attacked; None is all.
+        autoattack_samples: How many of these AutoAttack has, from the first on; None is all.
+        autoattack_epsilons: Its bounds, some of `epsilons` or all, the largest among them.
+    """
+
+    epsilons: tuple[float, ...] = EPSILONS
+    pgd: Attack = PGD
+    samples: int | None = None
+    autoattack_samples: int | None = 1_000
+    autoattack_epsilons: tuple[float, ...] = EPSILONS
+
+    def __post_init__(self) -> None:
+        """Check that AutoAttack's epsilons are among the others.
+
+        Raises:
+            InputError: If not, or if the largest is missing.
+        """
+        if not {self.epsilons[-1]} <= set(self.autoattack_epsilons) <= set(self.epsilons):
+            raise InputError(
+                f"AutoAttack's epsilons must be some of {self.epsilons}, the largest among them, got "
+                f"{self.autoattack_epsilons}"
+            )
 
 
 @dataclass(frozen=True)
