@@ -5,6 +5,7 @@ from __future__ import annotations
 from passband.errors import UnknownNameError
 from passband.instruments.components import ComponentAccuracy
 from passband.instruments.counterexamples import RobustnessCeiling
+from passband.instruments.favorite_answer import FavoriteAnswer
 from passband.instruments.flips import Flips
 from passband.instruments.instrument import Instrument
 from passband.instruments.kernels import KernelRoughness
@@ -20,6 +21,7 @@ INSTRUMENTS: dict[str, type[Instrument]] = {
         LowPassCounterexamples,
         Spectrum,
         KernelRoughness,
+        FavoriteAnswer,
     )
 }
 """What `passband instruments` lists and `passband audit --with NAME` runs, with the settings that each has by itself."""
