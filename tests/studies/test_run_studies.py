@@ -22,27 +22,23 @@ from dataclasses import dataclass, replace
 from passband.analysis.claim import ANY, Claim, Rule, difference
 from passband.analysis.contrast import accuracy
 from passband.analysis.figure import Bar, Figure, Panel
-from passband.engine.measure import Measurement, Work
-from passband.rows import ProbeRow
+from passband.instruments.instrument import Cost, Instrument, Rows
+from passband.rows import Row
 from passband.studies.study import Study
 from words import TITLE
 
 
 @dataclass(frozen=True)
-class Weights(Measurement):
-    def __str__(self):
-        return "number of weights"
+class Weights(Instrument[Rows]):
+    name = "weights"
+    summary = "how many weights a network has"
 
-    def to_dict(self):
-        return {"kind": "number-of-weights"}
+    def cost(self, samples, size):
+        return Cost()
 
-    def work(self, images):
-        return Work()
-
-    def rows(self, finished):
-        count = sum(weight.numel() for weight in finished.model.parameters())
-        yield ProbeRow(run=finished.run, seed=finished.seed, subset=None, component="full", metric="weights",
-                       value=count, count=1)
+    def measure(self, subject):
+        count = sum(weight.numel() for weight in subject.model.parameters())
+        return Rows((Row(run=subject.run, seed=subject.run_seed, subset=None, metric="weights", value=count, count=1),))
 
 
 def runs(setting):

@@ -5,6 +5,7 @@ Of several processes the first one measures and writes, while the others wait.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,11 +19,13 @@ from passband.data.dataset import ImageDataset
 from passband.engine.probe import Probe
 from passband.environment import describe_environment
 from passband.errors import InputError
-from passband.instruments.components import outcome_rows, probe_components
+from passband.frequency.component import FULL
+from passband.instruments.components import ComponentAccuracy
+from passband.instruments.instrument import Subject
 from passband.models.catalog import build_model
 from passband.models.pixels import as_pixel_model
 from passband.results.store import write_run
-from passband.rows import COLUMNS, ProbeRow, Row, to_table
+from passband.rows import COLUMNS, ComponentRow, Row, to_table
 from passband.train.checkpoint import load_checkpoint, remove_checkpoint, save_checkpoint
 from passband.train.config import RunConfig, model_arguments
 from passband.train.epoch import EpochReport, TrainingDiverged
@@ -186,32 +189,44 @@ def _measurements(
     trained on.
     """
     last = record.epoch == config.epochs
+    seen = math.ceil(config.batch_size / learner.fabric.world_size)  # by this process's BatchNorm at once
     if probe is not None and probe.is_due(record.epoch, config.epochs):
-        yield from probe.measure(learner.network, datasets, record.epoch, record.run, config.seed, final=last)
+        yield from probe.measure(
+            learner.network,
+            datasets,
+            record.epoch,
+            record.run,
+            config.seed,
+            training_batch=seen,
+            final=last,
+        )
     if not last:
         return
-    model, device = as_pixel_model(learner.network), str(learner.fabric.device)
-    size = (
-        config.batch_size if probe is None else probe.batch_size
-    )  # BatchNorm with batch statistics depends on it
     for subset, dataset in datasets.items():
-        outcome = probe_components(model, dataset, (), components=(), batch_size=size, device=device)
-        for row in outcome_rows(outcome, dataset, run=record.run, seed=config.seed):
+        subject = Subject(
+            as_pixel_model(learner.network),
+            dataset,
+            record.run,
+            run_seed=config.seed,
+            seed=config.seed,
+            training_batch=seen,
+            device=str(learner.fabric.device),
+        )
+        for row in subject.read(ComponentAccuracy(())).rows():
             yield replace(row, subset=subset)
 
 
 def _fit_rows(report: EpochReport, run: str, config: RunConfig, count: int) -> Iterator[Row]:
     """Yield loss and accuracy on what was trained on, as it was when it was trained on."""
-    component, radius = config.trained_component or ("full", None)
+    component = config.trained_component
     for metric, value in (("fit-loss", report.loss), ("fit-accuracy", report.accuracy)):
-        yield ProbeRow(
+        yield ComponentRow(
             run=run,
             seed=config.seed,
             epoch=report.epoch,
             subset="train",
             component=component,
-            radius=radius,
-            amplitude=None if radius is None else config.amplitude,
+            amplitude=None if component == FULL else config.amplitude,
             metric=metric,
             value=value,
             count=count,

@@ -60,9 +60,9 @@ class Component(ABC):
         for radius in self.radii:
             if radius >= corner:
                 raise InputError(
-                    f"radius {radius:g} of {str(self)!r} is not below the corner of the spectrum, which is at "
-                    f"{corner:.1f} for images of {size[0]}x{size[1]} pixels: nothing lies beyond it. Choose a smaller "
-                    "radius."
+                    f"radius {radius:g} is not below the corner of the spectrum, which is at {corner:.1f} for images of "
+                    f"{size[0]}x{size[1]} pixels: nothing lies beyond it, so that {str(self)!r} would be all of an image or "
+                    "none of it. Choose a smaller radius."
                 )
 
     @classmethod

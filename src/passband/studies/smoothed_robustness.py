@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from passband.attacks import Attack
-from passband.engine.measure import FinishedRun, Measurement, Work
 from passband.errors import InputError
 from passband.instruments.counterexamples import find_counterexamples, robust_accuracy_ceiling
+from passband.instruments.instrument import Cost, Instrument, Rows, Subject
 from passband.models.pixels import PixelModel
 from passband.robustness.evaluate import attack_rows, evaluate_attack
 from passband.robustness.smoothing import smoothed
@@ -30,7 +30,7 @@ WITHSTAND = 0.1
 BROKEN_AFTER = 4
 """How many gradients PGD takes for an image that it breaks, about."""
 
-AUTOATTACK_WORK = Work(gradients=2_000, answers=5_000)
+AUTOATTACK_WORK = Cost(gradients=2_000, answers=5_000)
 """What AutoAttack asks for each image that it does not break, about."""
 
 CEILING_ANSWERS = 15
@@ -69,7 +69,7 @@ class Threat:
 
 
 @dataclass(frozen=True)
-class SmoothedRobustness(Measurement):
+class SmoothedRobustness(Instrument[Rows]):
     """Accuracy of a network with smoothed first kernels, under all attacks, beside Corollary 1's ceiling.
 
     AutoAttack has the images that PGD leaves, and what PGD breaks counts as broken by it: it is never weaker.
@@ -84,6 +84,13 @@ class SmoothedRobustness(Measurement):
     normalized: bool
     threat: Threat
 
+    name: ClassVar[str] = "smoothed-robustness"
+    summary: ClassVar[str] = (
+        "accuracy under attacks of a network with smoothed first kernels, and its ceiling"
+    )
+    source: ClassVar[str] = "Table 2, section 6.3"
+    needs_gradient: ClassVar[bool] = True
+
     def __str__(self) -> str:
         """Say what is measured."""
         return f"rho {self.rho:g}{', normalized' * self.normalized}: FGSM, {self.threat.pgd.label}, AutoAttack, ceiling"
@@ -91,7 +98,7 @@ class SmoothedRobustness(Measurement):
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON holds them."""
         return {
-            "kind": "smoothed-robustness",
+            "instrument": self.name,
             "rho": float(self.rho),
             "normalized": self.normalized,
             "epsilons": list(self.threat.epsilons),
@@ -102,33 +109,34 @@ class SmoothedRobustness(Measurement):
             "autoattack_epsilons": list(self.threat.autoattack_epsilons),
         }
 
-    def work(self, images: int) -> Work:
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
         """Return the work if one image in ten withstands each attack beyond the first epsilon, where all may."""
-        samples = min(self.threat.samples or images, images)
+        samples = min(self.threat.samples or samples, samples)
         few = min(self.threat.autoattack_samples or samples, samples)
         later = len(self.threat.epsilons) - 1
         whole = 1 + self.threat.pgd.steps
         each = whole + later * (WITHSTAND * whole + (1 - WITHSTAND) * BROKEN_AFTER)
         withstanding = WITHSTAND * few * len(self.threat.autoattack_epsilons)
         gradients, answers = (withstanding * part for part in AUTOATTACK_WORK)
-        return Work(samples * each + gradients, samples * CEILING_ANSWERS + answers)
+        return Cost(samples * each + gradients, samples * CEILING_ANSWERS + answers)
 
-    def rows(self, finished: FinishedRun) -> Iterator[RobustnessRow]:
-        """Yield accuracy under each attack at each epsilon, clean accuracy at epsilon 0, and the ceiling.
+    def measure(self, subject: Subject) -> Rows:
+        """Attack: accuracy under each attack at each epsilon, clean accuracy at epsilon 0, and the ceiling.
 
         Without smoothing the normalized network is the same one, and its rows are written too.
         """
-        model = smoothed(finished.model, self.rho, normalize=self.normalized)
-        measured = list(self._measure(model, finished))
-        for normalized in (False, True) if self.rho == 0 else (self.normalized,):
-            for row in measured:
-                yield replace(row, rho=float(self.rho), normalized=normalized)
+        model = smoothed(subject.model, self.rho, normalize=self.normalized)
+        measured = list(self._measure(model, subject))
+        kinds = (False, True) if self.rho == 0 else (self.normalized,)
+        return Rows(
+            tuple(replace(row, rho=float(self.rho), normalized=kind) for kind in kinds for row in measured)
+        )
 
-    def _measure(self, model: PixelModel, finished: FinishedRun) -> Iterator[RobustnessRow]:
-        test, epsilons = finished.test, self.threat.epsilons
-        order = finished.draw(self.threat.samples)
-        evaluate = partial(evaluate_attack, model, test, device=finished.device, seed=finished.seed)
-        write = partial(attack_rows, dataset=test, run=finished.run, seed=finished.seed)
+    def _measure(self, model: PixelModel, subject: Subject) -> Iterator[RobustnessRow]:
+        test, epsilons = subject.dataset, self.threat.epsilons
+        order = subject.draw(self.threat.samples)
+        evaluate = partial(evaluate_attack, model, test, device=subject.device, seed=subject.seed)
+        write = partial(attack_rows, dataset=test, run=subject.run, seed=subject.run_seed)
         yield from write(evaluate(attack=FGSM, epsilons=epsilons, order=order))
         few = order[: self.threat.autoattack_samples]
         same = len(few) == len(order)
@@ -140,12 +148,12 @@ class SmoothedRobustness(Measurement):
             attack=AUTOATTACK, epsilons=self.threat.autoattack_epsilons, order=few, after=pgd
         )
         yield from write(strongest)
-        found = find_counterexamples(model, test, order=order, device=finished.device)
+        found = find_counterexamples(model, test, order=order, device=subject.device)
         ceiling = robust_accuracy_ceiling(found.correct, found.distance["linf"], epsilons)
         for epsilon, value in zip(epsilons, ceiling.tolist(), strict=True):
             yield RobustnessRow(
-                run=finished.run,
-                seed=finished.seed,
+                run=subject.run,
+                seed=subject.run_seed,
                 subset=test.subset,
                 norm="linf",
                 epsilon=epsilon,

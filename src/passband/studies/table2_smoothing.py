@@ -11,7 +11,7 @@ from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Curve, Figure, Panel, shades
 from passband.analysis.table import SummaryTable
 from passband.attacks import Attack
-from passband.engine.measure import Measurement
+from passband.instruments.instrument import Instrument
 from passband.rows import ACCURACY_CEILING, ROBUST_ACCURACY
 from passband.studies.deviations import Deviation
 from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
@@ -77,7 +77,7 @@ def deviations(setting: Setting) -> tuple[Deviation, ...]:
     return adversarial_deviations(setting) + chosen + ((fixed,) if setting.source == "code" else ())
 
 
-def measurements(setting: Setting) -> dict[str, tuple[Measurement, ...]]:
+def measurements(setting: Setting) -> dict[str, tuple[Instrument, ...]]:
     """Return both networks at every rho, and with normalized smoothing where that is something else."""
     threat = find_threat(setting)
     each = tuple(
