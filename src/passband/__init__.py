@@ -18,8 +18,10 @@ for _package in ("audit", "train"):
     del globals()[_package]
 
 if TYPE_CHECKING:
+    from passband.attacks import FGSM as FGSM
+    from passband.attacks import PGD as PGD
     from passband.attacks import Attack as Attack
-    from passband.attacks import Band as Band
+    from passband.attacks import AutoAttack as AutoAttack
     from passband.attacks import autoattack as autoattack
     from passband.attacks import fgsm as fgsm
     from passband.attacks import pgd as pgd
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from passband.data.load import load_dataset as load_dataset
     from passband.data.phantom import make_phantom as make_phantom
     from passband.errors import PassbandError as PassbandError
+    from passband.frequency.component import High as High
+    from passband.frequency.component import Low as Low
     from passband.frequency.fourier import Components as Components
     from passband.frequency.fourier import HighPass as HighPass
     from passband.frequency.fourier import LowPass as LowPass
@@ -56,7 +60,7 @@ if TYPE_CHECKING:
     from passband.train.loop import train as train
 
 _HOMES = {
-    "passband.attacks": ("Attack", "Band", "autoattack", "fgsm", "pgd"),
+    "passband.attacks": ("FGSM", "PGD", "Attack", "AutoAttack", "autoattack", "fgsm", "pgd"),
     "passband.robustness.plan": ("AttackPlan",),
     "passband.audit.classifier": ("Audit", "audit"),
     "passband.data.load": ("load_dataset",),
@@ -73,6 +77,7 @@ _HOMES = {
         "split",
         "split_many",
     ),
+    "passband.frequency.component": ("High", "Low"),
     "passband.frequency.rescale": ("rescale",),
     "passband.frequency.spectrum": ("energy_fraction", "radial_power"),
     "passband.kernels": ("roughness", "smooth_kernel"),

@@ -6,7 +6,7 @@ from torch import nn
 
 from helpers import Memory, noise
 from pages import HOSTILE, opened, read
-from passband.attacks import Attack
+from passband.attacks import FGSM, PGD
 from passband.audit.attack import measure_robustness
 from passband.audit.classifier import audit
 from passband.models.pixels import PixelModel
@@ -20,8 +20,8 @@ pytest.importorskip("vl_convert")
 DATA = noise(samples=24, size=(16, 16))
 MODEL = PixelModel(Memory(DATA), name=HOSTILE, channels=3)
 PLANS = (
-    AttackPlan(Attack("fgsm"), (8 / 255, 0.3), sanity_samples=0),
-    AttackPlan(Attack("pgd", norm="l2", steps=3), (2.5,), sanity_samples=8),
+    AttackPlan(FGSM(), (8 / 255, 0.3), sanity_samples=0),
+    AttackPlan(PGD("l2", steps=3), (2.5,), sanity_samples=8),
 )
 STAGES = 5  # a chart a norm, one of the energy, and one a class and attack
 
@@ -65,7 +65,7 @@ def test_a_failed_check_is_warned_of_before_the_numbers(tmp_path):
         def forward(self, images):
             return super().forward(images.detach()) + 0 * images.sum()
 
-    plan = AttackPlan(Attack("fgsm"), (0.1,), sanity_samples=8)
+    plan = AttackPlan(FGSM(), (0.1,), sanity_samples=8)
     found = measure_robustness(Masked(DATA), DATA, [plan], device="cpu")
     failed = [f for f in found.card["robustness"][0]["findings"] if not f["passed"]]
     assert failed
@@ -139,7 +139,7 @@ def test_of_several_attacks_the_lowest_accuracy_counts(found):
     weaker, stronger = card["robustness"][0], json.loads(json.dumps(card["robustness"][0]))
     stronger["points"][0]["accuracy"]["value"] = 0.0625
     held = json.loads(json.dumps(stronger))
-    held["attack"]["band"], held["points"][0]["accuracy"]["value"] = "low:4", 0.0
+    held["attack"]["band"], held["points"][0]["accuracy"]["value"] = "lfc:4", 0.0
     card["robustness"] = [weaker, stronger, held]
     (sentence,) = words.under_attack(card)
     assert sentence.startswith("The strongest attack leaves 6.2% right (")
@@ -150,9 +150,7 @@ def test_a_model_that_is_never_broken_can_be_reported(tmp_path):
     with torch.no_grad():
         body[1].weight.zero_()
         body[1].weight[0, 0] = 1e-6
-    found = measure_robustness(
-        body, DATA, [AttackPlan(Attack("fgsm"), (0.1,), sanity_samples=0)], device="cpu"
-    )
+    found = measure_robustness(body, DATA, [AttackPlan(FGSM(), (0.1,), sanity_samples=0)], device="cpu")
     text = read(write_attack_report(found, tmp_path)).text
     assert "The sanity report was left out." in text
     assert "What it looks like" not in text

@@ -7,13 +7,12 @@ import torch
 from torch import nn
 
 from helpers import Memory, noise
-from passband.attacks import Attack
+from passband.attacks import PGD, AutoAttack
 from passband.engine.measure import FinishedRun
 from passband.errors import InputError
 from passband.kernels import roughness, smooth_kernel
 from passband.models.catalog import build_model
 from passband.models.pixels import PixelModel
-from passband.robustness import search as pursuit
 from passband.studies.corollary1_counterexamples import LowPassCounterexamples, bounds
 from passband.studies.figure7_kernels import KernelRoughness, jackknife_errors, measures
 from passband.studies.presets import Threat
@@ -21,9 +20,7 @@ from passband.studies.smoothed_robustness import SmoothedRobustness
 
 DATA = noise(180, size=(8, 8))  # nearly as many as pixels, so that its answers are unsure
 EPSILONS = (3e-3, 1e-2)
-THREAT = Threat(
-    EPSILONS, Attack("pgd", steps=3), samples=20, autoattack_samples=10, autoattack_epsilons=EPSILONS
-)
+THREAT = Threat(EPSILONS, PGD(steps=3), samples=20, autoattack_samples=10, autoattack_epsilons=EPSILONS)
 
 
 def finished(network: nn.Module | None = None) -> FinishedRun:
@@ -48,11 +45,11 @@ def measured(rows) -> dict:
 def test_a_smoothed_network_has_all_attacks_and_the_ceiling(monkeypatch):
     seen = []
 
-    def helpless(model, images, labels, epsilon, **settings):
+    def helpless(self, model, images, labels, epsilon, **settings):
         seen.append(len(images))
         return images
 
-    monkeypatch.setattr(pursuit, "autoattack", helpless)
+    monkeypatch.setattr(AutoAttack, "run", helpless)
     found = measured(SmoothedRobustness(0.0, False, THREAT).rows(finished()))
     for normalized in (False, True):  # the same network
         for attack, count in (("FGSM", 20), ("PGD-3", 20), ("AutoAttack", 10)):
@@ -90,7 +87,7 @@ def test_autoattack_may_have_the_largest_epsilon_only():
 
 
 def test_autoattack_on_all_samples_follows_the_pgd_that_was_measured(monkeypatch):
-    monkeypatch.setattr(pursuit, "autoattack", lambda model, images, labels, epsilon, **settings: images)
+    monkeypatch.setattr(AutoAttack, "run", lambda self, model, images, labels, epsilon, **settings: images)
     for threat in (replace(THREAT, samples=10), replace(THREAT, samples=10, autoattack_samples=None)):
         found = measured(SmoothedRobustness(0.0, False, threat).rows(finished()))
         for epsilon in EPSILONS:  # a helpless AutoAttack leaves what PGD has left

@@ -13,7 +13,7 @@ import polars as pl
 import torch
 from torch import nn
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit import card as cards
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device, describe_environment
@@ -250,7 +250,7 @@ def _held_against_ceiling(points: Sequence[dict[str, Any]]) -> list[Finding]:
     if not held:
         return []
     worst = max(held, key=lambda point: point["ceiling"]["missed"])
-    ceiling, epsilon = worst["ceiling"], bound(worst["epsilon"])
+    ceiling, epsilon = worst["ceiling"], write_epsilon(worst["epsilon"])
     if not ceiling["missed"]:
         message = "The attack broke every sample that one of its own low-frequency components within epsilon breaks."
         return [Finding("ceiling", True, message)]

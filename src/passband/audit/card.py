@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from passband.attacks import Attack
 from passband.data.dataset import ImageDataset
 from passband.errors import InputError
 from passband.files import read_json
@@ -17,6 +18,7 @@ from passband.frequency.fourier import corner_radius
 from passband.instruments.components import Outcome
 from passband.instruments.counterexamples import NORMS, Counterexamples, robust_accuracy_ceiling
 from passband.models.pixels import PixelModel
+from passband.robustness.plan import measure_of
 from passband.stats import wilson_interval
 from passband.types import Labels
 
@@ -219,4 +221,9 @@ def read_card(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} has schema {card.get('schema')!r}, this passband reads {SCHEMA}. Audit again."
         )
+    for entry in attacks_of(
+        card
+    ):  # version 0.1 wrote bands as low:8, and settings that an attack does not have
+        attack = Attack.from_dict(entry["attack"])
+        entry |= {"attack": attack.to_dict(), "measure": measure_of(attack)}
     return card

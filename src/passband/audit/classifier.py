@@ -176,7 +176,7 @@ def audit(
             pixels,
             dataset,
             plan,
-            order=outcome.samples,
+            indices=outcome.samples,
             batch_size=batch_size,
             device=device,
             seed=seed,

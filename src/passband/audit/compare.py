@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import attacks_of, read_card
 from passband.errors import InputError
 from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table
@@ -110,7 +110,7 @@ def _values(card: dict[str, Any], radii: list[float]) -> dict[str, float | None]
     for component in ("lfc", "hfc"):
         values[f"area-{component}"] = card["area"][component]
     for attack, point in _under_attack(card):
-        values[f"{attack['measure']}@{bound(point['epsilon'])}"] = point["accuracy"]["value"]
+        values[f"{attack['measure']}@{write_epsilon(point['epsilon'])}"] = point["accuracy"]["value"]
     return values
 
 
@@ -153,7 +153,7 @@ def _answers(card: dict[str, Any], folder: Path, radii: list[float]) -> Answers:
     if attacks_of(card) and (folder / "attacks.parquet").is_file():
         table = read_table(folder / "attacks.parquet", ATTACK_COLUMNS)
         for attack, point in _under_attack(card):
-            found[f"{attack['measure']}@{bound(point['epsilon'])}"] = table.filter(
+            found[f"{attack['measure']}@{write_epsilon(point['epsilon'])}"] = table.filter(
                 pl.col("attack") == attack["label"],
                 pl.col("norm") == attack["norm"],
                 pl.col("epsilon") == point["epsilon"],

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit.attack import measure_robustness
 from passband.cli import options
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
@@ -98,7 +98,7 @@ def print_attacks(card: dict[str, Any]) -> None:
         [
             (
                 attack["label"],
-                f"{bound(point['epsilon'])} {NORMS[attack['norm']]}",
+                f"{write_epsilon(point['epsilon'])} {NORMS[attack['norm']]}",
                 percent(point["accuracy"]),
             )
             for attack in attacks

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import attacks_of
 from passband.files import slug
 from passband.frequency.fourier import frequency_distance
@@ -137,7 +137,7 @@ def perturbation_energy(card: dict[str, Any], spectrum: DataSpectrum) -> Chart:
 def robust_by_class(attack: dict[str, Any]) -> Chart:
     """Draw a heat map of what one attack leaves of each class, the class that withstands it best on top."""
     alt = load_altair()
-    columns = ["clean", *(bound(point["epsilon"]) for point in attack["points"])]
+    columns = ["clean", *(write_epsilon(point["epsilon"]) for point in attack["points"])]
     ranked = sorted(attack["classes"], key=lambda entry: [-cell["value"] for cell in entry["robust"]])
     if len(ranked) > MOST_CLASSES:
         ranked = ranked[: MOST_CLASSES // 2] + ranked[-MOST_CLASSES // 2 :]
@@ -192,7 +192,7 @@ def _ceiling(card: dict[str, Any], norm: Norm, last: float, x: Any) -> list[Char
 
 def _written(epsilons: Sequence[float]) -> str:
     """Return an expression of Vega that writes each epsilon as people do: `8/255`, not 0.0314."""
-    texts = {f"{epsilon:.6f}": bound(epsilon) for epsilon in epsilons}
+    texts = {f"{epsilon:.6f}": write_epsilon(epsilon) for epsilon in epsilons}
     return f"{json.dumps(texts)}[format(datum.value, '.6f')]"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit.attack import RobustnessAudit
 from passband.audit.card import attacks_of
 from passband.audit.classifier import Audit, Strip
@@ -208,7 +208,7 @@ def _example(example: Example, classes: Sequence[str]) -> dict[str, Any]:
     return {
         "sample": example.sample,
         "label": classes[example.label],
-        "epsilon": bound(example.epsilon),
+        "epsilon": write_epsilon(example.epsilon),
         "parts": [
             {"name": "original", "image": original, "bars": before},
             {"name": "perturbation", "image": change, "bars": []},

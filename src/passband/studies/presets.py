@@ -34,7 +34,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from passband.attacks import Attack
+from passband.attacks import PGD
 from passband.data.load import load_dataset
 from passband.engine.probe import Probe
 from passband.errors import InputError, UnknownNameError
@@ -45,7 +45,7 @@ Source = Literal["text", "code"]
 """Which reading of the paper: its text, or the code that its authors released."""
 
 
-PGD = Attack("pgd", steps=20)
+STRONG = PGD(steps=20)
 """Twice the steps of the PGD in training."""
 
 EPSILONS = (0.03, 0.06, 0.09)
@@ -65,7 +65,7 @@ class Threat:
     """
 
     epsilons: tuple[float, ...] = EPSILONS
-    pgd: Attack = PGD
+    pgd: PGD = STRONG
     samples: int | None = None
     autoattack_samples: int | None = 1_000
     autoattack_epsilons: tuple[float, ...] = EPSILONS
@@ -216,9 +216,7 @@ def _smoke(data: str) -> Setting:
         batch_sizes=(10, 20, 30, 60),
         attack={"adversarial": 8 / 255, "attack_steps": 1},
         networks={"LeNet": ("lenet", 4), "AlexNet": ("alexnet", 4), "VGG": ("vgg11", 4)},
-        threat=Threat(
-            pgd=Attack("pgd", steps=3), samples=20, autoattack_samples=2, autoattack_epsilons=EPSILONS[-1:]
-        ),
+        threat=Threat(pgd=PGD(steps=3), samples=20, autoattack_samples=2, autoattack_epsilons=EPSILONS[-1:]),
         rhos=(0.0, 1.0),
         departures=SMOKE,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from passband.attacks import Attack
+from passband.attacks import FGSM, AutoAttack
 from passband.engine.measure import FinishedRun, Measurement, Work
 from passband.instruments.counterexamples import find_counterexamples, robust_accuracy_ceiling
 from passband.models.pixels import PixelModel
@@ -16,7 +16,7 @@ from passband.robustness.smoothing import smoothed
 from passband.rows import RobustnessRow
 from passband.studies.presets import Threat
 
-FGSM, AUTOATTACK = Attack("fgsm"), Attack("autoattack")
+ONE_STEP, STRONGEST = FGSM(), AutoAttack()
 
 WITHSTAND = 0.1
 """The share of images that is taken to withstand an attack where its cost is estimated."""
@@ -92,15 +92,15 @@ class SmoothedRobustness(Measurement):
         order = finished.draw(self.threat.samples)
         evaluate = partial(evaluate_attack, model, test, device=finished.device, seed=finished.seed)
         write = partial(attack_rows, dataset=test, run=finished.run, seed=finished.seed)
-        yield from write(evaluate(attack=FGSM, epsilons=epsilons, order=order))
+        yield from write(evaluate(attack=ONE_STEP, epsilons=epsilons, indices=order))
         few = order[: self.threat.autoattack_samples]
         same = len(few) == len(order)
-        pgd = evaluate(attack=self.threat.pgd, epsilons=epsilons, order=order, keep_images=same)
+        pgd = evaluate(attack=self.threat.pgd, epsilons=epsilons, indices=order, keep_images=same)
         yield from write(pgd)
         if not same:  # on fewer samples PGD does again what it did, since it draws by sample
-            pgd = evaluate(attack=self.threat.pgd, epsilons=epsilons, order=few, keep_images=True)
+            pgd = evaluate(attack=self.threat.pgd, epsilons=epsilons, indices=few, keep_images=True)
         strongest = evaluate(
-            attack=AUTOATTACK, epsilons=self.threat.autoattack_epsilons, order=few, after=pgd
+            attack=STRONGEST, epsilons=self.threat.autoattack_epsilons, indices=few, after=pgd
         )
         yield from write(strongest)
         found = find_counterexamples(model, test, order=order, device=finished.device)

@@ -12,7 +12,7 @@ from passband.analysis.table import SummaryTable
 from passband.engine.measure import Measurement
 from passband.studies.figure5_heuristics import natural_and_adversarial
 from passband.studies.presets import Setting
-from passband.studies.smoothed_robustness import AUTOATTACK, FGSM, SmoothedRobustness
+from passband.studies.smoothed_robustness import ONE_STEP, STRONGEST, SmoothedRobustness
 from passband.studies.study import Study
 
 LABELS = ("natural", "adversarial")
@@ -29,7 +29,7 @@ def measurements(setting: Setting) -> dict[str, tuple[Measurement, ...]]:
 def claims(setting: Setting) -> tuple[Claim, ...]:
     """Return what section 6.3 says, and what it leaves open: normalization and stronger attacks."""
     strongest, small, large = setting.rhos[-1], setting.threat.epsilons[0], setting.threat.epsilons[-1]
-    first, both = (FGSM.label, setting.threat.pgd.label), f"FGSM and {setting.threat.pgd.label}"
+    first, both = (ONE_STEP.label, setting.threat.pgd.label), f"FGSM and {setting.threat.pgd.label}"
     smooth = f"with rho = {strongest:g}"
 
     def gain(label: str, attack: str, epsilon: float, *, normalized: bool = False) -> Quantity:
@@ -99,7 +99,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 f"the gain of M_{label} survives AutoAttack: it is robustness, and not gradients that are hard to follow",
                 f"Accuracy of {label} under AutoAttack at epsilon {large:g}, {smooth} minus as trained. Nearer than "
                 f"{SIMILAR:g} counts as no gain.",
-                least_of(gain(label, AUTOATTACK.label, large)),
+                least_of(gain(label, STRONGEST.label, large)),
                 Rule("above", SIMILAR),
                 asked_by="passband",
             )
@@ -152,7 +152,7 @@ def table(setting: Setting) -> SummaryTable:
             for attack in (*_attacks(setting), None)
             for epsilon in _epsilons(setting, attack)
         }
-        return {"clean": measured(FGSM.label, 0.0), **attacked}
+        return {"clean": measured(ONE_STEP.label, 0.0), **attacked}
 
     return SummaryTable(
         name="table2",
@@ -176,11 +176,11 @@ def _named(rho: float, normalized: bool) -> str:
 
 
 def _attacks(setting: Setting) -> tuple[str, ...]:
-    return FGSM.label, setting.threat.pgd.label, AUTOATTACK.label
+    return ONE_STEP.label, setting.threat.pgd.label, STRONGEST.label
 
 
 def _epsilons(setting: Setting, attack: str | None) -> tuple[float, ...]:
-    return setting.threat.autoattack_epsilons if attack == AUTOATTACK.label else setting.threat.epsilons
+    return setting.threat.autoattack_epsilons if attack == STRONGEST.label else setting.threat.epsilons
 
 
 def _robust(

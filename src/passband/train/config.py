@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from passband.attacks.settings import REACH
+from passband.attacks.gradient import REACH
 from passband.errors import InputError, UnknownNameError
 from passband.files import digest
 from passband.frequency.fourier import corner_radius
