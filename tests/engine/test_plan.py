@@ -3,6 +3,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from passband.attacks import PGD
 from passband.data.load import load_dataset
 from passband.engine.job import longest_first
 from passband.engine.plan import plan, plan_measurement
@@ -10,6 +11,7 @@ from passband.engine.probe import Probe
 from passband.errors import InputError
 from passband.files import write_json
 from passband.studies.figure7_kernels import KernelRoughness
+from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig, run_id
 
 CONFIG = RunConfig("fashion-mnist", limit=60, width=4, epochs=2, batch_size=20)
@@ -17,7 +19,7 @@ PROBE = Probe(samples=10)
 
 
 def test_equal_runs_are_one_job_and_the_id_is_that_of_config_data_and_probe(tmp_path):
-    same = replace(CONFIG, attack_steps=7)  # makes no difference where nothing is attacked
+    same = replace(CONFIG, amplitude="rms")  # makes no difference where no component is trained on
     first, again, other, unprobed = plan(
         [(CONFIG, PROBE), (same, PROBE), (replace(CONFIG, seed=1), PROBE), (CONFIG, None)], tmp_path
     )
@@ -59,7 +61,7 @@ def test_a_run_in_the_store_is_done(tmp_path):
 
 
 def test_the_longest_comes_first(tmp_path):
-    attacked = replace(CONFIG, adversarial=8 / 255, attack_steps=3)
+    attacked = replace(CONFIG, adversarial=Adversary(8 / 255, PGD(steps=3)))
     longer = replace(CONFIG, epochs=7)
     short, middle, long = plan([(CONFIG, None), (longer, None), (attacked, None)], tmp_path)
     assert (short.passes, middle.passes, long.passes) == (120, 420, 480)

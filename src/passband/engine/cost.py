@@ -76,7 +76,6 @@ def _kind(config: RunConfig) -> RunConfig:
         batch_norm=config.batch_norm,
         batch_statistics=config.batch_statistics,
         adversarial=config.adversarial,
-        attack_steps=config.attack_steps,
         precision=config.precision,
         component=config.component and f"{config.component[:3]}:4",  # the radius matters little
         amplitude=config.amplitude,

@@ -50,8 +50,7 @@ class TrainingJob(Job):
     @property
     def passes(self) -> float:
         """Images that are sent forward and back until the run is done."""
-        attacks = self.config.attack_steps if self.config.adversarial is not None else 0
-        return self.config.epochs * self.images["train"] * (1 + attacks)
+        return self.config.epochs * self.images["train"] * self.config.passes
 
     def do(self, *, device: str, threads: int) -> Path:
         """Train the network."""

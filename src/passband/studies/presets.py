@@ -39,6 +39,7 @@ from passband.data.load import load_dataset
 from passband.engine.probe import Probe
 from passband.errors import InputError, UnknownNameError
 from passband.studies.deviations import LAPTOP, NOT_FOLLOWED, NOT_SAID, SMOKE, Departure
+from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig
 
 Source = Literal["text", "code"]
@@ -96,7 +97,8 @@ class Setting:
         natural: The run that label shuffling is compared with.
         shuffled_epochs: How long the network trains on shuffled labels.
         batch_sizes: Those compared, ascending; one is that of `vanilla`.
-        attack: Epsilon, steps, step size and random start of adversarial training, as changes of a run.
+        adversary: What networks are attacked with in adversarial training.
+        augment: Whether images are augmented there.
         mixup: Its alpha.
         batch_statistics: Whether BatchNorm uses the batch's statistics at test in the study of Figure 6.
         rates: Learning rates of the optimizers that do not take their own.
@@ -114,7 +116,8 @@ class Setting:
     natural: RunConfig
     shuffled_epochs: int
     batch_sizes: tuple[int, ...]
-    attack: Mapping[str, float | int | bool]
+    adversary: Adversary
+    augment: bool = False
     mixup: float = 0.5
     batch_statistics: bool = False
     rates: Mapping[str, float] = field(default_factory=dict)
@@ -131,7 +134,7 @@ class Setting:
 
     def attacked(self, config: RunConfig) -> RunConfig:
         """Return the same run with adversarial training."""
-        return replace(config, **self.attack)
+        return replace(config, adversarial=self.adversary, augment=self.augment)
 
     @property
     def radii(self) -> tuple[float, ...]:
@@ -170,7 +173,7 @@ def _paper(data: str) -> Setting:
         natural=vanilla,
         shuffled_epochs=300,
         batch_sizes=BATCH_SIZES,
-        attack={"adversarial": 8 / 255},
+        adversary=Adversary(8 / 255),
         departures=NOT_SAID,
     )
 
@@ -195,7 +198,7 @@ def _laptop(data: str) -> Setting:
         natural=replace(vanilla, model="resnet14", batch_norm=True, limit=3_000, epochs=15),
         shuffled_epochs=40,
         batch_sizes=BATCH_SIZES,
-        attack={"adversarial": 8 / 255, "attack_steps": 3},
+        adversary=Adversary(8 / 255, PGD(steps=3)),
         rates={"sgd": 0.1, "adadelta": 1.0, "rmsprop": 1e-3},
         networks={"LeNet": ("lenet", None), "AlexNet": ("alexnet", 16), "VGG": ("vgg11", 16)},
         threat=Threat(samples=1_000, autoattack_epsilons=EPSILONS[-1:]),
@@ -214,7 +217,7 @@ def _smoke(data: str) -> Setting:
         natural=vanilla,
         shuffled_epochs=2,
         batch_sizes=(10, 20, 30, 60),
-        attack={"adversarial": 8 / 255, "attack_steps": 1},
+        adversary=Adversary(8 / 255, PGD(steps=1)),
         networks={"LeNet": ("lenet", 4), "AlexNet": ("alexnet", 4), "VGG": ("vgg11", 4)},
         threat=Threat(pgd=PGD(steps=3), samples=20, autoattack_samples=2, autoattack_epsilons=EPSILONS[-1:]),
         rhos=(0.0, 1.0),
@@ -227,19 +230,16 @@ def _code(text: Setting) -> Setting:
     as_code = {"initialization": "code"}
     if text.preset == "paper":
         as_code["model"] = "resnet32"
-    steps = text.attack.get("attack_steps", 10)
     return replace(
         text,
         source="code",
         vanilla=replace(text.vanilla, **as_code),
         natural=replace(text.natural, **as_code),
-        attack={
-            "adversarial": 0.03,
-            "attack_steps": steps,
-            "attack_step_size": 0.03 / steps,  # a tenth of epsilon at its 10 steps
-            "attack_random_start": False,
-            "augment": True,
-        },
+        adversary=Adversary(
+            0.03,
+            replace(text.adversary.attack, step_share=1 / text.adversary.attack.steps, random_start=False),
+        ),
+        augment=True,
         mixup=1.0,
         batch_statistics=True,
         threat=replace(text.threat, samples=min(text.threat.samples or 100, 100)),
