@@ -25,8 +25,10 @@ class FakeJob:
         """Whether it has left its result."""
         return (self.folder / "result.json").is_file()
 
-    def do(self, *, device: str, threads: int) -> Path:
+    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
         """Call the function."""
+        if on_note is not None:
+            on_note(f"{self.id} begins")
         return self.act(self, device=device, threads=threads)
 
     def failure(self) -> str | None:

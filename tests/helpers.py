@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields, is_dataclass
+from typing import TypeVar
+
+import polars as pl
 import torch
 from torch import Tensor, nn
 
+from passband.audit.card import Card
 from passband.data.dataset import ImageDataset
+
+Edited = TypeVar("Edited", bound=Card)
 
 
 def noise(
@@ -68,3 +76,32 @@ def bright_sides(samples: int, *, channels: int = 3, size: int = 28, seed: int =
     images[labels == 1, :, :, half:] += 100
     images[labels == 2, :, :half] += 100
     return ImageDataset(images, labels, ("left", "right", "top"), "sides", "train")
+
+
+def edited(card: Edited, key: str, value: object) -> Edited:
+    """Return a card whose document has another value at a key, such as `critical_radius.half` or `curves.3.loss`."""
+    document = json.loads(json.dumps(card.to_dict()))
+    place = document
+    *path, last = (int(part) if part.isdigit() else part for part in key.split("."))
+    for part in path:
+        place = place[part]
+    place[last] = value
+    return type(card).from_dict(document)
+
+
+def same(one: object, two: object) -> bool:
+    """Return whether two results are equal in every field, tensors and tables bit by bit (NaN equals NaN)."""
+    if isinstance(one, Tensor) and isinstance(two, Tensor):
+        exact = {"rtol": 0, "atol": 0, "equal_nan": True}
+        return one.dtype == two.dtype and one.shape == two.shape and torch.allclose(one, two, **exact)
+    if isinstance(one, pl.DataFrame) and isinstance(two, pl.DataFrame):
+        return one.schema == two.schema and one.equals(two)
+    if type(one) is not type(two):
+        return False
+    if is_dataclass(one):
+        return all(same(getattr(one, f.name), getattr(two, f.name)) for f in fields(one))
+    if isinstance(one, tuple | list):
+        return len(one) == len(two) and all(map(same, one, two))
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
+    return one == two

@@ -1,4 +1,4 @@
-"""A process that trains a run, and may kill itself at a chosen moment."""
+"""A process that trains a run, and may kill or stop itself at a chosen moment."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 import signal
 from pathlib import Path
 
-import torch
-
+from passband import files
 from passband.engine import probe as curve
 from passband.engine import worker as session
 from passband.engine.probe import Probe
 from passband.engine.run import run
 from passband.files import digest
+from passband.results import store
 from passband.train import checkpoint, loop
 from passband.train.config import RunConfig
 
@@ -20,26 +20,28 @@ MOMENTS = {
     "before a step": (loop, "make_examples"),
     "in a probe": (curve, "probe_components"),
     "before a checkpoint": (session, "save_checkpoint"),
-    "with half a checkpoint written": (torch, "save"),
-    "with a checkpoint not in its place": (checkpoint.os, "fsync"),
+    "with half a checkpoint written": (checkpoint, "write_file"),
+    "with a checkpoint not in its place": (files.os, "replace"),
     "before the folder is written": (session, "write_run"),
     "with the folder half written": (session.pl.DataFrame, "write_parquet"),
+    "before the folder is sealed": (store, "seal"),
+    "before the folder is in its place": (files.os, "rename"),
     "before the checkpoint is removed": (session, "remove_checkpoint"),
 }
 
 
-def kill_at(moment: str, call: int) -> None:
-    """Make this process kill itself when a function is called for the `call`-th time."""
+def kill_at(moment: str, call: int, by: int = signal.SIGKILL) -> None:
+    """Make this process kill itself, or stop, when a function is called for the `call`-th time."""
     owner, name = MOMENTS[moment]
     original, calls = getattr(owner, name), []
 
     def wrapped(*arguments, **settings):
         calls.append(name)
         if len(calls) == call:
-            if name == "save":
-                arguments[1].write(b"half a checkpoint")
-                arguments[1].flush()
-            os.kill(os.getpid(), signal.SIGKILL)
+            if name == "write_file":
+                path, *parts = arguments
+                path.with_name(f".{path.name}.{os.getpid()}.new").write_bytes(parts[-1][:100])
+            os.kill(os.getpid(), by)
         return original(*arguments, **settings)
 
     setattr(owner, name, wrapped)
@@ -52,6 +54,28 @@ def train_run(
     if moment is not None:
         kill_at(moment, call)
     run(config, probe, folder, device="cpu", threads=1)
+
+
+def train_logged_run(
+    config: RunConfig, probe: Probe | None, folder: Path, log: Path, stop_at: int | None = None
+) -> None:
+    """Train a run, write its epochs and its notes to a log, and stop, if asked, before a step."""
+    if stop_at is not None:
+        kill_at("before a step", stop_at, signal.SIGSTOP)
+
+    def note(text: object) -> None:
+        with log.open("a") as file:
+            file.write(f"{text}\n")
+
+    run(
+        config,
+        probe,
+        folder,
+        device="cpu",
+        threads=1,
+        on_epoch=lambda report: note(f"epoch {report.epoch}"),
+        on_note=note,
+    )
 
 
 def content(folder: Path) -> tuple[str, str]:

@@ -1,13 +1,30 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 import pytest
 
-from passband.errors import InputError
-from passband.files import check_target, digest, read_json, slug, write_json, written_whole
+from passband import files
+from passband.errors import DamagedError, InputError
+from passband.files import (
+    SEAL,
+    amended,
+    check_seal,
+    check_target,
+    digest,
+    read_json,
+    remove_leftovers,
+    seal,
+    slug,
+    write_file,
+    write_json,
+    written_whole,
+)
 
 
 def test_a_folder_appears_whole(tmp_path):
@@ -27,6 +44,22 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
             (aside / content).touch()
     assert [p.name for p in target.iterdir()] == ["new"]
     assert [p.name for p in tmp_path.iterdir()] == ["result"]
+
+
+def test_a_folder_that_another_process_writes_meanwhile_is_replaced(tmp_path, monkeypatch):
+    target, real = tmp_path / "result", os.rename
+
+    def rename(source, to):
+        if not target.exists():  # at the last moment before it would take the place
+            target.mkdir()
+            (target / "theirs").touch()
+        real(source, to)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with written_whole(target) as aside:
+        (aside / "ours").touch()
+    assert [path.name for path in target.iterdir()] == ["ours"]
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
 
 
 def test_after_an_error_everything_is_as_before(tmp_path):
@@ -60,6 +93,183 @@ def test_a_killed_writer_leaves_the_old_result_untouched(tmp_path):
     writer.wait()
     writer.stdout.close()
     assert [p.name for p in target.iterdir()] == ["old"]
+
+
+STEPS = {
+    "os": ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir", "open"),
+    "shutil": ("rmtree",),
+    "tempfile": ("mkdtemp",),
+    "files": ("_exchange", "_sync"),
+}
+"""Whatever touches names on the disk while a folder is replaced."""
+
+
+def replace_and_be_killed(target: Path, at: int, *, exchange: bool) -> int:
+    """Replace a folder in a process that is killed before its step number `at`; return the process's exit code."""
+    process = os.fork()
+    if process:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    try:
+        if not exchange:
+            files.ctypes.CDLL = lambda name: None
+        steps = iter(range(at))
+        for module, names in STEPS.items():
+            owner = {"os": os, "shutil": shutil, "tempfile": tempfile, "files": files}[module]
+            for name in names:
+                setattr(owner, name, killing(getattr(owner, name), steps))
+        with written_whole(target) as aside:
+            write_json(aside / "a.json", "new")
+            write_json(aside / "b.json", "new")
+    finally:
+        os._exit(0)
+
+
+def killing(function, steps):
+    def wrapped(*arguments, **settings):
+        if next(steps, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **settings)
+
+    return wrapped
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the child does nothing but write
+def test_a_kill_between_any_two_steps_leaves_the_old_or_the_new_whole(tmp_path):
+    target = tmp_path / "result"
+    seen = []
+    for at in range(200):
+        with written_whole(target) as aside:
+            write_json(aside / "a.json", "old")
+            write_json(aside / "b.json", "old")
+        code = replace_and_be_killed(target, at, exchange=True)
+        found = {read_json(target / name) for name in ("a.json", "b.json")}
+        assert len(found) == 1, at
+        seen.append(found.pop())
+        if code == 0:
+            break
+    assert code == 0
+    assert seen == sorted(seen, key=["old", "new"].index)
+    assert seen.count("old") > 10
+    assert seen.count("new") > 1  # killed after the exchange, before the old one is gone
+    remove_leftovers(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the child does nothing but write
+def test_where_folders_cannot_be_exchanged_the_old_one_is_whole_in_its_place_or_beside(tmp_path):
+    for at in range(200):
+        target = tmp_path / str(at) / "result"
+        with written_whole(target) as aside:
+            write_json(aside / "a.json", "old")
+        code = replace_and_be_killed(target, at, exchange=False)
+        places = [target, *target.parent.glob(".result-old-*/result")]
+        assert any((place / "a.json").is_file() for place in places), at
+        if code == 0:
+            break
+    assert code == 0
+    assert read_json(target / "a.json") == "new"
+    assert [path.name for path in target.parent.iterdir()] == ["result"]
+
+
+def test_new_files_are_on_the_disk_before_the_old_ones_go(tmp_path, monkeypatch):
+    target, events = tmp_path / "result", []
+    with written_whole(target) as aside:
+        (aside / "old").touch()
+
+    def noted(owner, name):
+        original = getattr(owner, name)
+
+        def wrapped(path, *rest, **settings):
+            events.append((name, Path(path).name))
+            return original(path, *rest, **settings)
+
+        monkeypatch.setattr(owner, name, wrapped)
+
+    noted(files, "_sync")
+    noted(files, "_exchange")
+    noted(shutil, "rmtree")
+    with written_whole(target) as aside:
+        (aside / "deep").mkdir()
+        (aside / "deep" / "new").write_text("1")
+    names = [(name, path if path in ("deep", "new", tmp_path.name) else "aside") for name, path in events]
+    assert sorted(names[:3]) == [("_sync", "aside"), ("_sync", "deep"), ("_sync", "new")]
+    assert names[3:] == [("_exchange", "aside"), ("_sync", tmp_path.name), ("rmtree", "aside")]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    write_file(tmp_path / "a", b"old")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left")))
+        with pytest.raises(OSError, match="No space left"):
+            write_file(tmp_path / "a", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
+    write_file(tmp_path / "a", b"n", b"ew")
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
+    with written_whole(tmp_path / "result") as aside:
+        write_json(aside / "a.json", "old")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space left"), written_whole(tmp_path / "result") as aside:
+        (aside / "a.json").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+    assert read_json(tmp_path / "result" / "a.json") == "old"
+
+
+def test_a_file_in_the_place_of_a_folder_stays(tmp_path):
+    (tmp_path / "result").write_text("mine")
+    with pytest.raises(InputError, match="exists and is not a folder"), written_whole(tmp_path / "result"):
+        pass
+    assert (tmp_path / "result").read_text() == "mine"
+
+
+def test_leftovers_of_another_folder_stay(tmp_path):
+    for name in (".run-aside-abcdefgh", ".run-aside-aside-abcdefgh", ".run2-aside-abcdefgh"):
+        (tmp_path / name).mkdir()
+    remove_leftovers(tmp_path / "run")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".run-aside-aside-abcdefgh", ".run2-aside-abcdefgh"]
+
+
+def sealed(folder: Path) -> Path:
+    for name in ("a", "b"):
+        (folder / name).write_text(name * 9)
+    seal(folder)
+    return folder
+
+
+def test_a_sealed_folder_is_checked_by_us_and_by_sha256sum(tmp_path):
+    check_seal(sealed(tmp_path), ("a", "b"))
+    assert subprocess.run(["sha256sum", "--check", "--quiet", SEAL], cwd=tmp_path).returncode == 0
+    (tmp_path / "notes").touch()  # of somebody else
+    check_seal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a", b"aaaaaaaab", "a is damaged: it is no longer what SHA256SUMS says"),
+        ("b", b"bbbb", "b is damaged"),
+        ("b", b"", "b is damaged"),
+        ("b", None, "b is missing"),
+        (SEAL, None, "SHA256SUMS is missing"),
+        (SEAL, b"", "SHA256SUMS is damaged: it lacks a, b"),
+        (SEAL, b"0" * 64 + b"  a\n", "SHA256SUMS is damaged: it lacks b"),
+        (SEAL, b"0" * 64 + b"  a\n" + b"0" * 64 + b"  b", "SHA256SUMS is damaged: it has the line"),
+        (SEAL, b"0" * 63 + b"  a\n" + b"0" * 64 + b"  b\n", "SHA256SUMS is damaged: it has the line"),
+        (SEAL, b"\xff\xff", "SHA256SUMS is damaged"),
+        (SEAL, b"0" * 64 + b"  ../a\n", "SHA256SUMS is damaged"),
+    ],
+)
+def test_damage_is_named(tmp_path, name, content, message):
+    sealed(tmp_path)
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DamagedError, match=message):
+        check_seal(tmp_path, ("a", "b"))
 
 
 def test_targets_that_cannot_be_written_are_refused_before_the_work(tmp_path):
@@ -105,3 +315,21 @@ def test_a_digest_knows_where_its_parts_end():
 )
 def test_slugs_are_names_of_folders(text, name):
     assert slug(text) == name
+
+
+def test_an_amended_folder_keeps_what_is_not_written_anew(tmp_path):
+    folder = tmp_path / "result"
+    (folder / "figures").mkdir(parents=True)
+    for name in ("table", "page", "figures/old"):
+        (folder / name).write_text("old")
+    with pytest.raises(ZeroDivisionError), amended(folder, without=("figures", "page")) as aside:
+        (aside / "page").write_text("new")
+        raise ZeroDivisionError
+    assert {p.name: p.read_text() for p in folder.rglob("*") if p.is_file()} == dict.fromkeys(
+        ("table", "page", "old"), "old"
+    )
+    with amended(folder, without=("figures", "page")) as aside:
+        assert [path.name for path in aside.iterdir()] == ["table"]
+        (aside / "page").write_text("new")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"table": "old", "page": "new"}
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]

@@ -34,6 +34,10 @@ class UnknownNameError(InputError):
         super().__init__(f"no {kind} named {name!r}.{hint} Known: {', '.join(known[:LISTED])}{more}")
 
 
+class DamagedError(InputError):
+    """A file that passband wrote is missing, cut or changed; the message names it."""
+
+
 class MissingDependencyError(PassbandError, ImportError):
     """An optional dependency is not installed; the message holds the command that installs it."""
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
+import glob
 import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from passband.errors import InputError
+from passband.errors import DamagedError, InputError
+
+SEAL = "SHA256SUMS"
+"""The checksums of a folder's files, in the form of `sha256sum`: `sha256sum --check SHA256SUMS` reads it too."""
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
 
 
 def check_target(folder: Path, *, overwrite: bool = False) -> None:
@@ -37,27 +44,112 @@ def check_target(folder: Path, *, overwrite: bool = False) -> None:
 def written_whole(folder: Path) -> Generator[Path]:
     """Yield an empty folder beside `folder` that takes its place once the block has ended without an error.
 
-    Whoever looks at `folder` sees what was there before or the whole new result, never a part. If the block
-    raises, the new files are removed and what was there before stays.
+    Whoever looks at `folder` sees what was there before or the whole new result, never a part. The new files are on
+    the disk before they take the place, and what was there before is removed after that; so a process may be killed,
+    or the power cut, at any moment. If the block raises, the new files are removed and what was there before stays.
 
     Args:
         folder: The result folder. Its parents are made. A folder that is there already is replaced.
+
+    Raises:
+        InputError: If `folder` is a file or a link, or its parent cannot be written.
     """
     folder = folder.absolute()
+    check_target(folder, overwrite=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-aside-", dir=folder.parent))
     try:
         yield aside
         aside.chmod(0o755)  # mkdtemp makes it private
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            folder.rename(old / folder.name)
+        for path in (*aside.rglob("*"), aside):
+            _sync(path)
+        try:
             aside.rename(folder)
-            shutil.rmtree(old)
-        else:
-            aside.rename(folder)
+        except OSError:  # there is one already; to ask before would leave another process time to make it
+            if not folder.is_dir():
+                raise
+            _exchange(aside, folder)
+        _sync(folder.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def amended(folder: Path, *, without: Sequence[str]) -> Generator[Path]:
+    """Yield a copy of `folder` that takes its place, as `written_whole` does.
+
+    Args:
+        folder: The result folder.
+        without: Names of what is not copied, since it is written anew.
+    """
+    with written_whole(folder) as aside:
+        shutil.copytree(folder, aside, ignore=shutil.ignore_patterns(*without), dirs_exist_ok=True)
+        yield aside
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers of `folder` that were killed have left beside it; nobody else may be writing it now."""
+    ending = "?" * 8  # what mkdtemp adds: with any ending, those of a folder NAME-aside would be found too
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}-aside-{ending}"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def write_file(path: Path, *parts: bytes | memoryview) -> None:
+    """Write a file that takes the place of the last one when it is on the disk: one of them is always there, whole.
+
+    Args:
+        path: The file. Its folder must be there.
+        *parts: Its content, in order.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with aside.open("wb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave the new name without its content
+        aside.replace(path)
+        _sync(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def seal(folder: Path) -> None:
+    """Write the checksums of a folder's files beside them, so that `check_seal` finds what was changed since."""
+    names = sorted(path.name for path in folder.iterdir() if path.name != SEAL)
+    write_file(folder / SEAL, "".join(f"{_sha256(folder / name)}  {name}\n" for name in names).encode())
+
+
+def check_seal(folder: Path, names: Iterable[str] = ()) -> None:
+    """Compare a folder's files with their checksums. Other files that were added are not looked at.
+
+    Args:
+        folder: One that `seal` was called for.
+        names: Files that must be among them: a list of checksums that lost its last lines is no proof.
+
+    Raises:
+        DamagedError: If a file is missing or is not as it was when `seal` was called; its name is in the message.
+    """
+    try:
+        lines = (folder / SEAL).read_text(encoding="utf-8").splitlines(keepends=True)
+    except FileNotFoundError as error:
+        raise DamagedError(f"{folder / SEAL} is missing") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedError(f"{folder / SEAL} is damaged: {error}") from error
+    sums: dict[str, str] = {}
+    for line in lines:
+        found = re.fullmatch(r"([0-9a-f]{64})  ([^/\n]+)\n", line)
+        if found is None:
+            raise DamagedError(f"{folder / SEAL} is damaged: it has the line {line!r}")
+        sums[found[2]] = found[1]
+    missing = set(names) - sums.keys()
+    if missing:
+        raise DamagedError(f"{folder / SEAL} is damaged: it lacks {', '.join(sorted(missing))}")
+    for name, expected in sums.items():
+        if not (folder / name).is_file():
+            raise DamagedError(f"{folder / name} is missing, of which {SEAL} speaks")
+        if _sha256(folder / name) != expected:
+            raise DamagedError(f"{folder / name} is damaged: it is no longer what {SEAL} says that it was")
 
 
 def slug(text: str) -> str:
@@ -71,8 +163,8 @@ def slug(text: str) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON; NaN and infinity are refused, since JSON has none."""
-    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    """Write `value` as indented JSON, whole or not at all; NaN and infinity are refused, since JSON has none."""
+    write_file(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
@@ -101,3 +193,36 @@ def digest(*parts: bytes | memoryview) -> str:
         state.update(len(part).to_bytes(8, "little"))  # so that ("ab", "c") is not ("a", "bc")
         state.update(part)
     return state.hexdigest()[:16]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _exchange(new: Path, old: Path) -> None:
+    """Let two folders change places, in one step where the system and the file system can.
+
+    Elsewhere there are two steps; a process that is killed between them leaves the old folder, whole, beside its place.
+    """
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if os.name == "posix" else None
+    if rename is not None:
+        paths = (AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(old))
+        if rename(*paths, RENAME_EXCHANGE) == 0:
+            return
+    kept = Path(tempfile.mkdtemp(prefix=f".{old.name}-old-", dir=old.parent))
+    old.rename(kept / old.name)
+    new.rename(old)
+    _sync(old.parent)
+    shutil.rmtree(kept)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    if path.is_dir() and os.name != "posix":
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

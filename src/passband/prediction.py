@@ -21,6 +21,7 @@ def predict(logits: Logits, who: str, shown: str = "images") -> Int64[Tensor, " 
         InputError: If a logit is not finite. NaN counts as the largest in torch, so that a class would be named all the same.
 
     Example:
+        >>> import torch
         >>> predict(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), "the model").tolist()
         [1, 0]
     """

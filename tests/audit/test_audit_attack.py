@@ -8,9 +8,9 @@ from polars.testing import assert_frame_equal
 
 import passband as pb
 from helpers import Memory, noise
-from passband.attacks import FGSM, PGD, Attack
+from passband.attacks import FGSM, PGD
 from passband.audit.attack import measure_robustness
-from passband.audit.card import interval
+from passband.audit.parts import share
 from passband.errors import InputError
 from passband.frequency.component import Low
 from passband.robustness.plan import AttackPlan
@@ -39,47 +39,47 @@ def found():
 
 def test_the_card_says_what_the_attacks_found(found):
     card = found.card
-    assert (card["kind"], card["data"]["fingerprint"]) == ("attack", DATA.fingerprint)
-    assert [attack["measure"] for attack in card["robustness"]] == ["fgsm", "pgd-l2"]
-    for attack, attacked in zip(card["robustness"], found.attacks, strict=True):
+    assert (card.kind, card.data.fingerprint) == ("attack", DATA.fingerprint)
+    assert [attack.measure for attack in card.attacks] == ["fgsm", "pgd-l2"]
+    for attack, attacked in zip(card.attacks, found.attacks, strict=True):
         outcome = attacked.outcome
-        assert Attack.from_dict(attack["attack"]) == attacked.plan.attack
-        assert attack["clean"] == card["clean"]["accuracy"] == interval(outcome.correct)
-        assert [point["epsilon"] for point in attack["points"]] == list(attacked.plan.epsilons)
-        for index, point in enumerate(attack["points"]):
-            assert point["accuracy"] == interval(outcome.robust[index])
-            assert sum(point["energy"]) == pytest.approx(1)
-            assert 0 < point["median_distance"] <= point["epsilon"] * (1 + 1e-5)
-            assert point["ceiling"] is None
-        for number, group in enumerate(attack["classes"]):
-            assert group["count"] == DATA.class_counts()[number]
-            assert [cell["value"] for cell in group["robust"]] == pytest.approx(
+        assert attack.attack == attacked.plan.attack
+        assert attack.clean == card.clean.accuracy == share(outcome.correct)
+        assert [point.epsilon for point in attack.points] == list(attacked.plan.epsilons)
+        for index, point in enumerate(attack.points):
+            assert point.accuracy == share(outcome.robust[index])
+            assert sum(point.energy) == pytest.approx(1)
+            assert 0 < point.median_distance <= point.epsilon * (1 + 1e-5)
+            assert point.ceiling is None
+        for number, group in enumerate(attack.classes):
+            assert group.count == DATA.class_counts()[number]
+            assert [cell.value for cell in group.robust] == pytest.approx(
                 [robust[outcome.labels == number].double().mean().item() for robust in outcome.robust]
             )
-    assert card["robustness"][0]["findings"]
-    assert card["robustness"][1]["findings"] == []
+    assert card.attacks[0].findings
+    assert card.attacks[1].findings == ()
 
 
 def test_rows_say_the_same(found):
     rows = found.rows
     assert rows.columns == list(COLUMNS)
-    for attack in found.card["robustness"]:
-        for point in attack["points"]:
+    for attack in found.card.attacks:
+        for point in attack.points:
             row = rows.filter(
-                pl.col("attack") == attack["label"],
-                pl.col("norm") == attack["norm"],
-                pl.col("epsilon") == point["epsilon"],
+                pl.col("attack") == attack.label,
+                pl.col("norm") == attack.norm,
+                pl.col("epsilon") == point.epsilon,
                 pl.col("metric") == "robust-accuracy",
                 pl.col("class").is_null(),
             )
-            assert row["value"].item() == pytest.approx(point["accuracy"]["value"])
-            assert row["count"].item() == point["accuracy"]["count"]
+            assert row["value"].item() == pytest.approx(point.accuracy.value)
+            assert row["count"].item() == point.accuracy.count
 
 
 def test_what_is_saved_is_read_back(found, tmp_path):
     found.save(tmp_path / "new" / "folder")
     folder = tmp_path / "new" / "folder"
-    assert json.loads((folder / "attack.json").read_text()) == found.card
+    assert json.loads((folder / "attack.json").read_text()) == found.card.to_dict()
     assert pl.read_parquet(folder / "rows.parquet").equals(found.rows)
     samples = pl.read_parquet(folder / "samples.parquet")
     assert samples.columns == list(ATTACK_COLUMNS)
@@ -96,15 +96,15 @@ def test_saved_images_are_those_that_the_accuracies_are_about(found, tmp_path):
         originals = DATA.images[saved["samples"]].float() / 255
         change = (images - originals).flatten(1)
         assert saved["classes"].tolist() == list(DATA.classes)
-        for attack in found.card["robustness"]:
-            for point in attack["points"]:
-                those = (saved["attacks"] == attack["label"]) & (saved["epsilons"] == point["epsilon"])
+        for attack in found.card.attacks:
+            for point in attack.points:
+                those = (saved["attacks"] == attack.label) & (saved["epsilons"] == point.epsilon)
                 assert those.sum() == 40
-                assert set(saved["norms"][those]) == {attack["norm"]}
-                assert right[those].double().mean().item() == pytest.approx(point["accuracy"]["value"])
-                order = float("inf") if attack["norm"] == "linf" else 2
+                assert set(saved["norms"][those]) == {attack.norm}
+                assert right[those].double().mean().item() == pytest.approx(point.accuracy.value)
+                order = float("inf") if attack.norm == "linf" else 2
                 length = torch.linalg.vector_norm(change[those], ord=order, dim=1)
-                assert length.max() <= point["epsilon"] * (1 + 1e-5) + 1e-7
+                assert length.max() <= point.epsilon * (1 + 1e-5) + 1e-7
 
 
 def test_saved_images_load_as_a_data_set_rounded_to_bytes(found, tmp_path):
@@ -118,15 +118,20 @@ def test_saved_images_load_as_a_data_set_rounded_to_bytes(found, tmp_path):
 
 def test_images_are_saved_only_where_they_were_kept(tmp_path):
     measure_robustness(MODEL, DATA, PLANS[1:]).save(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"attack.json", "rows.parquet", "samples.parquet"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "attack.json",
+        "pictures.safetensors",
+        "rows.parquet",
+        "samples.parquet",
+    }
 
 
 def test_the_card_counts_what_withstood_without_a_gradient():
     plan = AttackPlan(PGD("l2", steps=2), (0.5,), sanity_samples=5)
     for model, expected in ((Masked(DATA), 40), (MODEL, 0)):
-        (attack,) = measure_robustness(model, DATA, [plan]).card["robustness"]
-        assert [point["astray"] for point in attack["points"]] == [expected]
-        passed = {finding["name"]: finding["passed"] for finding in attack["findings"]}
+        (attack,) = measure_robustness(model, DATA, [plan]).card.attacks
+        assert [point.astray for point in attack.points] == [expected]
+        passed = {finding.name: finding.passed for finding in attack.findings}
         assert passed["gradients"] is (expected == 0)
 
 
@@ -145,37 +150,37 @@ def test_the_same_attacks_give_the_same_numbers(found):
 def test_an_audit_holds_attacks_against_the_ceiling_on_the_same_samples():
     plan = AttackPlan(FGSM(), (1 / 255, 200 / 255), samples=30, sanity_samples=0)
     found = pb.audit(MODEL, DATA, radii=[2], attacks=[plan], ceiling_samples=20)
-    (attack,) = found.card["robustness"]
+    (attack,) = found.card.attacks
     distance = found.counterexamples.distance["linf"]
     robust = found.attacks[0].outcome.robust[:, :20]
-    for index, point in enumerate(attack["points"]):
-        ceiling, reachable = point["ceiling"], distance <= point["epsilon"]
-        assert ceiling["count"] == 20
+    for index, point in enumerate(attack.points):
+        ceiling, reachable = point.ceiling, distance <= point.epsilon
+        assert ceiling.count == 20
         possible = found.counterexamples.correct & ~reachable
-        assert ceiling["value"] == pytest.approx(possible.double().mean().item())
-        assert ceiling["measured"] == pytest.approx(robust[index].double().mean().item())
-        assert ceiling["missed"] == int((robust[index] & reachable).sum())
-    assert attack["samples"] == 30
-    assert any(point["ceiling"]["value"] < 1 for point in attack["points"])
+        assert ceiling.value == pytest.approx(possible.double().mean().item())
+        assert ceiling.measured == pytest.approx(robust[index].double().mean().item())
+        assert ceiling.missed == int((robust[index] & reachable).sum())
+    assert attack.samples == 30
+    assert any(point.ceiling.value < 1 for point in attack.points)
 
 
 def test_an_attack_that_misses_what_an_lfc_breaks_is_found_out():
     plan = AttackPlan(FGSM(), (200 / 255,), sanity_samples=0)
-    masked = pb.audit(Masked(DATA), DATA, radii=[2], attacks=[plan]).card["robustness"][0]
-    ceiling = masked["points"][0]["ceiling"]
-    assert ceiling["measured"] == 1 > ceiling["value"] == ceiling["both"]
-    (finding,) = masked["findings"]
-    assert (finding["name"], finding["passed"]) == ("ceiling", False)
-    assert f"left {ceiling['missed']} of 40 samples standing" in finding["message"]
-    (passed,) = pb.audit(MODEL, DATA, radii=[2], attacks=[plan]).card["robustness"][0]["findings"]
-    assert passed["passed"]
+    masked = pb.audit(Masked(DATA), DATA, radii=[2], attacks=[plan]).card.attacks[0]
+    ceiling = masked.points[0].ceiling
+    assert ceiling.measured == 1 > ceiling.value == ceiling.both
+    (finding,) = masked.findings
+    assert (finding.name, finding.passed) == ("ceiling", False)
+    assert f"left {ceiling.missed} of 40 samples standing" in finding.message
+    (passed,) = pb.audit(MODEL, DATA, radii=[2], attacks=[plan]).card.attacks[0].findings
+    assert passed.passed
 
 
 def test_an_attack_held_to_a_band_has_no_ceiling():
-    plan = AttackPlan(FGSM(band=Low(2)), (8 / 255,), sanity_samples=0)
-    (attack,) = pb.audit(MODEL, DATA, radii=[2], attacks=[plan]).card["robustness"]
-    assert attack["points"][0]["ceiling"] is None
-    assert attack["findings"] == []
+    plan = AttackPlan(FGSM(Low(2)), (8 / 255,), sanity_samples=0)
+    (attack,) = pb.audit(MODEL, DATA, radii=[2], attacks=[plan]).card.attacks
+    assert attack.points[0].ceiling is None
+    assert attack.findings == ()
 
 
 def test_an_audit_saves_what_attacks_did_to_each_sample(tmp_path):
@@ -196,5 +201,5 @@ def test_an_audit_saves_what_attacks_did_to_each_sample(tmp_path):
 def test_an_audit_without_attacks_says_so(tmp_path):
     found = pb.audit(MODEL, DATA, radii=[2], ceiling_samples=0)
     found.save(tmp_path)
-    assert found.card["robustness"] == []
+    assert found.card.attacks == ()
     assert not (tmp_path / "attacks.parquet").exists()

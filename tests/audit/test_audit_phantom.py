@@ -3,12 +3,13 @@
 import pytest
 
 import passband as pb
+from passband.audit.card import ClassifierCard, Part, Share
 from passband.data.phantom import SHAPE_RADIUS, texture_radius
 
 BETWEEN = [4, 6, 8, 11]  # all of the shape is low there, and all of the texture is high
 
 
-def audit_of_network_trained_on(source: str) -> dict:
+def audit_of_network_trained_on(source: str) -> ClassifierCard:
     train, test = pb.load_dataset(source, "train", limit=1200), pb.load_dataset(source, "test", limit=400)
     config = pb.RunConfig(
         dataset=source, model="resnet8", width=8, batch_norm=True, learning_rate=1e-2, epochs=6
@@ -22,8 +23,8 @@ def audit_of_network_trained_on(source: str) -> dict:
     return found.card
 
 
-def accuracies(card: dict, component: str) -> list[dict]:
-    return [point["accuracy"] for point in card["curves"] if point["component"] == component]
+def accuracies(card: ClassifierCard, component: Part) -> list[Share]:
+    return [point.accuracy for point in card.curve(component)]
 
 
 def test_the_radii_lie_in_the_empty_band():
@@ -39,16 +40,16 @@ def test_the_radii_lie_in_the_empty_band():
 )
 def test_the_component_that_carries_the_label_is_found_and_the_other_is_at_chance(source, carrier, other):
     card = audit_of_network_trained_on(source)
-    assert card["clean"]["accuracy"]["low"] > 0.9
+    assert card.clean.accuracy.low > 0.9
     for carried in accuracies(card, carrier):
-        assert carried["low"] > 0.9
+        assert carried.low > 0.9
     for empty in accuracies(card, other):
-        assert empty["low"] <= 1 / len(card["data"]["classes"]) <= empty["high"]
-    radius = card["critical_radius"]["half"]
+        assert empty.low <= 1 / len(card.data.classes) <= empty.high
+    radius = card.critical_radius.half
     if carrier == "lfc":  # the shape is whole at the smallest radius measured
-        assert radius["radius"] == min(BETWEEN)
-        assert radius["note"] is not None
+        assert radius.radius == min(BETWEEN)
+        assert radius.note is not None
     else:
-        assert radius["radius"] is None
-    followers = card["hfc_followers"]
-    assert (followers["samples"] > followers["eligible"] / 2) is (carrier == "hfc")
+        assert radius.radius is None
+    flips = card.flips
+    assert (flips.samples > flips.eligible / 2) is (carrier == "hfc")

@@ -1,76 +1,64 @@
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passband.audit import card
+import passband as pb
+from helpers import Memory, noise
+from passband.attacks import FGSM
+from passband.audit.attack import measure_robustness
+from passband.audit.card import AttackCard, CeilingPoint, ClassifierCard, CriticalRadius, read_card
 from passband.errors import InputError
-from passband.frequency.fourier import corner_radius
+from passband.robustness.plan import AttackPlan
 
-points = st.lists(
-    st.tuples(st.integers(1, 40), st.floats(0, 1)), min_size=1, max_size=8, unique_by=lambda p: p[0]
+RECORDED = Path(__file__).parents[1] / "recorded" / "version-0.1"
+DATA = noise(samples=24)
+PLAN = AttackPlan(FGSM(), (8 / 255, 0.2), sanity_samples=4)
+AUDIT = pb.audit(Memory(DATA), DATA, radii=[2, 5], attacks=[PLAN]).card
+ATTACK = measure_robustness(Memory(DATA), DATA, [PLAN]).card
+WITHOUT = pb.audit(Memory(DATA), DATA, radii=[2], ceiling_samples=0, precision=0.9).card
+OLD = json.loads((RECORDED / "audit" / "card.json").read_text())
+
+numbers = st.floats(0, 1)
+
+
+@pytest.mark.parametrize("card", [AUDIT, ATTACK, WITHOUT], ids=["audit", "attack", "no ceiling"])
+def test_a_card_is_read_back_equal(card):
+    assert type(card).from_dict(json.loads(json.dumps(card.to_dict(), allow_nan=False))) == card
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(st.tuples(numbers, numbers), max_size=5), st.none() | numbers, st.none() | st.text(), st.text()
 )
+def test_any_numbers_and_texts_are_read_back_equal(curve, radius, note, name):
+    card = replace(
+        AUDIT,
+        model=replace(AUDIT.model, name=name, source=note),
+        critical_radius=replace(AUDIT.critical_radius, most=CriticalRadius(radius, note)),
+        ceiling=replace(AUDIT.ceiling, l2=tuple(CeilingPoint(*pair) for pair in curve), median_l2=radius),
+    )
+    assert ClassifierCard.from_dict(json.loads(json.dumps(card.to_dict()))) == card
 
 
-@given(points, st.floats(0.01, 1))
-def test_critical_radius_is_where_the_interpolated_curve_first_reaches_the_threshold(pairs, threshold):
-    radii, accuracies = zip(*sorted(pairs), strict=True)
-    found = card.critical_radius(radii, accuracies, threshold)
-    if found["note"] == card.NOT_REACHED:
-        assert found["radius"] is None
-        assert max(accuracies) < threshold
-    elif found["note"] == card.AT_MOST:
-        assert found["radius"] == radii[0]
-        assert accuracies[0] >= threshold
-    else:
-        at = found["radius"]
-        index = next(i for i, r in enumerate(radii) if r >= at - 1e-9)
-        assert all(a < threshold for a in accuracies[:index])
-        share = (at - radii[index - 1]) / (radii[index] - radii[index - 1])
-        assert accuracies[index - 1] + share * (accuracies[index] - accuracies[index - 1]) == pytest.approx(
-            threshold
-        )
+@pytest.mark.parametrize(
+    ("kind", "file"), [(ClassifierCard, "audit/card.json"), (AttackCard, "attack/attack.json")]
+)
+def test_cards_of_version_0_1_are_read_and_written_as_they_were(kind, file):
+    document = json.loads((RECORDED / file).read_text())
+    card = kind.from_dict(document, file)
+    for entry in document["robustness"]:
+        if entry["attack"]["name"] == "fgsm":  # it never had what version 0.1 wrote of it
+            entry["attack"] = {"name": "fgsm", "norm": "linf", "band": None}
+    assert json.dumps(card.to_dict(), indent=2) == json.dumps(document, indent=2)
+    assert card.attacks[0].points[0].astray is None  # which was not counted yet
 
 
-def test_critical_radius_of_a_model_that_is_never_right():
-    assert card.critical_radius([1, 2], [0, 0], 0) == {"radius": None, "note": card.NOTHING_TO_REACH}
-
-
-@given(points)
-def test_area_lies_between_the_lowest_and_the_highest_accuracy(pairs):
-    radii, accuracies = zip(*sorted(pairs), strict=True)
-    assert min(accuracies) - 1e-9 <= card.area(radii, accuracies) <= max(accuracies) + 1e-9
-
-
-def test_area_weighs_by_the_gaps_between_radii():
-    assert card.area([1, 2, 10], [0.0, 1.0, 1.0]) == pytest.approx((0.5 + 8) / 9)
-
-
-@given(st.integers(1, 300), st.integers(1, 300))
-def test_default_radii_are_measurable_on_any_size(height, width):
-    radii = card.default_radii((height, width))
-    assert radii == sorted(set(radii))
-    assert 1 <= len(radii) <= 9
-    assert all(0 <= radius < max(corner_radius(height, width), 1) for radius in radii)
-
-
-def test_default_radii_at_32_pixels_hold_those_of_the_paper():
-    assert {4, 8, 12, 16} <= set(card.default_radii((32, 32)))
-
-
-def test_followers_count_by_radius():
-    found = torch.tensor([[True, False, True], [True, False, False]])
-    assert card.followers(found, torch.tensor([0.5, 1.5]), [4, 8], eligible=4) == {
-        "pairs": 3,
-        "samples": 2,
-        "eligible": 4,
-        "by_radius": [
-            {"radius": 4, "count": 2, "fraction": 0.5, "expected": 0.5},
-            {"radius": 8, "count": 1, "fraction": 0.25, "expected": 1.5},
-        ],
-    }
+def test_a_card_from_before_attacks_has_none():
+    assert ClassifierCard.from_dict({k: v for k, v in OLD.items() if k != "robustness"}).attacks == ()
 
 
 @pytest.mark.parametrize(
@@ -78,23 +66,66 @@ def test_followers_count_by_radius():
     [
         (None, "no file"),
         ("{", "cannot be read as JSON"),
-        ("[]", "is not a frequency card"),
-        ('{"kind": "spectrum"}', "is not a frequency card"),
-        ('{"kind": "audit", "schema": 99}', "has schema 99, this passband reads 1"),
+        ("[]", "is not a card of `passband audit`"),
+        ('{"kind": "spectrum"}', "is not a card of `passband audit`"),
+        ('{"kind": "attack", "schema": 1}', "is not a card of `passband audit`"),
+        (
+            '{"kind": "audit", "schema": 99}',
+            "has schema 99, this passband reads 1. Run `passband audit` again",
+        ),
+        ('{"kind": "audit"}', "has schema None"),
     ],
 )
 def test_what_is_not_a_card_is_refused(tmp_path, content, message):
     if content is not None:
         (tmp_path / "card.json").write_text(content)
     with pytest.raises(InputError, match=message):
-        card.read_card(tmp_path)
+        read_card(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("clean", ..., "the key clean is missing"),
+        ("clean.accuracy.low", ..., "the key clean.accuracy.low is missing"),
+        ("clean.accuracy.low", "0.5", "clean.accuracy.low must be a number, got '0.5'"),
+        ("clean.accuracy.low", None, "clean.accuracy.low must be a number, got None"),
+        ("clean.accuracy.low", True, "clean.accuracy.low must be a number, got True"),
+        ("clean.accuracy.low", float("nan"), "clean.accuracy.low must be a number, got nan"),
+        ("clean.accuracy.low", 10**400, "clean.accuracy.low must be a number, got 1000"),
+        ("clean.accuracy.count", 1.5, "clean.accuracy.count must be a whole number, got 1.5"),
+        ("clean.accuracy", 0.5, "clean.accuracy must be an object, got 0.5"),
+        ("cleann", 1, "unknown key cleann; known are model"),
+        ("curves.2.component", "mid", r"curves\[2\].component must be one of 'lfc', 'hfc', got 'mid'"),
+        ("curves", {}, "curves must be a list, got {}"),
+        ("data.classes.3", 7, r"data.classes\[3\] must be a text, got 7"),
+        ("settings.inclusive", "yes", "settings.inclusive must be true or false, got 'yes'"),
+        ("traces.statistics", [], r"traces.statistics must be an object, got \[\]"),
+        ("traces.statistics.chroma pairing", "x", "traces.statistics.chroma pairing must be a number"),
+        ("robustness.0.attack.name", "ghost", r"robustness\[0\].attack: .*ghost"),
+        ("robustness.0.attack.speed", 1, r"robustness\[0\].attack: .*speed"),
+        ("robustness.0.attack", "fgsm", r"robustness\[0\].attack must be an object"),
+        ("robustness.1.norm", [], r"robustness\[1\].norm must be one of"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("untyped")
+def test_a_key_that_is_missing_unknown_or_of_the_wrong_type_is_named_with_its_file(
+    tmp_path, key, value, message
+):
+    document = json.loads(json.dumps(OLD))
+    *path, last = (int(part) if part.isdigit() else part for part in key.split("."))
+    place = document
+    for part in path:
+        place = place[part]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    (tmp_path / "card.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match=f"card.json: {message}"):
+        read_card(tmp_path)
 
 
 def test_a_card_is_read_from_its_file_or_its_folder(tmp_path):
-    written = {"kind": "audit", "schema": 1}
-    (tmp_path / "card.json").write_text(json.dumps(written))
-    assert card.read_card(tmp_path) == card.read_card(tmp_path / "card.json") == written
-
-
-def test_a_card_from_before_attacks_has_none():
-    assert card.attacks_of({"kind": "audit", "schema": 1}) == []
+    (tmp_path / "card.json").write_text(json.dumps(AUDIT.to_dict()))
+    assert read_card(tmp_path) == read_card(tmp_path / "card.json") == AUDIT

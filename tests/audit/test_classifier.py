@@ -7,7 +7,8 @@ import torch
 
 import passband as pb
 from helpers import Constant, Memory, noise
-from passband.audit.card import default_radii
+from passband.audit.card import Baselines
+from passband.audit.parts import default_radii
 from passband.errors import InputError
 from passband.frequency.fourier import split
 from passband.instruments.components import probe_components
@@ -19,31 +20,32 @@ AUDIT = pb.audit(MODEL, DATA, radii=[5, 2])
 
 
 def test_card_is_json_and_its_numbers_are_those_of_the_rows():
-    card = json.loads(json.dumps(AUDIT.card, allow_nan=False))
-    assert card["settings"]["radii"] == [2, 5]
-    assert card["data"]["fingerprint"] == DATA.fingerprint
-    for point in card["curves"]:
-        for metric in ("accuracy", "agreement"):
+    card = AUDIT.card
+    assert type(card).from_dict(json.loads(json.dumps(card.to_dict(), allow_nan=False))) == card
+    assert card.settings.radii == (2, 5)
+    assert card.data.fingerprint == DATA.fingerprint
+    for point in card.curves:
+        for metric, found in (("accuracy", point.accuracy), ("agreement", point.agreement)):
             row = AUDIT.rows.filter(
-                pl.col("component") == point["component"],
-                pl.col("radius") == point["radius"],
+                pl.col("component") == point.component,
+                pl.col("radius") == point.radius,
                 pl.col("metric") == metric,
                 pl.col("class").is_null(),
             )
-            assert row["value"].item() == pytest.approx(point[metric]["value"])
-            assert point[metric]["low"] <= point[metric]["value"] <= point[metric]["high"]
-            assert row["count"].item() == point[metric]["count"] == 60
-    assert [c["count"] for c in card["classes"]] == DATA.class_counts().tolist()
-    assert card["baselines"] == {"majority": DATA.majority_baseline}
-    low, high = (next(p["energy"] for p in card["curves"] if p["component"] == c) for c in ("lfc", "hfc"))
+            assert row["value"].item() == pytest.approx(found.value)
+            assert found.low <= found.value <= found.high
+            assert row["count"].item() == found.count == 60
+    assert [c.count for c in card.classes] == DATA.class_counts().tolist()
+    assert card.baselines == Baselines(majority=DATA.majority_baseline)
+    low, high = (card.curve(component)[0].energy for component in ("lfc", "hfc"))
     assert low + high == pytest.approx(1)
 
 
 def test_default_radii_are_chosen_from_the_size():
-    assert pb.audit(MODEL, DATA, ceiling_samples=0).card["settings"]["radii"] == default_radii(DATA.size)
+    assert pb.audit(MODEL, DATA, ceiling_samples=0).card.settings.radii == tuple(default_radii(DATA.size))
 
 
-def test_followers_are_right_on_image_and_hfc_and_wrong_on_the_lfc():
+def test_flips_are_right_on_image_and_hfc_and_wrong_on_the_lfc():
     outcome = probe_components(MODEL, DATA, [2, 5])
     pairs = {
         (sample, radius)
@@ -53,10 +55,10 @@ def test_followers_are_right_on_image_and_hfc_and_wrong_on_the_lfc():
         and outcome.correct[outcome.of("hfc", radius), sample]
         and not outcome.correct[outcome.of("lfc", radius), sample]
     }
-    followers = AUDIT.card["hfc_followers"]
-    assert followers["pairs"] == len(pairs) > 0
-    assert followers["samples"] == len({sample for sample, _ in pairs})
-    assert len(AUDIT.panels) == min(8, followers["samples"])
+    flips = AUDIT.card.flips
+    assert flips.pairs == len(pairs) > 0
+    assert flips.samples == len({sample for sample, _ in pairs})
+    assert len(AUDIT.panels) == min(8, flips.samples)
     assert len({panel.sample for panel in AUDIT.panels}) == len(AUDIT.panels)
     for panel in AUDIT.panels:
         assert (panel.sample, panel.radius) in pairs
@@ -68,43 +70,43 @@ def test_followers_are_right_on_image_and_hfc_and_wrong_on_the_lfc():
 
 
 def test_panels_are_the_clearest_first():
-    energy = {p["radius"]: p["energy"] for p in AUDIT.card["curves"] if p["component"] == "lfc"}
+    energy = {point.radius: point.energy for point in AUDIT.card.curve("lfc")}
     clarity = [p.probabilities.max(dim=1).values.min().item() * energy[p.radius] for p in AUDIT.panels]
     assert clarity == sorted(clarity, reverse=True)
 
 
-def test_a_model_without_followers_has_no_panels_and_still_a_strip():
+def test_a_model_without_flips_has_no_panels_and_still_a_strip():
     found = pb.audit(Constant(0, 4), DATA, radii=[2])
     assert found.panels == ()
-    assert found.card["hfc_followers"]["pairs"] == 0
+    assert found.card.flips.pairs == 0
     assert found.strip.label == "a"  # of an image that is predicted right
     torch.testing.assert_close(found.strip.low + found.strip.high, found.strip.original.expand(1, -1, -1, -1))
 
 
 def test_ceiling_starts_at_the_clean_accuracy_and_never_rises():
-    ceiling = AUDIT.card["ceiling"]
+    ceiling = AUDIT.card.ceiling
     for norm in ("l2", "linf"):
-        values = [point["accuracy"] for point in ceiling[norm]]
-        assert values[0] == pytest.approx(AUDIT.card["clean"]["accuracy"]["value"])
+        values = [point.accuracy for point in ceiling.curve(norm)]
+        assert values[0] == pytest.approx(AUDIT.card.clean.accuracy.value)
         assert values == sorted(values, reverse=True)
         rows = AUDIT.rows.filter(pl.col("metric") == "accuracy-ceiling", pl.col("norm") == norm).sort(
             "epsilon"
         )
         assert rows["value"].to_list() == values
-    assert any(point["epsilon"] == pytest.approx(8 / 255) for point in ceiling["linf"])
+    assert any(point.epsilon == pytest.approx(8 / 255) for point in ceiling.linf)
 
 
 def test_ceiling_can_be_left_out_or_taken_on_fewer_samples():
     without = pb.audit(MODEL, DATA, radii=[2], ceiling_samples=0)
-    assert without.card["ceiling"] is None
+    assert without.card.ceiling is None
     assert without.counterexamples is None
-    assert pb.audit(MODEL, DATA, radii=[2], ceiling_samples=7).card["ceiling"]["samples"] == 7
+    assert pb.audit(MODEL, DATA, radii=[2], ceiling_samples=7).card.ceiling.samples == 7
 
 
 def test_what_is_saved_is_read_back(tmp_path):
     AUDIT.save(tmp_path / "new" / "folder")
     folder = tmp_path / "new" / "folder"
-    assert json.loads((folder / "card.json").read_text()) == AUDIT.card
+    assert json.loads((folder / "card.json").read_text()) == AUDIT.card.to_dict()
     rows, samples = (pl.read_parquet(folder / f"{name}.parquet") for name in ("rows", "samples"))
     assert rows.equals(AUDIT.rows)
     assert rows.columns == list(COLUMNS)
@@ -117,7 +119,7 @@ def test_what_is_saved_is_read_back(tmp_path):
 def test_the_same_audit_gives_the_same_numbers():
     again = pb.audit(MODEL, DATA, radii=[2, 5])
     assert again.rows.equals(AUDIT.rows)
-    assert again.card["model"] == AUDIT.card["model"]
+    assert again.card.model == AUDIT.card.model
 
 
 def test_a_flat_data_set_is_audited_without_nan():
@@ -125,8 +127,8 @@ def test_a_flat_data_set_is_audited_without_nan():
         torch.full((6, 1, 8, 8), 90, dtype=torch.uint8), torch.tensor([0, 1] * 3), ("x", "y"), "flat"
     )
     card = pb.audit(Constant(0, 2), flat).card
-    assert "NaN" not in json.dumps(card)
-    assert all(math.isfinite(point["loss"]) for point in card["curves"])
+    assert "NaN" not in json.dumps(card.to_dict())
+    assert all(math.isfinite(point.loss) for point in card.curves)
 
 
 def test_impossible_settings_are_refused():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -72,10 +74,10 @@ def test_every_measure_can_be_required_and_is_told_apart_from_its_opposite(measu
 
 
 def test_values_are_those_of_the_card():
-    assert AUDIT.check("clean >= 0").value == CARD["clean"]["accuracy"]["value"]
-    point = next(p for p in CARD["curves"] if p["component"] == "hfc" and p["radius"] == 5)
-    assert AUDIT.check("hfc@5 >= 0").value == point["accuracy"]["value"]
-    assert AUDIT.check("hfc-agreement@5 >= 0").value == point["agreement"]["value"]
+    assert AUDIT.check("clean >= 0").value == CARD.clean.accuracy.value
+    point = next(p for p in CARD.curves if p.component == "hfc" and p.radius == 5)
+    assert AUDIT.check("hfc@5 >= 0").value == point.accuracy.value
+    assert AUDIT.check("hfc-agreement@5 >= 0").value == point.agreement.value
     correct, distance = AUDIT.counterexamples.correct, AUDIT.counterexamples.distance["linf"]
     assert AUDIT.check("ceiling-linf@20/255 >= 0").value == pytest.approx(
         (correct & (distance > torch.tensor(20 / 255))).float().mean().item()
@@ -111,7 +113,7 @@ def test_what_was_not_measured_is_refused():
     with pytest.raises(InputError, match="did not run; it ran fgsm@16/255, fgsm@0.1, pgd-l2@1"):
         AUDIT.check("pgd@8/255 >= 0.5")
     with pytest.raises(InputError, match="did not run; it ran none"):
-        check(parse_requirement("pgd@0.1 >= 0"), {k: v for k, v in CARD.items() if k != "robustness"}, None)
+        check(parse_requirement("pgd@0.1 >= 0"), replace(CARD, attacks=()), None)
     with pytest.raises(InputError, match="needs radius 4; measured were 2, 5"):
         AUDIT.check("lfc@4 >= 0.5")
     with pytest.raises(InputError, match="needs Corollary 1's ceiling, which this audit left out"):

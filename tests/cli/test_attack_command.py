@@ -10,7 +10,7 @@ import passband as pb
 from passband.rows import ATTACK_COLUMNS
 
 MODEL = ("resnet8", "--weights", "{files}/weights.safetensors")
-WRITTEN = {"attack.json", "rows.parquet", "samples.parquet"}
+WRITTEN = {"attack.json", "pictures.safetensors", "rows.parquet", "samples.parquet"}
 
 
 @pytest.fixture

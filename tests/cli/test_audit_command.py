@@ -31,6 +31,7 @@ def test_an_audit_writes_card_rows_report_and_figures_and_prints_a_table(audited
         "card.json",
         "counterexamples.parquet",
         "figures",
+        "pictures.safetensors",
         "report.html",
         "rows.parquet",
         "samples.parquet",
@@ -212,7 +213,12 @@ def test_split_writes_its_pictures(command, files, tmp_path):
 def test_spectrum_writes_its_page_and_names_what_it_found(command, files, tmp_path):
     ran = command("spectrum", f"npz:{files}/data.npz", "--out", "s")
     assert ran.code == 0
-    assert {path.name for path in (tmp_path / "s").iterdir()} == {"spectrum.json", "spectrum.html", "figures"}
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {
+        "spectrum.json",
+        "pictures.safetensors",
+        "spectrum.html",
+        "figures",
+    }
     found = json.loads((tmp_path / "s" / "spectrum.json").read_text())
     assert found["energy_within"][-1] == pytest.approx(1)
     assert "No traces of JPEG or of upsampling found." in ran.out

@@ -1,6 +1,8 @@
 import json
+import shutil
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
@@ -17,8 +19,8 @@ def in_this_process(monkeypatch):
     def here(function, *arguments, **settings):
         return function(*arguments, **settings)
 
-    def execute_here(jobs, *, workers, device, on_outcome):
-        return execute(jobs, device="cpu", on_outcome=on_outcome, call=here)
+    def execute_here(jobs, *, workers, device, on_outcome, on_note):
+        return execute(jobs, device="cpu", on_outcome=on_outcome, on_note=on_note, call=here)
 
     monkeypatch.setattr(module, "execute", execute_here)
 
@@ -77,6 +79,40 @@ def test_run_trains_draws_and_decides_and_the_next_time_finds_it_all(command, tm
         "study", "show", "label-shuffle", "--store", "s", "--limit", "40", "--json", "--device", "cpu"
     )
     assert [run["seconds"] for run in json.loads(shown.out)["runs"]] == [0, 0]
+
+
+def test_damaged_results_are_named_and_made_anew_and_nothing_else_is(command, tmp_path):
+    line = ("study", "run", "corollary", "--store", "s", "--limit", "60", "--json")
+    before = json.loads(command(*line).out)
+    runs, measurements = (sorted((tmp_path / "s" / kind).iterdir()) for kind in ("runs", "measurements"))
+    kept = {path: path.read_bytes() for path in (tmp_path / "s").glob("*/*/weights.safetensors")}
+    (runs[0] / "weights.safetensors").write_bytes(b"")
+    shutil.copy(measurements[0] / "rows.parquet", measurements[1] / "rows.parquet")
+    ran = command(*line)
+    assert ran.code == 0
+    assert f"s/runs/{runs[0].name}/weights.safetensors is damaged" in ran.err
+    assert f"s/measurements/{measurements[1].name}/rows.parquet is damaged" in ran.err
+    assert ran.err.count("is made anew") == 2
+    assert json.loads(ran.out) == before
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert "anew" not in command(*line).err
+
+
+def test_a_study_on_other_test_images_finds_nothing_old(command, tmp_path, files):
+    numbers = dict(np.load(files / "data.npz"))
+    for name in ("x_train", "x_test"):
+        numbers[name] = (
+            numbers[name].repeat(2, axis=1).repeat(2, axis=2)
+        )  # radius 16 must be below the corner
+    line = ("study", "run", "corollary", "--store", "s", "--data", "npz:data.npz", "--json")
+    for kind, changed in ((2, 0), (4, 1)):
+        numbers["x_test"] = numbers["x_test"] ^ np.uint8(changed)
+        np.savez(tmp_path / "data.npz", **numbers)
+        assert command(*line).code == 0
+        for folder in ("runs", "measurements"):
+            assert len(list((tmp_path / "s" / folder).iterdir())) == kind
+    rows = pl.read_parquet(next((tmp_path / "s" / "studies").glob("*/rows.parquet")))
+    assert rows["run"].n_unique() == 2  # one run a label: none of those on the old test images
 
 
 def test_studies_measure_finished_networks_once_and_share_them(command, tmp_path):

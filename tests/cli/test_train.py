@@ -50,6 +50,22 @@ def test_without_out_the_folder_is_named_after_the_run_and_found_again(command, 
     assert "holds another run" in command("train", data, *SMALL, "--out", first["folder"], "--seed", "2").err
 
 
+def test_a_damaged_run_is_named_and_trained_anew(command, data):
+    assert command("train", data, *SMALL, "--out", "run").code == 0
+    weights = Path("run/weights.safetensors")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    ran = command("audit", "run", data, "--no-report", "--out", "audit")
+    assert (ran.code, "weights.safetensors is damaged" in ran.err) == (2, True)
+    ran = command("train", data, *SMALL, "--out", "run")
+    assert ran.code == 0
+    assert "run/weights.safetensors is damaged" in ran.err
+    assert "is made anew" in ran.err
+    assert "Test accuracy" in ran.out
+    assert weights.read_bytes() == whole
+    assert "Trained already" in command("train", data, *SMALL, "--out", "run").out
+
+
 TYPED = {
     "size": ("--size 12x16", (12, 16)),
     "limit": ("--limit 40", 40),

@@ -11,6 +11,7 @@ def test_a_run_is_trained_written_and_audited(command, files, tmp_path):
     ran = command("train", f"npz:{files}/data.npz", *SMALL, "--out", "run")
     assert ran.code == 0
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "SHA256SUMS",
         "config.json",
         "environment.json",
         "rows.parquet",

@@ -7,9 +7,9 @@ from passband.engine.cost import START, estimate
 from passband.engine.measure import Measurement, Work
 from passband.engine.plan import MeasurementJob, TrainingJob
 from passband.engine.probe import Probe
-from passband.files import write_json
+from passband.files import seal, write_json
 from passband.train.adversarial import Adversary
-from passband.train.config import RunConfig
+from passband.train.config import SCHEMA, RunConfig
 
 SMALL = RunConfig("made-up", width=4, batch_size=10, epochs=10)
 
@@ -75,12 +75,19 @@ def test_time_follows_from_epochs_attacks_and_probes(tmp_path, monkeypatch):
     assert abs(seconds["probed"] - (START + 100 + 6 + 10 * 5 * 12_000 * 0.0005)) < 1e-6
 
 
+def write(folder: Path, **record: str) -> None:
+    folder.mkdir()
+    for name in ("rows.parquet", "weights.safetensors"):
+        (folder / name).touch()
+    write_json(folder / "config.json", {"schema": SCHEMA, **record})
+    seal(folder)
+
+
 def test_each_kind_of_run_is_timed_once_and_done_ones_not_at_all(tmp_path, monkeypatch):
     timed = []
     monkeypatch.setattr(cost, "_speeds", lambda *kind: (timed.append(kind[0]), (0.001, 0.0005))[1])
     done = job("done", replace(SMALL, model="resnet14"), tmp_path)
-    done.folder.mkdir()
-    write_json(done.folder / "config.json", {"kind": "run", "status": "failed"})
+    write(done.folder, kind="run", run="done", status="failed")
     jobs = [
         job("a", SMALL, tmp_path),
         job("b", replace(SMALL, learning_rate=1e-2, mixup=0.5, seed=4), tmp_path),
@@ -109,10 +116,10 @@ def test_the_time_of_a_measurement_follows_from_its_work_and_each_kind_of_networ
         job(name, replace(SMALL, adversarial=adversary), tmp_path)
         for name, adversary in (("natural", None), ("attacked", Adversary(0.03)))
     )
-    done = measurement("done", Steps(5), natural)
-    done.folder.mkdir()
-    write_json(done.folder / "config.json", {"kind": "measurement"})
-    (done.folder / "rows.parquet").touch()
+    measured = job("measured", SMALL, tmp_path)
+    write(measured.folder, kind="run", run="measured", status="finished", weights_hash="0123")
+    done = measurement("done", Steps(5), measured)
+    write(done.folder, kind="measurement", measurement="done", weights_hash="0123")
     seconds = estimate(
         [
             measurement("a", Steps(2), natural),

@@ -124,6 +124,12 @@ def test_an_interrupt_ends_it_all(tmp_path):
     assert len(log_of(tmp_path)) == 1
 
 
+def test_what_a_job_has_to_say_is_heard(tmp_path):
+    heard = []
+    execute(jobs_in(tmp_path), call=here, on_note=heard.append)
+    assert heard == ["run1 begins", "run0 begins"]
+
+
 def test_no_worker_is_refused(tmp_path):
     with pytest.raises(InputError, match="workers must be at least 1, got 0"):
         execute(jobs_in(tmp_path), workers=0)

@@ -1,6 +1,7 @@
 """Measurements of finished runs, from a trained network to the folder that the next study finds."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +14,10 @@ from passband.engine.execute import execute
 from passband.engine.measure import FinishedRun, Measurement, Work, measure, measurement_id
 from passband.engine.plan import MeasurementJob, plan, plan_measurement
 from passband.errors import InputError
-from passband.files import write_json
+from passband.files import seal, write_json
+from passband.models.catalog import build_model
 from passband.models.load import load_model
+from passband.models.weights import weights_hash
 from passband.results.store import find_measurement
 from passband.rows import ProbeRow
 from passband.train.config import RunConfig
@@ -77,12 +80,13 @@ def test_a_measurement_has_its_folder_and_is_found_again(store):
         job.id: "done",
     }
     assert sorted(path.name for path in job.folder.iterdir()) == [
-        "config.json", "environment.json", "rows.parquet",
+        "SHA256SUMS", "config.json", "environment.json", "rows.parquet",
     ]  # fmt: skip
     assert job.folder == store / "measurements" / job.id
     record = find_measurement(job.folder)
     assert record is not None
     assert (record["measurement"], record["run"]) == (job.id, job.run.id)
+    assert record["weights_hash"] == weights_hash(load_model(job.run.folder))
     assert record["settings"] == {"kind": "right", "samples": 30}
     assert record["data"]["test_fingerprint"] == job.run.fingerprints["test"]
     environment = json.loads((job.folder / "environment.json").read_text())
@@ -93,17 +97,86 @@ def test_a_measurement_has_its_folder_and_is_found_again(store):
     assert job_in(store).done
 
 
-def test_the_id_follows_from_settings_run_and_data():
-    name = measurement_id(Right(30), "run", "train", "test")
-    assert name == measurement_id(Right(30), "run", "train", "test")
+def test_the_id_follows_from_settings_and_run():
+    name = measurement_id(Right(30), "run")
+    assert name == measurement_id(Right(30), "run")
     assert len(name) == 12
-    others = {
-        measurement_id(Right(31), "run", "train", "test"),
-        measurement_id(Right(30), "other", "train", "test"),
-        measurement_id(Right(30), "run", "other", "test"),
-        measurement_id(Right(30), "run", "train", "other"),
-    }
-    assert len(others - {name}) == 4
+    assert len({name, measurement_id(Right(31), "run"), measurement_id(Right(30), "other")}) == 3
+
+
+def copied(store: Path, to: Path) -> MeasurementJob:
+    """Return the job of a measurement that is done, in a store of its own."""
+    execute([job_in(store)], call=here, device="cpu")
+    shutil.copytree(store, to)
+    job = job_in(to)
+    assert job.done
+    return job
+
+
+def measure_again(job: MeasurementJob) -> tuple[str, list[str]]:
+    notes: list[str] = []
+    outcomes = execute([job], call=here, device="cpu", on_note=notes.append)
+    assert outcomes[job.id].status == "found" or job.done
+    return outcomes[job.id].status, notes
+
+
+def test_a_measurement_of_other_weights_is_made_anew(store, tmp_path, monkeypatch):
+    job = copied(store, tmp_path / "s")
+    shutil.rmtree(job.run.folder)
+    assert not job.done
+    monkeypatch.setattr("passband.engine.worker.build_model", changed_start)
+    assert execute([job.run], call=here, device="cpu")[job.run.id].status == "done"
+    assert not job.done
+    before = find_measurement(job.folder)["weights_hash"]
+    status, notes = measure_again(job)
+    assert (status, notes) == (
+        "done",
+        [f"{job.folder} is of other weights. The measurement {job.id} is made anew."],
+    )
+    now = find_measurement(job.folder)["weights_hash"]
+    assert before != now == weights_hash(load_model(job.run.folder))
+
+
+def changed_start(*arguments, seed: int, **settings):
+    """Build networks as a version of passband would that draws other first weights."""
+    return build_model(*arguments, seed=seed + 11, **settings)
+
+
+def test_a_run_that_is_trained_again_to_the_same_weights_keeps_its_measurements(store, tmp_path):
+    job = copied(store, tmp_path / "s")
+    written = (job.folder / "config.json").stat().st_mtime_ns
+    shutil.rmtree(job.run.folder)
+    assert execute([job], call=here, device="cpu")[job.id].status == "done"
+    assert (job.folder / "config.json").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("name", ["config.json", "rows.parquet", "environment.json", "SHA256SUMS"])
+def test_a_damaged_measurement_is_named_and_made_anew(store, tmp_path, name):
+    job = copied(store, tmp_path / "s")
+    content = (job.folder / name).read_bytes()
+    (job.folder / name).write_bytes(content[:-3])
+    status, (note,) = measure_again(job)
+    assert status == "done"
+    assert str(job.folder / name) in note
+    assert note.endswith(f"The measurement {job.id} is made anew.")
+    assert measure_again(job) == ("found", [])
+
+
+def test_a_measurement_of_another_run_is_not_believed(store, tmp_path):
+    job = copied(store, tmp_path / "s")
+    other = job_in(tmp_path / "s", 20)
+    shutil.copytree(job.folder, other.folder)
+    assert measure_again(other) == (
+        "done",
+        [f"{other.folder} is another measurement. The measurement {other.id} is made anew."],
+    )
+
+
+def test_a_run_that_vanishes_is_an_outcome(store, tmp_path):
+    job = copied(store, tmp_path / "s")
+    shutil.rmtree(job.run.folder)
+    with pytest.raises(InputError, match="was removed while the study ran: start it again"):
+        job.do(device="cpu", threads=1)
 
 
 def test_it_measures_the_finished_network_on_images_that_the_seed_draws(store):
@@ -139,7 +212,9 @@ def test_other_images_than_those_that_were_planned_are_refused(store, tmp_path):
 def test_a_failed_run_is_refused(tmp_path, store):
     record = json.loads((job_in(store).run.folder / "config.json").read_text())
     (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "rows.parquet").touch()
     write_json(tmp_path / "run" / "config.json", record | {"status": "failed", "message": "the loss is inf"})
+    seal(tmp_path / "run")
     with pytest.raises(InputError, match="its run failed: the loss is inf"):
         measure(Right(5), tmp_path / "run", tmp_path / "m", test_fingerprint="x", device="cpu")
 

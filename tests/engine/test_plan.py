@@ -1,18 +1,24 @@
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
+import torch
 
+from helpers import bright_sides
 from passband.attacks import PGD
+from passband.data.dataset import ImageDataset
 from passband.data.load import load_dataset
 from passband.engine.job import longest_first
 from passband.engine.plan import plan, plan_measurement
 from passband.engine.probe import Probe
+from passband.engine.run import identify
 from passband.errors import InputError
-from passband.files import write_json
+from passband.files import digest, seal, write_json
 from passband.studies.figure7_kernels import KernelRoughness
+from passband.train import config as config_module
 from passband.train.adversarial import Adversary
-from passband.train.config import RunConfig, run_id
+from passband.train.config import SCHEMA, RunConfig, run_id
 
 CONFIG = RunConfig("fashion-mnist", limit=60, width=4, epochs=2, batch_size=20)
 PROBE = Probe(samples=10)
@@ -25,8 +31,10 @@ def test_equal_runs_are_one_job_and_the_id_is_that_of_config_data_and_probe(tmp_
     )
     assert first is again
     assert len({first.id, other.id, unprobed.id}) == 3
-    data = load_dataset("fashion-mnist", "train", limit=60)
-    assert first.id == run_id(CONFIG, data.fingerprint, PROBE.to_dict())
+    subsets = [load_dataset("fashion-mnist", "train", limit=60), load_dataset("fashion-mnist", "test")]
+    parts = [*(subset.fingerprint for subset in subsets), *subsets[0].classes]
+    data = digest(*(part.encode() for part in parts))
+    assert first.id == run_id(CONFIG, data, PROBE.to_dict())
     assert first.folder == tmp_path / "runs" / first.id
     assert (first.images, first.shape, first.classes) == ({"train": 60, "test": 2000}, (1, 28, 28), 10)
 
@@ -56,8 +64,65 @@ def test_a_run_in_the_store_is_done(tmp_path):
     (job,) = plan([(CONFIG, PROBE)], tmp_path)
     assert not job.done
     job.folder.mkdir(parents=True)
-    write_json(job.folder / "config.json", {"kind": "run", "status": "failed"})
-    assert job.done
+    (job.folder / "rows.parquet").touch()
+    record = {"kind": "run", "schema": SCHEMA, "run": job.id, "status": "failed"}
+    for believed, values in ((True, {}), (False, {"run": "another"}), (False, {"schema": SCHEMA - 1})):
+        write_json(job.folder / "config.json", record | values)
+        seal(job.folder)
+        assert job.done == believed
+    write_json(job.folder / "config.json", record)
+    assert not job.done  # its checksum is another
+
+
+@pytest.fixture
+def numbers() -> dict[str, np.ndarray]:
+    train, test = bright_sides(60, size=16, seed=0), bright_sides(30, size=16, seed=1)
+    return {
+        "x_train": train.images.permute(0, 2, 3, 1).numpy(),
+        "y_train": train.labels.numpy(),
+        "x_test": test.images.permute(0, 2, 3, 1).numpy(),
+        "y_test": test.labels.numpy(),
+    }
+
+
+@pytest.mark.parametrize("changed", ["x_train", "y_train", "x_test", "y_test"])
+def test_whatever_changes_in_the_data_is_another_run_and_another_measurement(tmp_path, numbers, changed):
+    config, roughness = RunConfig(f"npz:{tmp_path}/data.npz", batch_size=20), KernelRoughness((0.0,))
+    seen = set()
+    for _ in range(2):
+        np.savez(tmp_path / "data.npz", **numbers)
+        (run,) = plan([(config, None)], tmp_path)
+        seen |= {run.id, plan_measurement(roughness, run, tmp_path).id}
+        numbers[changed] = numbers[changed].copy()
+        numbers[changed][0] = (numbers[changed][0] + 1) % 3
+    assert len(seen) == 4
+
+
+def test_classes_of_other_names_are_other_data():
+    train = ImageDataset(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.arange(4) % 2, ("a", "b"), "x")
+    renamed = replace(train, classes=("a", "c"))
+    assert identify(CONFIG, None, {"train": train, "test": train}) != identify(
+        CONFIG, None, {"train": renamed, "test": renamed}
+    )
+
+
+def test_a_change_of_the_codes_meaning_changes_all_ids(tmp_path, monkeypatch):
+    def ids() -> set[str]:
+        (run,) = plan([(CONFIG, PROBE)], tmp_path)
+        return {run.id, plan_measurement(KernelRoughness((0.0,)), run, tmp_path).id}
+
+    before = ids()
+    monkeypatch.setattr(config_module, "SCHEMA", SCHEMA + 1)
+    assert len(before | ids()) == 4
+
+
+def test_data_that_change_after_the_plan_are_refused(tmp_path, numbers):
+    np.savez(tmp_path / "data.npz", **numbers)
+    (job,) = plan([(RunConfig(f"npz:{tmp_path}/data.npz", batch_size=20, epochs=1), None)], tmp_path)
+    np.savez(tmp_path / "data.npz", **{**numbers, "x_test": numbers["x_test"] ^ 1})
+    with pytest.raises(InputError, match="data npz:.* changed while the study ran: start it again"):
+        job.do(device="cpu", threads=1)
+    assert not job.folder.exists()
 
 
 def test_the_longest_comes_first(tmp_path):

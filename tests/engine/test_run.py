@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -20,7 +22,9 @@ from passband.attacks import PGD
 from passband.engine.probe import Probe
 from passband.engine.run import identify, load_datasets, run
 from passband.errors import InputError
+from passband.files import SEAL
 from passband.models.load import load_model
+from passband.results.store import find_run
 from passband.train import loop
 from passband.train.adversarial import Adversary
 from passband.train.checkpoint import checkpoint_folder, save_checkpoint
@@ -66,12 +70,13 @@ def test_a_run_folder_holds_all_of_a_run(source, tmp_path):
     config = settings(source)
     folder = run(config, PROBE, tmp_path / "run", device="cpu")
     assert sorted(path.name for path in folder.iterdir()) == [
+        "SHA256SUMS",
         "config.json",
         "environment.json",
         "rows.parquet",
         "weights.safetensors",
     ]
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]  # no checkpoint is left
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]  # no checkpoint and no lock is left
     record = json.loads((folder / "config.json").read_text())
     assert (record["kind"], record["status"], record["message"]) == ("run", "finished", None)
     assert record["run"] == identify(config, PROBE, load_datasets(config))
@@ -164,8 +169,125 @@ def test_other_test_images_are_noticed(source, tmp_path):
     config, folder = settings(source, epochs=1), tmp_path / "run"
     data = load_datasets(config)
     run(config, None, folder, device="cpu", datasets=data)
-    with pytest.raises(InputError, match="holds this run on other test images"):
+    with pytest.raises(InputError, match="holds another run"):
         run(config, None, folder, device="cpu", datasets={**data, "test": data["test"].take(slice(20))})
+
+
+def damage_half(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "environment.json", "rows.parquet", "weights.safetensors", SEAL]
+)
+def test_a_damaged_run_is_named_and_trained_anew(source, tmp_path, name):
+    config, folder, notes = settings(source, epochs=1), tmp_path / "run", []
+    run(config, None, folder, device="cpu", threads=1)
+    before = killed_runs.content(folder)
+    damage_half(folder / name)
+    epochs = []
+    run(config, None, folder, device="cpu", threads=1, on_epoch=epochs.append, on_note=notes.append)
+    assert len(epochs) == 1
+    (note,) = notes
+    assert str(folder / name) in note
+    assert note.endswith("is made anew.")
+    assert killed_runs.content(folder) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_damaged_run_with_files_of_somebody_else_is_left_alone(source, tmp_path):
+    config, folder = settings(source, epochs=1), tmp_path / "run"
+    run(config, None, folder, device="cpu")
+    damage_half(folder / "rows.parquet")
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="rows.parquet is damaged.* holds more than a run"):
+        run(config, None, folder, device="cpu")
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("content", ["", "{ // mine"])
+def test_a_broken_file_of_another_program_is_left_alone(source, tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(InputError, match="cannot be read as JSON.* holds more than a run"):
+        run(settings(source), None, tmp_path, device="cpu")
+    assert (tmp_path / "config.json").read_text() == content
+
+
+def test_another_run_in_the_place_that_is_named_by_the_id_is_not_believed(source, tmp_path):
+    config, notes = settings(source, epochs=1), []
+    place = tmp_path / identify(config, None, load_datasets(config))
+    run(replace(config, seed=6), None, place.with_name("other"), device="cpu")
+    shutil.copytree(place.with_name("other"), place)
+    run(config, None, place, device="cpu", on_note=notes.append)
+    assert notes == [f"{place} holds another run. The run {place.name} is made anew."]
+    assert find_run(place)["config"]["seed"] == 5
+
+
+def test_a_run_of_version_0_1_is_met_by_name_and_says_what_to_do(source, tmp_path):
+    config, folder = settings(source, epochs=1), tmp_path / "run"
+    run(config, None, folder, device="cpu")
+    record = json.loads((folder / "config.json").read_text())
+    old = {name: value for name, value in record.items() if name not in ("schema", "weights_hash")}
+    (folder / "config.json").write_text(json.dumps(old))
+    (folder / SEAL).unlink()
+    with pytest.raises(
+        InputError, match="a run of another version of passband, which .* still reads. Choose"
+    ):
+        run(config, None, folder, device="cpu")
+    load_model(folder)
+    run(config, None, folder, device="cpu", overwrite=True)
+    assert find_run(folder) == record
+
+
+def test_a_place_that_is_a_file_is_refused(source, tmp_path):
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(InputError, match="exists and is not a folder"):
+        run(settings(source), None, tmp_path / "run", device="cpu")
+
+
+@pytest.mark.parametrize("size", [0, 40, 2000])
+def test_a_damaged_checkpoint_is_named_and_the_run_begins_anew(source, tmp_path, size):
+    config, folder, notes, epochs = settings(source), tmp_path / "run", [], []
+    save_checkpoint(folder, {"run": identify(config, None, load_datasets(config)), "rows": [1.0] * 999})
+    file = checkpoint_folder(folder) / "state.pt"
+    file.write_bytes(file.read_bytes()[:size])
+    run(config, None, folder, device="cpu", on_epoch=epochs.append, on_note=notes.append)
+    assert len(epochs) == 3
+    (note,) = notes
+    assert str(file) in note
+    assert note.endswith("begins from its first epoch.")
+    assert not checkpoint_folder(folder).exists()
+
+
+def test_a_full_disk_is_an_error_and_the_last_checkpoint_stays(source, tmp_path, monkeypatch):
+    config, folder, epochs = settings(source), tmp_path / "run", []
+    real = os.fsync
+
+    def full(descriptor):
+        if epochs:
+            raise OSError(28, "No space left")
+        real(descriptor)
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
+        patched.setattr(os, "fsync", full)
+        run(config, None, folder, device="cpu", on_epoch=epochs.append)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.checkpoint"]
+    run(config, None, folder, device="cpu", on_epoch=epochs.append)
+    assert [report.epoch for report in epochs] == [1, 2, 3]
+
+
+def test_a_finished_run_is_found_where_nothing_can_be_written(source, tmp_path, monkeypatch):
+    config, folder = settings(source, epochs=1), tmp_path / "run"
+    run(config, None, folder, device="cpu")
+    checkpoint_folder(folder).mkdir()
+
+    def refuse(*arguments, **settings):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("passband.results.lock.FileLock", refuse)
+    assert run(config, None, folder, device="cpu") == folder
+    with pytest.raises(OSError, match="Read-only"):
+        run(replace(config, seed=6), None, tmp_path / "other", device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -303,6 +425,8 @@ def start(context, config: RunConfig, folder: Path, *moment, after: float | None
         ("with a checkpoint not in its place", 2),
         ("before the folder is written", 1),
         ("with the folder half written", 1),
+        ("before the folder is sealed", 1),
+        ("before the folder is in its place", 1),
         ("before the checkpoint is removed", 1),
     ],
 )
@@ -314,7 +438,55 @@ def test_killed_and_resumed_is_as_never_killed(
     assert start(processes, config, folder, moment, call) == -signal.SIGKILL
     assert start(processes, config, folder) == 0
     assert killed_runs.content(folder) == unbroken[name]
-    assert not checkpoint_folder(folder).exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]  # nothing that was killed is left
+
+
+def test_two_processes_on_one_run_train_it_once(source, tmp_path, processes, unbroken):
+    config, folder = settings(source, **EVERYTHING), tmp_path / "store" / "run"
+    both = [
+        processes.Process(
+            target=killed_runs.train_logged_run, args=(config, PROBE, folder, tmp_path / f"{name}.log")
+        )
+        for name in ("a", "b")
+    ]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    logs = [(tmp_path / f"{name}.log") for name in ("a", "b")]
+    lines = [line for log in logs if log.exists() for line in log.read_text().splitlines()]
+    assert [line for line in lines if "epoch" in line] == ["epoch 1", "epoch 2", "epoch 3"]
+    assert killed_runs.content(folder) == unbroken["everything"]
+    assert [path.name for path in folder.parent.iterdir()] == ["run"]
+
+
+def wait_until(condition, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_who_waits_for_a_killed_process_goes_on_from_its_checkpoint(source, tmp_path, processes, unbroken):
+    config, folder = settings(source, **EVERYTHING), tmp_path / "run"
+    logs = [tmp_path / "first.log", tmp_path / "second.log"]
+    first, second = (
+        processes.Process(target=killed_runs.train_logged_run, args=(config, PROBE, folder, log, *stop_at))
+        for log, stop_at in zip(logs, ((7,), ()), strict=True)
+    )
+    first.start()
+    wait_until(lambda: logs[0].exists())  # an epoch is done; it stops in the next one
+    second.start()
+    wait_until(lambda: logs[1].exists())
+    assert f"Waiting for {folder}: process {first.pid} on " in logs[1].read_text()
+    first.kill()
+    second.join()
+    first.join()
+    assert (first.exitcode, second.exitcode) == (-signal.SIGKILL, 0)
+    assert logs[1].read_text().splitlines()[1:] == ["epoch 2", "epoch 3"]
+    assert killed_runs.content(folder) == unbroken["everything"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first.log", "run", "second.log"]
 
 
 def test_killed_again_and_again_at_any_time(source, tmp_path, processes, unbroken):
@@ -344,6 +516,15 @@ def test_a_checkpoint_of_another_run_is_not_continued(source, tmp_path):
         run(settings(source), None, folder, device="cpu")
     run(settings(source, epochs=1), None, folder, device="cpu", overwrite=True)
     assert not checkpoint_folder(folder).exists()
+
+
+def test_a_checkpoint_of_another_run_copied_to_the_place_of_this_one_is_dropped(source, tmp_path):
+    config, notes, epochs = settings(source), [], []
+    folder = tmp_path / identify(config, None, load_datasets(config))
+    save_checkpoint(folder, {"run": "another"})
+    run(config, None, folder, device="cpu", on_note=notes.append, on_epoch=epochs.append)
+    assert notes == [f"{checkpoint_folder(folder)} is the checkpoint of another run, and is dropped."]
+    assert len(epochs) == 3
 
 
 def test_two_processes_give_the_rows_of_one(source, tmp_path):

@@ -91,8 +91,8 @@ def test_an_onnx_file_is_audited_like_any_model(tmp_path):
     dataset = noise(samples=20, size=(12, 10))
     found = audit(load_model(network(tmp_path / "net.onnx")), dataset, radii=[2, 4], device="cpu")
     right = answer(dataset.images / 255).argmax(1) == dataset.labels
-    assert found.card["clean"]["accuracy"]["value"] == pytest.approx(right.float().mean().item())
-    assert found.card["model"]["source"] == f"onnx:{tmp_path / 'net.onnx'}"
+    assert found.card.clean.accuracy.value == pytest.approx(right.float().mean().item())
+    assert found.card.model.source == f"onnx:{tmp_path / 'net.onnx'}"
 
 
 def test_what_needs_a_gradient_is_refused(tmp_path):

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 
+from passband.audit.card import ClassifierCard, DataEntry
 from passband.audit.classifier import Audit, Strip
 from passband.frequency.fourier import corner_radius, split, split_many
 from passband.frequency.spectrum import energy_within, power_spectrum, radial_mean
@@ -35,8 +36,8 @@ def make_card(
     low: float | None = None,
     high: float | None = None,
     ceiling: bool = True,
-    followers: int = 12,
-) -> dict[str, Any]:
+    flips: int = 12,
+) -> ClassifierCard:
     """Return a card; `low` and `high` set flat curves in place of a rising and a falling one."""
     chance, corner = 1 / len(classes), math.hypot(size[0] // 2, size[1] // 2)
 
@@ -73,6 +74,7 @@ def make_card(
     ]
     bound = {
         "samples": 600,
+        "correct": round(600 * clean),
         "clean": clean,
         "fooled": 400,
         "l2": [{"epsilon": e / 4, "accuracy": clean * math.exp(-e / 12)} for e in range(20)],
@@ -81,8 +83,8 @@ def make_card(
         "median_linf": 0.2,
         "radii": 22,
     }
-    counts = [followers // 3 if i < 3 else 0 for i in range(len(radii))]
-    return {
+    counts = [flips // 3 if i < 3 else 0 for i in range(len(radii))]
+    card = {
         "kind": "audit",
         "schema": 1,
         "model": {
@@ -121,7 +123,7 @@ def make_card(
         "area": {"lfc": 0.61, "hfc": 0.29},
         "hfc_followers": {
             "pairs": sum(counts),
-            "samples": followers,
+            "samples": flips,
             "eligible": 547,
             "by_radius": [
                 {"radius": r, "count": c, "fraction": c / 547, "expected": c / 4}
@@ -129,7 +131,12 @@ def make_card(
             ],
         },
         "ceiling": bound if ceiling else None,
-        "traces": {"findings": [], "statistics": {"comb": 0.012, "chroma": 0.8}},
+        "traces": {
+            "findings": [],
+            "statistics": {"comb": 0.012, "chroma": 0.8},
+            "thresholds": {"comb": 0.1, "chroma": 0.9},
+            "samples": 500,
+        },
         "manifest": {
             "created": "2026-07-01T12:00:00+00:00",
             "seconds": 12.3,
@@ -143,13 +150,14 @@ def make_card(
             },
         },
     }
+    return ClassifierCard.from_dict(card)
 
 
-def make_audit(card: dict[str, Any], *, panels: int = 2, traces: tuple[Trace, ...] = ()) -> Audit:
+def make_audit(card: ClassifierCard, *, panels: int = 2, traces: tuple[Trace, ...] = ()) -> Audit:
     """Return an audit of random images around a made-up card."""
-    data, radii = card["data"], card["settings"]["radii"]
-    shape = (4, data["channels"], data["height"], data["width"])
-    images, classes = torch.rand(shape, generator=torch.Generator().manual_seed(0)), len(data["classes"])
+    data, radii = card.data, card.settings.radii
+    shape = (4, data.channels, data.height, data.width)
+    images, classes = torch.rand(shape, generator=torch.Generator().manual_seed(0)), len(data.classes)
     low, high = split_many(images[0], radii)
     return Audit(
         card=card,
@@ -157,18 +165,18 @@ def make_audit(card: dict[str, Any], *, panels: int = 2, traces: tuple[Trace, ..
         samples=pl.DataFrame(),
         counterexamples=None,
         panels=tuple(_panel(sample, images[sample], radii[-2], classes) for sample in range(panels)),
-        strip=Strip(data["classes"][0], images[0], tuple(radii), low, high),
+        strip=Strip(data.classes[0], images[0], radii, low, high),
         spectrum=make_spectrum(images, data, traces),
     )
 
 
-def make_spectrum(images: torch.Tensor, data: dict[str, Any], traces: tuple[Trace, ...]) -> DataSpectrum:
+def make_spectrum(images: torch.Tensor, data: DataEntry, traces: tuple[Trace, ...]) -> DataSpectrum:
     power = power_spectrum(images)
     last = math.ceil(corner_radius(*power.shape))
     told = 0.01 if min(power.shape) >= 16 else None
     return DataSpectrum(
         **{
-            key: data[key]
+            key: getattr(data, key)
             for key in ("name", "subset", "fingerprint", "samples", "height", "width", "channels")
         },
         power=torch.fft.fftshift(power),
@@ -187,7 +195,7 @@ def _panel(sample: int, image: torch.Tensor, radius: float, classes: int) -> Pan
 
 
 @pytest.fixture(scope="session")
-def card_of() -> Callable[..., dict[str, Any]]:
+def card_of() -> Callable[..., ClassifierCard]:
     return make_card
 
 

@@ -1,8 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 
+from helpers import edited
+from passband.audit.card import CeilingPoint
 from passband.report import figures
+from passband.report.series import at
 
 DRAWN = {
     "accuracy": figures.accuracy_by_radius,
@@ -12,9 +16,9 @@ DRAWN = {
     "loss": lambda card: figures.measure_by_radius(card, "loss"),
     "lfc by class": lambda card: figures.accuracy_by_class(card, "lfc"),
     "hfc by class": lambda card: figures.accuracy_by_class(card, "hfc"),
-    "followers": figures.followers_by_radius,
-    "ceiling linf": lambda card: figures.ceiling(card, "linf"),
-    "ceiling l2": lambda card: figures.ceiling(card, "l2"),
+    "flips": figures.flips_by_radius,
+    "ceiling linf": lambda card: figures.ceiling(card.ceiling, "linf"),
+    "ceiling l2": lambda card: figures.ceiling(card.ceiling, "l2"),
 }
 
 
@@ -45,7 +49,7 @@ def test_chart_is_drawn_and_described(card_of, svg_of, name):
 @pytest.mark.parametrize(
     "odd",
     [
-        {"radii": [0.0], "size": (1, 1), "classes": ("only",), "clean": 0.0, "followers": 0},
+        {"radii": [0.0], "size": (1, 1), "classes": ("only",), "clean": 0.0, "flips": 0},
         {"radii": [4.0, 8.0], "clean": 1.0, "low": 0.0, "high": 1.0},
         {"radii": [float(r) for r in range(40)], "size": (64, 48)},
     ],
@@ -58,15 +62,13 @@ def test_odd_audits_are_drawn_too(card_of, svg_of, name, odd):
 def test_accuracy_chart_holds_the_numbers_of_the_card(card_of):
     card = card_of()
     drawn = rows(figures.accuracy_by_radius(card), "point")
-    expected = {(p["component"].upper(), p["radius"]): p["accuracy"] for p in card["curves"]}
-    assert {
-        (row["curve"], row["radius"]): {k: row[k] for k in ("value", "low", "high", "count")} for row in drawn
-    } == expected
+    expected = {(p.component.upper(), p.radius): at(p.radius, p.accuracy)[1:] for p in card.curves}
+    assert {(row["series"], row["x"]): (row["value"], row["low"], row["high"]) for row in drawn} == expected
 
 
 def test_energy_chart_shows_accuracy_as_a_share_of_clean(card_of):
     drawn = rows(figures.energy_and_accuracy(card_of(clean=0.8, low=0.4)), "point")
-    assert [row["value"] for row in drawn if row["curve"] == "accuracy"] == pytest.approx([0.5] * 7)
+    assert [row["value"] for row in drawn if row["series"] == "accuracy"] == pytest.approx([0.5] * 7)
 
 
 def test_critical_radii_are_marked_only_where_they_mean_something(card_of):
@@ -75,14 +77,13 @@ def test_critical_radii_are_marked_only_where_they_mean_something(card_of):
 
     assert marked(card_of())
     assert not marked(card_of(clean=0.5))  # half of it is below guessing
-    card = card_of()
-    card["critical_radius"]["half"] = {"radius": 3.7, "note": "at or below the smallest radius measured"}
-    assert not marked(card)
+    note = {"radius": 3.7, "note": "at or below the smallest radius measured"}
+    assert not marked(edited(card_of(), "critical_radius.half", note))
 
 
 def test_many_classes_are_cut_to_the_best_and_the_worst(card_of):
     card = card_of(classes=tuple(f"c{i}" for i in range(60)))
-    shown = [entry["name"] for entry in figures.shown_classes(card)]
+    shown = [entry.name for entry in figures.shown_classes(card)]
     assert shown == [f"c{i}" for i in (*range(20), *range(40, 60))]
     cells = rows(figures.accuracy_by_class(card, "hfc"), "rect")
     assert {cell["class"] for cell in cells} == set(shown)
@@ -104,16 +105,14 @@ def test_heat_map_of_many_radii_has_no_numbers(card_of):
 
 
 def test_ceiling_is_compared_with_the_accuracy_on_the_same_samples(card_of):
-    card = card_of(clean=0.9)
-    card["ceiling"]["clean"] = 0.7  # it may rest on fewer samples
-    assert rows(figures.ceiling(card, "l2"), "rule")[0]["value"] == 0.7
+    found = replace(card_of(clean=0.9).ceiling, clean=0.7)  # it may rest on fewer samples
+    assert rows(figures.ceiling(found, "l2"), "rule")[0]["value"] == 0.7
 
 
 @pytest.mark.parametrize("most", [1, 2, 9, 64, 200, 256])
 def test_ceiling_in_linf_has_few_ticks_at_whole_255ths(card_of, most):
-    card = card_of()
-    card["ceiling"]["linf"] = [{"epsilon": e / 255, "accuracy": 0.5} for e in range(most + 1)]
-    spec = json.loads(figures.ceiling(card, "linf").to_json())
+    curve = tuple(CeilingPoint(e / 255, 0.5) for e in range(most + 1))
+    spec = json.loads(figures.ceiling(replace(card_of().ceiling, linf=curve), "linf").to_json())
     ticks = [255 * tick for tick in spec["layer"][0]["encoding"]["x"]["axis"]["values"]]
     assert 2 <= len(ticks) <= 9
     assert ticks == pytest.approx([round(tick) for tick in ticks])

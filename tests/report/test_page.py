@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import edited
 from pages import HOSTILE, opened, read
 from passband.audit.classifier import audit
 from passband.data.dataset import ImageDataset
@@ -27,16 +28,14 @@ def ordinary(tmp_path_factory, card_of, audit_of):
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory, card_of, audit_of):
     """An audit in which nothing was found."""
-    return write_report(
-        audit_of(card_of(ceiling=False, followers=0), panels=0), tmp_path_factory.mktemp("bare")
-    )
+    return write_report(audit_of(card_of(ceiling=False, flips=0), panels=0), tmp_path_factory.mktemp("bare"))
 
 
 def test_report_writes_the_page_and_each_figure_twice(ordinary):
     assert ordinary.name == "report.html"
     files = {path.name for path in (ordinary.parent / "figures").iterdir()}
     charts = {a["id"] for a in read(ordinary).all("div") if a.get("class") == "stage"}
-    pictures = {"components.png", "followers.png", "spectrum.png"}
+    pictures = {"components.png", "flips.png", "spectrum.png"}
     assert files == pictures | {f"{name}.{kind}" for name in charts for kind in ("png", "svg")}
     assert len(charts) == 12
     assert (ordinary.parent / "figures" / "accuracy-by-radius.png").read_bytes().startswith(b"\x89PNG")
@@ -94,8 +93,8 @@ def test_warning_stands_before_the_numbers(ordinary):
 
 def test_table_and_manifest_hold_what_the_card_holds(ordinary, card_of):
     text, card = read(ordinary).text, card_of()
-    for point in card["curves"]:
-        assert f"{100 * point['accuracy']['low']:.1f}–{100 * point['accuracy']['high']:.1f}%" in text
+    for point in card.curves:
+        assert f"{100 * point.accuracy.low:.1f}–{100 * point.accuracy.high:.1f}%" in text
     for value in (
         "0123456789abcdef",
         "fedcba9876543210",
@@ -113,18 +112,17 @@ def test_page_says_what_was_not_found(bare):
     assert "No traces of JPEG or of upsampling were found" in page.text
     assert "A ceiling on robustness" not in page.text
     charts = {a["id"] for a in page.all("div") if a.get("class") == "stage"}
-    assert not charts & {"followers-by-radius", "ceiling-l2", "ceiling-linf"}
-    assert not (bare.parent / "figures" / "followers.png").exists()
+    assert not charts & {"flips-by-radius", "ceiling-l2", "ceiling-linf"}
+    assert not (bare.parent / "figures" / "flips.png").exists()
 
 
 def test_the_same_audit_gives_the_same_page(bare, tmp_path, card_of, audit_of):
-    again = write_report(audit_of(card_of(ceiling=False, followers=0), panels=0), tmp_path / "new" / "folder")
+    again = write_report(audit_of(card_of(ceiling=False, flips=0), panels=0), tmp_path / "new" / "folder")
     assert again.read_bytes() == bare.read_bytes()
 
 
 def test_tiny_gray_images_can_be_reported(tmp_path, card_of, audit_of):
-    card = card_of(radii=[0.0, 1.0], size=(2, 3), classes=("a", "b"))
-    card["data"]["channels"] = 1
+    card = edited(card_of(radii=[0.0, 1.0], size=(2, 3), classes=("a", "b")), "data.channels", 1)
     page = read(write_report(audit_of(card), tmp_path))
     assert "cannot be told: they are too small or too few" in page.text
 
@@ -143,10 +141,9 @@ def test_a_real_audit_can_be_reported(tmp_path):
     found = audit(PixelModel(body, name="linear", channels=1), dataset, radii=[1, 4, 8], device="cpu")
     page = read(write_report(found, tmp_path))
     assert (
-        f"linear answers {100 * found.card['clean']['accuracy']['value']:.1f}% of 24 whole images right"
-        in page.text
+        f"linear answers {100 * found.card.clean.accuracy.value:.1f}% of 24 whole images right" in page.text
     )
-    assert len(page.charts) == 11 + (found.card["hfc_followers"]["pairs"] > 0)
+    assert len(page.charts) == 11 + (found.card.flips.pairs > 0)
     assert page.text.count(", cut at radius") == len(found.panels)
 
 

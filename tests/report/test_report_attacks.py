@@ -1,4 +1,4 @@
-import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +8,9 @@ from helpers import Memory, noise
 from pages import HOSTILE, opened, read
 from passband.attacks import FGSM, PGD
 from passband.audit.attack import measure_robustness
+from passband.audit.card import CeilingPoint
 from passband.audit.classifier import audit
+from passband.frequency.component import Low
 from passband.models.pixels import PixelModel
 from passband.report import attacks, words
 from passband.report.page import write_attack_report, write_report
@@ -48,12 +50,12 @@ def test_the_report_writes_its_page_and_figures(page):
 
 def test_the_page_says_what_the_card_holds(page, found):
     text = read(page).text
-    for attack in found.card["robustness"]:
-        for point in attack["points"]:
-            assert words.percent(point["accuracy"]["value"]) in text
-            assert words.interval(point["accuracy"]) in text
-    for finding in found.card["robustness"][1]["findings"]:
-        assert finding["message"] in text
+    for attack in found.card.attacks:
+        for point in attack.points:
+            assert words.percent(point.accuracy.value) in text
+            assert words.interval(point.accuracy) in text
+    for finding in found.card.attacks[1].findings:
+        assert finding.message in text
     assert text.count("broken at epsilon") == sum(len(attacked.examples) for attacked in found.attacks) > 0
     assert HOSTILE in text
     assert not any("onerror" in a for a in read(page).all("img"))
@@ -67,12 +69,12 @@ def test_a_failed_check_is_warned_of_before_the_numbers(tmp_path):
 
     plan = AttackPlan(FGSM(), (0.1,), sanity_samples=8)
     found = measure_robustness(Masked(DATA), DATA, [plan], device="cpu")
-    failed = [f for f in found.card["robustness"][0]["findings"] if not f["passed"]]
+    failed = [f for f in found.card.attacks[0].findings if not f.passed]
     assert failed
     text = read(write_attack_report(found, tmp_path)).text
     warning = text.index("An attack may be weaker than it looks")
     assert warning < text.index("Clean accuracy") < text.index("Can the attack be trusted?")
-    assert all(text.index(finding["message"]) > warning for finding in failed)
+    assert all(text.index(finding.message) > warning for finding in failed)
     assert "fgsm-spectrum.png" not in {
         path.name for path in (tmp_path / "figures").iterdir()
     }  # it moved nothing
@@ -91,21 +93,22 @@ def test_an_audits_report_has_a_section_for_attacks(tmp_path):
 def test_the_accuracy_chart_starts_at_the_clean_accuracy_and_names_epsilons_as_people_do(found):
     spec = attacks.robust_accuracy(found.card, "linf").to_dict()
     (drawn,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
-    values = {(row["curve"], row["epsilon"]): row["value"] for row in data_of(spec, drawn)}
-    attack = found.card["robustness"][0]
-    assert values == {("FGSM", 0.0): attack["clean"]["value"]} | {
-        ("FGSM", point["epsilon"]): point["accuracy"]["value"] for point in attack["points"]
+    values = {(row["series"], row["x"]): row["value"] for row in data_of(spec, drawn)}
+    attack = found.card.attacks[0]
+    assert values == {("FGSM", 0.0): attack.clean.value} | {
+        ("FGSM", point.epsilon): point.accuracy.value for point in attack.points
     }
     assert '"0.031373": "8/255"' in drawn["encoding"]["x"]["axis"]["labelExpr"]
 
 
-def test_a_ceiling_is_drawn_up_to_the_last_epsilon(found):
-    curve = [{"epsilon": e / 255, "accuracy": 1 - e / 100} for e in range(100)]
-    card = {**found.card, "ceiling": {"linf": curve, "l2": curve}}
+def test_a_ceiling_is_drawn_up_to_the_last_epsilon(found, card_of):
+    curve = tuple(CeilingPoint(e / 255, 1 - e / 100) for e in range(100))
+    card = replace(card_of(), attacks=found.card.attacks)
+    card = replace(card, ceiling=replace(card.ceiling, linf=curve))
     spec = attacks.robust_accuracy(card, "linf").to_dict()
     drawn = data_of(spec, spec["layer"][0])
-    assert [row["epsilon"] for row in drawn] == pytest.approx([*(e / 255 for e in range(77)), 0.3])
-    assert drawn[-1]["accuracy"] == drawn[-2]["accuracy"]
+    assert [row["x"] for row in drawn] == pytest.approx([*(e / 255 for e in range(77)), 0.3])
+    assert drawn[-1]["value"] == drawn[-2]["value"]
 
 
 def test_energy_curves_end_at_all_of_it_and_white_noise_favors_no_frequency(found):
@@ -113,7 +116,7 @@ def test_energy_curves_end_at_all_of_it_and_white_noise_favors_no_frequency(foun
     (drawn,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "line"]
     by_curve: dict[str, list[float]] = {}
     for row in data_of(spec, drawn):
-        by_curve.setdefault(row["curve"], []).append(row["value"])
+        by_curve.setdefault(row["series"], []).append(row["value"])
     assert set(by_curve) == {"images", "white noise", "FGSM", "PGD-3"}
     for values in by_curve.values():
         assert values == sorted(values)
@@ -128,20 +131,21 @@ def test_half_of_the_energy_lies_within_a_radius(energy, radius):
 
 def test_the_strongest_attack_is_told_at_each_epsilon(found):
     linf, l2 = words.under_attack(found.card)
-    first, second = (words.percent(p["accuracy"]["value"]) for p in found.card["robustness"][0]["points"])
+    first, second = (words.percent(p.accuracy.value) for p in found.card.attacks[0].points)
     assert linf.startswith(f"FGSM leaves {first} right (")
     assert linf.endswith(f"where every pixel may change by up to 8/255 and {second} at 0.3.")
     assert "all pixels together may change by up to 2.5 in L2" in l2
 
 
 def test_of_several_attacks_the_lowest_accuracy_counts(found):
-    card = json.loads(json.dumps(found.card))
-    weaker, stronger = card["robustness"][0], json.loads(json.dumps(card["robustness"][0]))
-    stronger["points"][0]["accuracy"]["value"] = 0.0625
-    held = json.loads(json.dumps(stronger))
-    held["attack"]["band"], held["points"][0]["accuracy"]["value"] = "lfc:4", 0.0
-    card["robustness"] = [weaker, stronger, held]
-    (sentence,) = words.under_attack(card)
+    def left(accuracy):
+        first, *others = weaker.points
+        return replace(first, accuracy=replace(first.accuracy, value=accuracy)), *others
+
+    weaker = found.card.attacks[0]
+    stronger = replace(weaker, points=left(0.0625))
+    held = replace(weaker, points=left(0.0), attack=replace(weaker.attack, band=Low(4)))
+    (sentence,) = words.under_attack(replace(found.card, attacks=(weaker, stronger, held)))
     assert sentence.startswith("The strongest attack leaves 6.2% right (")
 
 

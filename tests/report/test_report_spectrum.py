@@ -53,12 +53,12 @@ def test_flat_spectra_are_drawn(power):
 def test_power_starts_at_radius_one_and_zeros_have_a_place_on_the_logarithm():
     spec = json.loads(radial_power([1e6, 100.0, 1.0, 0.0], trace_radii=[2.5]).to_json())
     points = spec["layer"][0]["data"]["values"]
-    assert [point["radius"] for point in points] == [1, 2, 3]
+    assert [point["x"] for point in points] == [1, 2, 3]
     assert [point["value"] for point in points] == pytest.approx([100, 1, 1e-8])
     low, high = spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert low <= 1e-8
     assert high > 100
-    assert spec["layer"][-1]["data"]["values"] == [{"radius": 2.5}]
+    assert spec["layer"][-1]["data"]["values"] == [{"x": 2.5}]
 
 
 @pytest.mark.parametrize("values", [[1.0], [0.0, 0.0], [1.0, 0.5, 0.0]])

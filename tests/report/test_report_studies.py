@@ -12,7 +12,8 @@ from passband.analysis.estimate import Effect
 from passband.analysis.figure import Bar, Curve, Figure, Panel, Point, figure_table
 from passband.analysis.table import SummaryTable
 from passband.engine.plan import TrainingJob
-from passband.report.studies import draw, effect_text, summary, write_study
+from passband.report.figure import draw
+from passband.report.studies import effect_text, summary, write_study
 from passband.results.tables import RUN_COLUMNS
 from passband.studies.catalog import STUDIES
 from passband.studies.presets import find_setting

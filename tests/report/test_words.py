@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from helpers import edited
 from passband.report import words
 
 fractions = st.floats(0.0, 1.0)
@@ -56,8 +57,7 @@ def test_half_of_the_accuracy_that_guessing_reaches_names_no_radius(card_of):
     ],
 )
 def test_critical_radius_outside_the_radii_measured(card_of, half, sentence):
-    card = card_of()
-    card["critical_radius"]["half"] = half
+    card = edited(card_of(), "critical_radius.half", half)
     assert sentence in said(card)
     tile = next(tile for tile in words.tiles(card) if tile.name.startswith("Half"))
     assert tile.note == half["note"]
@@ -67,14 +67,14 @@ def test_wave_length_is_left_out_where_the_sides_differ(card_of):
     assert "pixels long" not in said(card_of(size=(32, 48)))
 
 
-def test_no_followers_are_not_mentioned(card_of):
-    assert "there is a radius" not in said(card_of(followers=0))
+def test_no_flips_are_not_mentioned(card_of):
+    assert "there is a radius" not in said(card_of(flips=0))
 
 
 def test_hfc_that_falls_to_guessing_and_rises_again_is_not_said_to_stay(card_of):
     card = card_of(high=0.5)
-    third = [p for p in card["curves"] if p["component"] == "hfc"][2]
-    third["accuracy"] |= {"value": 0.25, "low": 0.2, "high": 0.3}
+    third = card.curves.index(card.curve("hfc")[2])
+    card = edited(card, f"curves.{third}.accuracy", {"value": 0.25, "low": 0.2, "high": 0.3, "count": 600})
     assert "stays so up to radius 2." in said(card)
 
 
@@ -83,18 +83,18 @@ def test_hfc_that_falls_to_guessing_and_rises_again_is_not_said_to_stay(card_of)
 @example(clean=0.28, low=0.5, high=0.9)
 def test_better_than_guessing_is_claimed_only_with_the_whole_interval_above(card_of, clean, low, high):
     card = card_of(clean=clean, low=low, high=high)
-    floor = card["baselines"]["majority"]
+    floor = card.baselines.majority
     text = said(card)
     claimed = re.search(r"right, measurably better than guessing", text) is not None
-    best = max(p["accuracy"]["low"] for p in card["curves"] if p["component"] == "hfc")
-    assert claimed == (best > floor and card["clean"]["accuracy"]["low"] > floor)
+    best = max(point.accuracy.low for point in card.curve("hfc"))
+    assert claimed == (best > floor and card.clean.accuracy.low > floor)
 
 
 def test_ceiling_is_taken_at_the_nearest_epsilon_below(card_of):
-    card = card_of()
-    card["ceiling"]["linf"] = [{"epsilon": e / 255, "accuracy": 1 - e / 100} for e in (0, 5, 8, 9)]
-    assert words.ceiling_at(card, "linf", 8 / 255)["accuracy"] == pytest.approx(0.92)
-    assert words.ceiling_at(card, "linf", 7 / 255)["accuracy"] == pytest.approx(0.95)
+    curve = [{"epsilon": e / 255, "accuracy": 1 - e / 100} for e in (0, 5, 8, 9)]
+    card = edited(card_of(), "ceiling.linf", curve)
+    assert words.ceiling_at(card, "linf", 8 / 255).accuracy == pytest.approx(0.92)
+    assert words.ceiling_at(card, "linf", 7 / 255).accuracy == pytest.approx(0.95)
     assert values(card)["Robust accuracy at most"] == "92.0%"
 
 

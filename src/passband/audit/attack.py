@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from passband.attacks.epsilon import write_epsilon
-from passband.audit import card as cards
+from passband.audit import parts
+from passband.audit.card import (
+    AttackCard,
+    AttackClass,
+    AttackEntry,
+    AttackPoint,
+    AttackSettings,
+    CeilingUnderAttack,
+    Clean,
+)
+from passband.audit.pictures import PICTURES, Pictures, read_pictures
 from passband.data.dataset import ImageDataset
-from passband.environment import choose_device, describe_environment
 from passband.errors import InputError
-from passband.files import write_json
+from passband.files import read_json, write_json
 from passband.instruments.counterexamples import Counterexamples
 from passband.instruments.spectrum import DataSpectrum, measure_spectrum
 from passband.models.pixels import as_pixel_model
@@ -26,10 +34,9 @@ from passband.models.weights import weights_hash
 from passband.robustness.evaluate import attack_rows
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
 from passband.robustness.sanity import Finding
-from passband.rows import RobustnessRow, to_table
+from passband.rows import COLUMNS, RobustnessRow, read_table, to_table
+from passband.serial import write_tensors
 from passband.types import Progress
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,26 +44,48 @@ class RobustnessAudit:
     """A model under one or several attacks.
 
     Attributes:
-        card: Numbers with intervals, settings and manifest, ready for JSON.
+        card: Numbers with intervals, settings and manifest.
         rows: One row a measurement, with the columns `passband.rows.COLUMNS`.
         attacks: What each attack found.
         spectrum: The data set's, to hold the perturbations' against.
     """
 
-    card: dict[str, Any]
+    card: AttackCard
     rows: pl.DataFrame
     attacks: tuple[Attacked, ...]
     spectrum: DataSpectrum
 
     def save(self, folder: Path | str) -> None:
-        """Write `attack.json`, `rows.parquet`, `samples.parquet`, and `adversarial.npz` if the images were kept."""
+        """Write all of it into a folder, from which `load` reads it back.
+
+        They are `attack.json`, `rows.parquet`, `samples.parquet`, `pictures.safetensors`, and `adversarial.npz` if the
+        images were kept.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "attack.json", self.card)
+        write_json(folder / "attack.json", self.card.to_dict())
         self.rows.write_parquet(folder / "rows.parquet")
         samples_table(self.attacks).write_parquet(folder / "samples.parquet")
         if any(attacked.outcome.images is not None for attacked in self.attacks):
-            save_images(folder / "adversarial.npz", self.attacks, self.card["data"]["classes"])
+            save_images(folder / "adversarial.npz", self.attacks, self.card.data.classes)
+        without_images = tuple(_with_images(attacked, None) for attacked in self.attacks)
+        write_tensors(folder / PICTURES, Pictures(spectrum=self.spectrum, attacks=without_images))
+
+    @classmethod
+    def load(cls, folder: Path | str) -> RobustnessAudit:
+        """Return what `save` wrote; neither model nor data are needed.
+
+        Raises:
+            InputError: If a file is missing or damaged, or the folder was written by version 0.1, which saved no pictures.
+        """
+        folder = Path(folder)
+        path = folder / "attack.json"
+        card = AttackCard.from_dict(read_json(path), str(path))
+        shown = read_pictures(folder, Pictures, card)
+        attacks, images = shown.attacks, folder / "adversarial.npz"
+        if images.is_file():
+            attacks = load_images(images, attacks)
+        return cls(card, read_table(folder / "rows.parquet", COLUMNS), attacks, shown.spectrum)
 
 
 def measure_robustness(
@@ -105,28 +134,22 @@ def measure_robustness(
     )
     run = weights_hash(pixels)
     most = max((attacked.outcome for attacked in attacks), key=lambda outcome: len(outcome.samples))
-    card = {
-        "kind": "attack",
-        "schema": SCHEMA,
-        "model": cards.describe_model(pixels, dataset, run),
-        "data": cards.describe_data(dataset, evaluated=len(most.samples)),
-        "settings": {"seed": seed},
-        "clean": {"accuracy": cards.interval(most.correct)},
-        "baselines": cards.baselines(most.labels, dataset),
-        "robustness": [entry(attacked, dataset) for attacked in attacks],
-        "manifest": {
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": sum(attacked.outcome.seconds for attacked in attacks),
-            "environment": describe_environment(choose_device(device)),
-        },
-    }
+    card = AttackCard(
+        model=parts.model_entry(pixels, dataset, run),
+        data=parts.data_entry(dataset, evaluated=len(most.samples)),
+        settings=AttackSettings(seed=seed),
+        clean=Clean(parts.share(most.correct)),
+        baselines=parts.baselines(most.labels, dataset),
+        attacks=tuple(attack_entry(attacked, dataset) for attacked in attacks),
+        manifest=parts.manifest(sum(attacked.outcome.seconds for attacked in attacks), device),
+    )
     rows = to_table(robustness_rows(attacks, dataset, run=run))
     return RobustnessAudit(card, rows, attacks, measure_spectrum(dataset, device=device))
 
 
-def entry(
+def attack_entry(
     attacked: Attacked, dataset: ImageDataset, counterexamples: Counterexamples | None = None
-) -> dict[str, Any]:
+) -> AttackEntry:
     """Return what a card says of one attack.
 
     Args:
@@ -135,34 +158,21 @@ def entry(
         counterexamples: Corollary 1's, to hold the attack against on the samples that both saw.
     """
     outcome, plan = attacked.outcome, attacked.plan
-    points = []
-    for index, epsilon in enumerate(outcome.epsilons):
-        broken = outcome.correct & ~outcome.robust[index]
-        distance = outcome.distance[index][broken]
-        points.append(
-            {
-                "epsilon": epsilon,
-                "accuracy": cards.interval(outcome.robust[index]),
-                "median_distance": distance.median().item() if len(distance) else None,
-                "astray": int((outcome.robust & outcome.astray)[index].sum()),
-                "energy": outcome.radial[index].tolist(),
-                "ceiling": None if counterexamples is None else _ceiling(attacked, index, counterexamples),
-            }
-        )
-    return {
-        "measure": plan.measure,
-        "label": outcome.attack.label,
-        "attack": outcome.attack.to_dict(),
-        "norm": outcome.attack.norm,
-        "epsilons": list(outcome.epsilons),
-        "samples": len(outcome.samples),
-        "clean": cards.interval(outcome.correct),
-        "points": points,
-        "classes": _classes(attacked, dataset),
-        "sanity_samples": min(plan.sanity_samples, len(outcome.samples)),
-        "findings": [asdict(finding) for finding in (*attacked.findings, *_held_against_ceiling(points))],
-        "seconds": outcome.seconds,
-    }
+    points = tuple(_point(attacked, index, counterexamples) for index in range(len(outcome.epsilons)))
+    return AttackEntry(
+        measure=plan.measure,
+        label=outcome.attack.label,
+        attack=outcome.attack,
+        norm=outcome.attack.norm,
+        epsilons=outcome.epsilons,
+        samples=len(outcome.samples),
+        clean=parts.share(outcome.correct),
+        points=points,
+        classes=_classes(attacked, dataset),
+        sanity_samples=min(plan.sanity_samples, len(outcome.samples)),
+        findings=(*attacked.findings, *_held_against_ceiling(points)),
+        seconds=outcome.seconds,
+    )
 
 
 def robustness_rows(
@@ -203,24 +213,57 @@ def save_images(path: Path, attacks: Sequence[Attacked], classes: Sequence[str])
     )
 
 
-def _classes(attacked: Attacked, dataset: ImageDataset) -> list[dict[str, Any]]:
+def load_images(path: Path, attacks: Sequence[Attacked]) -> tuple[Attacked, ...]:
+    """Return attacks with the images that `save_images` wrote of them.
+
+    Raises:
+        InputError: If the file is damaged, or of other attacks.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            images = torch.from_numpy(saved["images"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(f"{path} cannot be read as an archive of adversarial images: {error}") from error
+    shapes = [attacked.outcome.predictions.shape for attacked in attacks]
+    if images.ndim != 4 or len(images) != sum(shape.numel() for shape in shapes):
+        raise InputError(f"{path} does not belong to the attacks beside it: run `passband attack` again")
+    parts = images.split([shape.numel() for shape in shapes])
+    return tuple(
+        _with_images(attacked, part.unflatten(0, shape))
+        for attacked, part, shape in zip(attacks, parts, shapes, strict=True)
+    )
+
+
+def _with_images(attacked: Attacked, images: Tensor | None) -> Attacked:
+    return replace(attacked, outcome=replace(attacked.outcome, images=images))
+
+
+def _point(attacked: Attacked, index: int, counterexamples: Counterexamples | None) -> AttackPoint:
+    """Return what the attack left at one of its epsilons."""
+    outcome = attacked.outcome
+    distance = outcome.distance[index][outcome.correct & ~outcome.robust[index]]
+    return AttackPoint(
+        epsilon=outcome.epsilons[index],
+        accuracy=parts.share(outcome.robust[index]),
+        median_distance=distance.median().item() if len(distance) else None,
+        astray=int((outcome.robust & outcome.astray)[index].sum()),
+        energy=tuple(outcome.radial[index].tolist()),
+        ceiling=None if counterexamples is None else _ceiling(attacked, index, counterexamples),
+    )
+
+
+def _classes(attacked: Attacked, dataset: ImageDataset) -> tuple[AttackClass, ...]:
     """Return each class's accuracies; classes without a sample are left out."""
     outcome, found = attacked.outcome, []
     for label, name in enumerate(dataset.classes):
         members = outcome.labels == label
         if members.any():
-            found.append(
-                {
-                    "name": name,
-                    "count": int(members.sum()),
-                    "clean": cards.interval(outcome.correct[members]),
-                    "robust": [cards.interval(robust[members]) for robust in outcome.robust],
-                }
-            )
-    return found
+            robust = tuple(parts.share(robust[members]) for robust in outcome.robust)
+            found.append(AttackClass(name, int(members.sum()), parts.share(outcome.correct[members]), robust))
+    return tuple(found)
 
 
-def _ceiling(attacked: Attacked, index: int, found: Counterexamples) -> dict[str, Any] | None:
+def _ceiling(attacked: Attacked, index: int, found: Counterexamples) -> CeilingUnderAttack | None:
     """Return Corollary 1's ceiling, and what the attack left, on the samples that both saw; None if there are none.
 
     A sample that an LFC within epsilon breaks and the attack does not is one that the attack missed. An attack that is
@@ -235,28 +278,27 @@ def _ceiling(attacked: Attacked, index: int, found: Counterexamples) -> dict[str
     robust = outcome.robust[index][[place[sample] for sample in found.samples[both].tolist()]]
     possible = found.correct[both] & ~reachable
     count = len(robust)
-    return {
-        "value": int(possible.sum()) / count,
-        "measured": int(robust.sum()) / count,
-        "both": int((robust & possible).sum()) / count,
-        "missed": int((robust & reachable).sum()),
-        "count": count,
-    }
+    return CeilingUnderAttack(
+        value=int(possible.sum()) / count,
+        measured=int(robust.sum()) / count,
+        both=int((robust & possible).sum()) / count,
+        missed=int((robust & reachable).sum()),
+        count=count,
+    )
 
 
-def _held_against_ceiling(points: Sequence[dict[str, Any]]) -> list[Finding]:
+def _held_against_ceiling(points: Sequence[AttackPoint]) -> list[Finding]:
     """Return whether the attack found all that Corollary 1 says can be found; nothing where there is no ceiling."""
-    held = [point for point in points if point["ceiling"] is not None]
+    held = [(point.ceiling, point.epsilon) for point in points if point.ceiling is not None]
     if not held:
         return []
-    worst = max(held, key=lambda point: point["ceiling"]["missed"])
-    ceiling, epsilon = worst["ceiling"], write_epsilon(worst["epsilon"])
-    if not ceiling["missed"]:
+    ceiling, epsilon = max(held, key=lambda pair: pair[0].missed)
+    if not ceiling.missed:
         message = "The attack broke every sample that one of its own low-frequency components within epsilon breaks."
         return [Finding("ceiling", True, message)]
     message = (
-        f"At epsilon {epsilon} the attack left {ceiling['missed']} of {ceiling['count']} samples standing that one of "
-        f"their own low-frequency components, no farther away, breaks: no more than {ceiling['both']:.1%} are robust, "
-        f"where it says {ceiling['measured']:.1%}."
+        f"At epsilon {write_epsilon(epsilon)} the attack left {ceiling.missed} of {ceiling.count} samples standing that one of "
+        f"their own low-frequency components, no farther away, breaks: no more than {ceiling.both:.1%} are robust, "
+        f"where it says {ceiling.measured:.1%}."
     )
     return [Finding("ceiling", False, message)]

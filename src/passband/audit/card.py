@@ -1,229 +1,436 @@
-"""The frequency card: what an audit found, as one JSON document."""
+"""The cards: what an audit, or attacks alone, found, as one JSON document of a kind.
+
+Names here are the field's; where a document's key is another one, it has stayed as it was first written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from typing import Any, ClassVar, Literal, TypeVar
 
 from passband.attacks import Attack
-from passband.data.dataset import ImageDataset
 from passband.errors import InputError
 from passband.files import read_json
-from passband.frequency.fourier import corner_radius
-from passband.instruments.components import Outcome
-from passband.instruments.counterexamples import NORMS, Counterexamples, robust_accuracy_ceiling
-from passband.models.pixels import PixelModel
 from passband.robustness.plan import measure_of
-from passband.stats import wilson_interval
-from passband.types import Labels
+from passband.robustness.sanity import Finding
+from passband.serial import fields_from_plain, fields_to_plain, named
+from passband.types import Amplitude, Geometry, Norm
 
-SCHEMA = 1
-CRITICAL_SHARES = {"half": 0.5, "most": 0.95}  # of the clean accuracy
-
-AT_MOST = "at or below the smallest radius measured"
-NOT_REACHED = "not reached within the radii measured"
-NOTHING_TO_REACH = "the clean accuracy is 0"
+Kind = TypeVar("Kind", bound="Card")
+Part = Literal["lfc", "hfc"]
+"""One of the two components that an image is split into."""
 
 
-def interval(correct: Bool[Tensor, " samples"]) -> dict[str, Any]:
-    """Return a proportion with its 95% Wilson interval and the samples it rests on."""
-    successes, total = int(correct.sum()), len(correct)
-    low, high = wilson_interval(successes, total)
-    return {"value": successes / total, "low": low, "high": high, "count": total}
+@dataclass(frozen=True)
+class Share:
+    """A share of samples, with its 95% Wilson interval and the number of samples that it rests on."""
+
+    value: float
+    low: float
+    high: float
+    count: int
 
 
-def describe_model(model: PixelModel, dataset: ImageDataset, run: str) -> dict[str, Any]:
-    """Return what a card says of the model; `run` is the hash of its weights."""
-    return {
-        "name": model.name,
-        "source": model.source,
-        "weights_hash": run,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "outputs": len(dataset.classes),
-    }
+@dataclass(frozen=True)
+class ModelEntry:
+    """Which model it was; `outputs` is how many classes it tells apart."""
+
+    name: str
+    source: str | None
+    weights_hash: str
+    parameters: int
+    outputs: int
 
 
-def describe_data(dataset: ImageDataset, evaluated: int) -> dict[str, Any]:
-    """Return what a card says of the data, of which so many samples were `evaluated`."""
-    return {
-        "name": dataset.name,
-        "source": dataset.source,
-        "subset": dataset.subset,
-        "fingerprint": dataset.fingerprint,
-        "samples": len(dataset),
-        "evaluated": evaluated,
-        "classes": list(dataset.classes),
-        "height": dataset.size[0],
-        "width": dataset.size[1],
-        "channels": dataset.channels,
-    }
+@dataclass(frozen=True)
+class DataEntry:
+    """Which images they were, and how many of them were `evaluated`."""
+
+    name: str
+    source: str
+    subset: str
+    fingerprint: str
+    samples: int
+    evaluated: int
+    classes: tuple[str, ...]
+    height: int
+    width: int
+    channels: int
 
 
-def baselines(labels: Labels, dataset: ImageDataset) -> dict[str, float]:
-    """Return the accuracy that needs no image: that of naming the most frequent of `labels` throughout."""
-    counts = torch.bincount(labels, minlength=len(dataset.classes))
-    return {"majority": counts.max().item() / len(labels)}
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """When, for how long, at what speed and on what machine it was measured."""
+
+    created: str
+    seconds: float
+    images_per_second: float | None = None
+    environment: Mapping[str, Any]
 
 
-def curves(outcome: Outcome, radii: Sequence[float], within: Sequence[float]) -> list[dict[str, Any]]:
-    """Return what the model makes of each component at each radius; the LFC holds `within` of the energy there."""
-    points = []
-    for component in ("lfc", "hfc"):
-        for radius, energy in zip(radii, within, strict=True):
-            index = outcome.of(component, radius)
-            points.append(
-                {
-                    "component": component,
-                    "radius": radius,
-                    "accuracy": interval(outcome.correct[index]),
-                    "agreement": interval(outcome.agrees[index]),
-                    "loss": outcome.loss[index].double().mean().item(),
-                    "confidence": outcome.confidence[index].double().mean().item(),
-                    "energy": energy if component == "lfc" else 1 - energy,
-                }
-            )
-    return points
+@dataclass(frozen=True)
+class Clean:
+    """On whole images: how often the model is right."""
+
+    accuracy: Share
 
 
-def classes(outcome: Outcome, radii: Sequence[float], dataset: ImageDataset) -> list[dict[str, Any]]:
-    """Return each class's accuracies; classes without a sample are left out."""
-    found = []
-    for label, name in enumerate(dataset.classes):
-        correct = outcome.correct[:, outcome.labels == label]
-        if correct.shape[1]:
-            found.append(
-                {
-                    "name": name,
-                    "count": correct.shape[1],
-                    "clean": interval(correct[0]),
-                    "lfc": [interval(correct[outcome.of("lfc", radius)]) for radius in radii],
-                    "hfc": [interval(correct[outcome.of("hfc", radius)]) for radius in radii],
-                }
-            )
-    return found
+@dataclass(frozen=True)
+class Baselines:
+    """The accuracy that needs no image: that of naming the most frequent class throughout.
 
-
-def critical_radius(radii: Sequence[float], accuracies: Sequence[float], threshold: float) -> dict[str, Any]:
-    """Return the smallest radius at which the LFC accuracy reaches a threshold, interpolated between radii.
-
-    Returns:
-        `{"radius": number or None, "note": None or why it is not a plain number}`.
-
-    Example:
-        >>> critical_radius([4, 8], [0.2, 0.6], threshold=0.4)
-        {'radius': 6.0, 'note': None}
+    Version 0.1 wrote also what guessing would give, one over the number of classes, which is never more.
     """
-    if threshold <= 0:
-        return {"radius": None, "note": NOTHING_TO_REACH}
-    for index, (radius, value) in enumerate(zip(radii, accuracies, strict=True)):
-        if value >= threshold:
-            if index == 0:
-                return {"radius": float(radius), "note": AT_MOST}
-            before, below = radii[index - 1], accuracies[index - 1]
-            return {
-                "radius": before + (radius - before) * (threshold - below) / (value - below),
-                "note": None,
-            }
-    return {"radius": None, "note": NOT_REACHED}
+
+    majority: float
+    chance: float | None = None
 
 
-def area(radii: Sequence[float], accuracies: Sequence[float]) -> float:
-    """Return the mean accuracy over the measured range of radii, by trapezoids; with one radius, that accuracy."""
-    if len(radii) == 1:
-        return accuracies[0]
-    x, y = torch.tensor(radii, dtype=torch.float64), torch.tensor(accuracies, dtype=torch.float64)
-    return (torch.trapezoid(y, x) / (x[-1] - x[0])).item()
+@dataclass(frozen=True)
+class Settings:
+    """How a classifier was audited."""
+
+    amplitude: Amplitude
+    geometry: Geometry
+    inclusive: bool
+    radii: tuple[float, ...]
+    corner: float
+    precision: float | None
+    seed: int
 
 
-def followers(
-    found: Bool[Tensor, "radii samples"],
-    expected: Float[Tensor, " radii"],
-    radii: Sequence[float],
-    eligible: int,
-) -> dict[str, Any]:
-    """Return how many images follow the HFC (Figure 2), and how many would by chance; `eligible` are right as a whole."""
-    counts = zip(radii, found.sum(dim=1).tolist(), expected.tolist(), strict=True)
-    return {
-        "pairs": int(found.sum()),
-        "samples": int(found.any(dim=0).sum()),
-        "eligible": eligible,
-        "by_radius": [
-            {
-                "radius": radius,
-                "count": count,
-                "fraction": count / eligible if eligible else 0.0,
-                "expected": by_chance,
-            }
-            for radius, count, by_chance in counts
-        ],
-    }
+@dataclass(frozen=True)
+class Answers(Clean):
+    """On whole images: also the mean cross-entropy, and the mean probability of the answers."""
+
+    loss: float
+    confidence: float
 
 
-def ceiling(found: Counterexamples) -> dict[str, Any]:
-    """Return Corollary 1's bound by epsilon: in steps of 1/255 for Linf, of a 64th of the largest distance for L2."""
-    summary: dict[str, Any] = {
-        "samples": len(found.samples),
-        "correct": int(found.correct.sum()),
-        "clean": found.correct.double().mean().item(),
-        "radii": found.radii,
-    }
-    for norm in NORMS:
-        distance = found.distance[norm]
-        finite = distance[distance.isfinite()]
-        largest = finite.max().item() if len(finite) else 1.0
-        step = 1 / 255 if norm == "linf" else largest / 64
-        epsilons = [step * k for k in range(int(largest / step) + 2)]
-        values = robust_accuracy_ceiling(found.correct, distance, epsilons).tolist()
-        summary[norm] = [{"epsilon": e, "accuracy": a} for e, a in zip(epsilons, values, strict=True)]
-        summary[f"median_{norm}"] = finite.median().item() if len(finite) else None
-        summary["fooled"] = len(finite)  # the same samples in either norm
-    return summary
+@dataclass(frozen=True)
+class CurvePoint:
+    """What a model makes of one component at one radius; `energy` is the share of contrast that the component holds."""
+
+    component: Part
+    radius: float
+    accuracy: Share
+    agreement: Share
+    loss: float
+    confidence: float
+    energy: float
 
 
-def default_radii(size: tuple[int, int]) -> list[float]:
-    """Return about eight radii from 1 to near the corner, scaled to the image's size.
+@dataclass(frozen=True)
+class ClassEntry:
+    """One class: accuracy on whole images, and on either component at each radius."""
 
-    At 32x32 pixels they are 1, 2, 4, 6, 8, 12, 16, 20, among them those of the paper.
+    name: str
+    count: int
+    clean: Share
+    lfc: tuple[Share, ...]
+    hfc: tuple[Share, ...]
 
-    Example:
-        >>> default_radii((32, 32)), default_radii((224, 224))
-        ([1, 2, 4, 6, 8, 12, 16, 20], [1, 7, 14, 28, 42, 56, 84, 112, 140])
+
+@dataclass(frozen=True)
+class CriticalRadius:
+    """The smallest radius at which enough is kept; `note` says why it is not a plain number."""
+
+    radius: float | None
+    note: str | None
+
+
+@dataclass(frozen=True)
+class CriticalRadii:
+    """Where the LFC keeps half, and 95%, of the accuracy on whole images."""
+
+    half: CriticalRadius
+    most: CriticalRadius
+
+
+@dataclass(frozen=True)
+class Area:
+    """Mean accuracy over the measured range of radii."""
+
+    lfc: float
+    hfc: float
+
+
+@dataclass(frozen=True)
+class FlipCount:
+    """How many images flip at one radius, as a number and of those `eligible`, and how many would by chance."""
+
+    radius: float
+    count: int
+    fraction: float
+    expected: float
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Figure 2: images right on the whole and on the HFC, and wrong on the LFC; `eligible` are right on the whole."""
+
+    pairs: int
+    samples: int
+    eligible: int
+    by_radius: tuple[FlipCount, ...]
+
+
+@dataclass(frozen=True)
+class CeilingPoint:
+    """The highest robust accuracy that is possible at an epsilon."""
+
+    epsilon: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """Corollary 1: what the nearest LFC that changes an answer leaves possible.
+
+    Attributes:
+        samples: How many it rests on.
+        correct: How many of them the model is right on.
+        clean: Their share.
+        radii: How many LFCs were tried of each.
+        l2: The bound by epsilon in L2, which never rises.
+        median_l2: Distance of the nearest such LFC where there is one, in L2; None where there is none at all.
+        fooled: How many samples have one.
+        linf: As `l2`.
+        median_linf: As `median_l2`.
     """
-    corner = corner_radius(*size)
-    scale = corner / corner_radius(32, 32)
-    chosen = {1, *(round(radius * scale) for radius in (1, 2, 4, 6, 8, 12, 16, 20))}
-    return sorted(radius for radius in chosen if 0 < radius < corner) or [0]
+
+    samples: int
+    correct: int
+    clean: float
+    radii: int
+    l2: tuple[CeilingPoint, ...]
+    median_l2: float | None
+    fooled: int
+    linf: tuple[CeilingPoint, ...]
+    median_linf: float | None
+
+    def curve(self, norm: Norm) -> tuple[CeilingPoint, ...]:
+        """Return the bound by epsilon in a norm."""
+        return self.l2 if norm == "l2" else self.linf
 
 
-def attacks_of(card: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what a card says of each attack; none where it was written before cards had attacks."""
-    return card.get("robustness") or []
+@dataclass(frozen=True)
+class CeilingUnderAttack:
+    """What Corollary 1 leaves possible, and what an attack left, on the samples that both saw.
+
+    Attributes:
+        value: The highest robust accuracy possible.
+        measured: What the attack left.
+        both: The share that the attack left and no LFC breaks.
+        missed: Samples that the attack left and an LFC within epsilon breaks.
+        count: The samples.
+    """
+
+    value: float
+    measured: float
+    both: float
+    missed: int
+    count: int
 
 
-def read_card(path: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class AttackPoint:
+    """What an attack left at one epsilon.
+
+    Attributes:
+        epsilon: The bound.
+        accuracy: Robust accuracy.
+        median_distance: Of adversarial images from the originals; None where there is none.
+        energy: Share of the perturbations' energy at radius 0, 1, 2, ...
+        ceiling: None if there is none to hold it against.
+        astray: Samples left whose gradient led nowhere; None where a card does not say.
+    """
+
+    epsilon: float
+    accuracy: Share
+    median_distance: float | None
+    astray: int | None = None
+    energy: tuple[float, ...]
+    ceiling: CeilingUnderAttack | None
+
+
+@dataclass(frozen=True)
+class AttackClass:
+    """One class under attack: accuracy on whole images, and at each epsilon."""
+
+    name: str
+    count: int
+    clean: Share
+    robust: tuple[Share, ...]
+
+
+@dataclass(frozen=True)
+class AttackEntry:
+    """What one attack left.
+
+    Attributes:
+        measure: What requirements and comparisons call it.
+        label: What people call it.
+        attack: Its settings.
+        norm: How epsilon is measured.
+        epsilons: At which it was run.
+        samples: How many were attacked.
+        clean: Accuracy on them before.
+        points: What was left at each epsilon.
+        classes: The same class by class.
+        sanity_samples: How many samples the sanity report rests on.
+        findings: What that report says.
+        seconds: Wall time.
+    """
+
+    measure: str
+    label: str
+    attack: Attack
+    norm: Norm
+    epsilons: tuple[float, ...]
+    samples: int
+    clean: Share
+    points: tuple[AttackPoint, ...]
+    classes: tuple[AttackClass, ...]
+    sanity_samples: int
+    findings: tuple[Finding, ...]
+    seconds: float
+
+    def __post_init__(self) -> None:
+        """Name the attack as it is named now: version 0.1 called bands `low:8` and `high:8`."""
+        object.__setattr__(self, "measure", measure_of(self.attack))
+
+
+@dataclass(frozen=True)
+class TraceEntry:
+    """A trace of processing that was found in the images, and the numbers that it was found by."""
+
+    kind: str
+    evidence: Mapping[str, float | None]
+    radius: float | None
+    message: str
+
+
+@dataclass(frozen=True)
+class TracesEntry:
+    """What was looked for in the images and found there: see `passband.frequency.traces`."""
+
+    findings: tuple[TraceEntry, ...]
+    statistics: Mapping[str, float | None]
+    thresholds: Mapping[str, float]
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What cards of all kinds have: which model, which data, and how and when it was measured.
+
+    Attributes:
+        kind: What was measured, as the document says it.
+        schema: The form of the document; another one is refused.
+        made_by: The command that writes such cards.
+    """
+
+    kind: ClassVar[str]
+    schema: ClassVar[int]
+    made_by: ClassVar[str]
+
+    model: ModelEntry
+    data: DataEntry
+    manifest: Manifest
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card as JSON holds it."""
+        parts = fields_to_plain(self)
+        manifest = parts.pop("manifest")
+        return {"kind": self.kind, "schema": self.schema, **parts, "manifest": manifest}
+
+    @classmethod
+    def from_dict(cls: type[Kind], document: Any, where: str = "the card") -> Kind:
+        """Return the card that `to_dict` wrote, also one of version 0.1.
+
+        Args:
+            document: What JSON holds.
+            where: The file, for messages.
+
+        Raises:
+            InputError: If it is of another kind or schema, a key is missing or unknown, or a value is not what it should
+                be.
+        """
+        if not isinstance(document, dict) or document.get("kind") != cls.kind:
+            raise InputError(
+                f"{where} is not a card of `{cls.made_by}`: give its file, or the folder it is in."
+            )
+        if (schema := document.get("schema")) != cls.schema:
+            raise InputError(
+                f"{where} has schema {schema!r}, this passband reads {cls.schema}. Run `{cls.made_by}` again."
+            )
+        parts = {key: value for key, value in document.items() if key not in ("kind", "schema")}
+        return fields_from_plain(cls, parts, where)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierCard(Card):
+    """The frequency card: which frequencies a classifier uses, and what follows for its robustness."""
+
+    kind: ClassVar[str] = "audit"
+    schema: ClassVar[int] = 1
+    made_by: ClassVar[str] = "passband audit"
+
+    settings: Settings
+    clean: Answers
+    baselines: Baselines
+    curves: tuple[CurvePoint, ...]
+    classes: tuple[ClassEntry, ...]
+    critical_radius: CriticalRadii
+    area: Area
+    flips: Flips = field(metadata=named("hfc_followers"))
+    ceiling: Ceiling | None
+    attacks: tuple[AttackEntry, ...] = field(default=(), metadata=named("robustness"))
+    traces: TracesEntry
+
+    def curve(self, component: Part) -> tuple[CurvePoint, ...]:
+        """Return what the model makes of one component, radius by radius."""
+        return tuple(point for point in self.curves if point.component == component)
+
+
+@dataclass(frozen=True)
+class AttackSettings:
+    """How attacks alone were run."""
+
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackCard(Card):
+    """What attacks left of a model's accuracy, without an audit."""
+
+    kind: ClassVar[str] = "attack"
+    schema: ClassVar[int] = 1
+    made_by: ClassVar[str] = "passband attack"
+
+    settings: AttackSettings
+    clean: Clean
+    baselines: Baselines
+    attacks: tuple[AttackEntry, ...] = field(metadata=named("robustness"))
+
+    @property
+    def ceiling(self) -> None:
+        """Attacks alone are held against nothing."""
+        return None
+
+
+AttackedCard = ClassifierCard | AttackCard
+"""A card that holds attacks."""
+
+
+def read_card(path: Path) -> ClassifierCard:
     """Read a frequency card from its file, or from the folder of an audit.
 
     Raises:
         InputError: If there is none, or the file is something else.
     """
     path = path / "card.json" if path.is_dir() else path
-    card = read_json(path)
-    if not isinstance(card, dict) or card.get("kind") != "audit":
-        raise InputError(
-            f"{path} is not a frequency card. Give the card.json, or the folder, of `passband audit`."
-        )
-    if card.get("schema") != SCHEMA:
-        raise InputError(
-            f"{path} has schema {card.get('schema')!r}, this passband reads {SCHEMA}. Audit again."
-        )
-    for entry in attacks_of(
-        card
-    ):  # version 0.1 wrote bands as low:8, and settings that an attack does not have
-        attack = Attack.from_dict(entry["attack"])
-        entry |= {"attack": attack.to_dict(), "measure": measure_of(attack)}
-    return card
+    return ClassifierCard.from_dict(read_json(path), str(path))

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from passband.audit import card as cards
-from passband.audit.attack import entry, robustness_rows, samples_table
-from passband.audit.gate import Verdict, check, parse_requirement
+from passband.audit import parts
+from passband.audit.attack import attack_entry, robustness_rows, samples_table
+from passband.audit.card import ClassifierCard, Settings, read_card
+from passband.audit.gate import Checked, check, parse_requirement
+from passband.audit.pictures import PICTURES, Pictures, read_pictures
 from passband.data.dataset import ImageDataset, to_pixels
-from passband.environment import choose_device, describe_environment
+from passband.environment import choose_device
 from passband.errors import InputError
 from passband.files import write_json
 from passband.frequency.fourier import corner_radius, split_many
@@ -29,7 +29,8 @@ from passband.instruments.spectrum import DataSpectrum, measure_spectrum
 from passband.models.pixels import as_pixel_model
 from passband.models.weights import weights_hash
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
-from passband.rows import RobustnessRow, to_table
+from passband.rows import COLUMNS, SAMPLE_COLUMNS, RobustnessRow, read_table, to_table
+from passband.serial import write_tensors
 from passband.types import Amplitude, Progress
 
 
@@ -52,12 +53,20 @@ class Strip:
     high: Float[Tensor, "radii channels height width"]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AuditPictures(Pictures):
+    """What the report of an audit shows beside its card; see `Audit`."""
+
+    panels: tuple[Panel, ...]
+    strip: Strip
+
+
 @dataclass(frozen=True, eq=False)
 class Audit:
     """What an audit found.
 
     Attributes:
-        card: The frequency card: numbers with intervals, settings and manifest, ready for JSON.
+        card: The frequency card: numbers with intervals, settings and manifest.
         rows: One row a measurement, with the columns `passband.rows.COLUMNS`.
         samples: One row a sample and condition, with the columns `passband.rows.SAMPLE_COLUMNS`.
         counterexamples: For each sample the nearest LFC that changes its prediction; None if not asked for.
@@ -67,7 +76,7 @@ class Audit:
         attacks: What each attack that was asked for found.
     """
 
-    card: dict[str, Any]
+    card: ClassifierCard
     rows: pl.DataFrame
     samples: pl.DataFrame
     counterexamples: Counterexamples | None
@@ -77,25 +86,51 @@ class Audit:
     attacks: tuple[Attacked, ...] = ()
 
     def save(self, folder: Path | str) -> None:
-        """Write the card and the tables into a folder.
+        """Write all of it into a folder, from which `load` reads it back.
 
-        They are `card.json`, `rows.parquet` and `samples.parquet`; `counterexamples.parquet` where the ceiling, and
-        `attacks.parquet` where attacks were asked for.
+        The card is `card.json`; the tables are `rows.parquet` and `samples.parquet`, `counterexamples.parquet` where the
+        ceiling, and `attacks.parquet` where attacks were asked for; what the report shows beside them is
+        `pictures.safetensors`.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "card.json", self.card)
+        write_json(folder / "card.json", self.card.to_dict())
         self.rows.write_parquet(folder / "rows.parquet")
         self.samples.write_parquet(folder / "samples.parquet")
         if (found := self.counterexamples) is not None:
-            columns = {"sample": found.samples.numpy(), "correct": found.correct.numpy()}
-            for norm in NORMS:
-                columns |= {norm: found.distance[norm].numpy(), f"{norm}_radius": found.radius[norm].numpy()}
-            pl.DataFrame(columns).write_parquet(folder / "counterexamples.parquet")
+            counterexamples_table(found).write_parquet(folder / "counterexamples.parquet")
         if self.attacks:
             samples_table(self.attacks).write_parquet(folder / "attacks.parquet")
+        shown = AuditPictures(
+            panels=self.panels, strip=self.strip, spectrum=self.spectrum, attacks=self.attacks
+        )
+        write_tensors(folder / PICTURES, shown)
 
-    def check(self, requirement: str) -> Verdict:
+    @classmethod
+    def load(cls, folder: Path | str) -> Audit:
+        """Return the audit that `save` wrote; neither model nor data are needed.
+
+        Raises:
+            InputError: If a file is missing or damaged, or the folder was written by version 0.1, which saved no pictures.
+        """
+        folder = Path(folder)
+        card = read_card(folder / "card.json")
+        shown = read_pictures(folder, AuditPictures, card)
+        counterexamples = None
+        if card.ceiling is not None:
+            counterexamples = read_counterexamples(folder / "counterexamples.parquet", card.ceiling.radii)
+        return cls(
+            card=card,
+            rows=read_table(folder / "rows.parquet", COLUMNS),
+            samples=read_table(folder / "samples.parquet", SAMPLE_COLUMNS),
+            counterexamples=counterexamples,
+            panels=shown.panels,
+            strip=shown.strip,
+            spectrum=shown.spectrum,
+            attacks=shown.attacks,
+        )
+
+    def check(self, requirement: str) -> Checked:
         """Say whether a requirement such as `"lfc@8 >= 0.6"` is met: see `passband.audit.gate`.
 
         Raises:
@@ -136,7 +171,7 @@ def audit(
         progress: Called along the way.
 
     Returns:
-        The audit: `.card`, `.rows`, `.samples`, `.save(folder)`, `.check("lfc@8 >= 0.6")`.
+        The audit: `.card`, `.rows`, `.samples`, `.save(folder)`, `Audit.load(folder)`, `.check("lfc@8 >= 0.6")`.
 
     Raises:
         InputError: If model, data and settings do not fit together.
@@ -149,7 +184,7 @@ def audit(
         raise InputError(f"ceiling_samples must be >= 0, got {ceiling_samples}")
     pixels = as_pixel_model(model)
     check_plans(attacks, pixels, dataset)
-    chosen = cards.default_radii(dataset.size) if radii is None else sorted(radii)
+    chosen = sorted(map(float, parts.default_radii(dataset.size) if radii is None else radii))
     outcome = probe_components(
         pixels,
         dataset,
@@ -189,41 +224,41 @@ def audit(
     within = energy_within(torch.fft.ifftshift(spectrum.power), chosen)
     pairs = [(int(outcome.samples[row]), radius) for row, radius in clearest(outcome, chosen, found, within)]
     run = weights_hash(pixels)
-    summary = {
-        "kind": "audit",
-        "schema": cards.SCHEMA,
-        "model": cards.describe_model(pixels, dataset, run),
-        "data": cards.describe_data(dataset, evaluated=len(outcome.samples)),
-        "settings": {
-            "amplitude": amplitude,
-            "geometry": "index",
-            "inclusive": True,
-            "radii": chosen,
-            "corner": corner_radius(*dataset.size),
-            "precision": precision,
-            "seed": seed,
-        },
-        **_findings(outcome, chosen, dataset, within),
-        "hfc_followers": cards.followers(
+    answers = parts.answers(outcome)
+    points = parts.curves(outcome, chosen, within.tolist())
+    card = ClassifierCard(
+        model=parts.model_entry(pixels, dataset, run),
+        data=parts.data_entry(dataset, evaluated=len(outcome.samples)),
+        settings=Settings(
+            amplitude=amplitude,
+            geometry="index",
+            inclusive=True,
+            radii=tuple(chosen),
+            corner=corner_radius(*dataset.size),
+            precision=precision,
+            seed=seed,
+        ),
+        clean=answers,
+        baselines=parts.baselines(outcome.labels, dataset),
+        curves=points,
+        classes=parts.classes(outcome, chosen, dataset),
+        critical_radius=parts.critical_radii(points, answers.accuracy.value),
+        area=parts.areas(points),
+        flips=parts.flips(
             found, expected_followers(outcome, chosen), chosen, eligible=int(outcome.correct[0].sum())
         ),
-        "ceiling": None if counterexamples is None else cards.ceiling(counterexamples),
-        "robustness": [entry(each, dataset, counterexamples) for each in attacked],
-        "traces": spectrum.traces.to_dict(),
-        "manifest": {
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": outcome.seconds,
-            "images_per_second": outcome.predictions.numel() / outcome.seconds,
-            "environment": describe_environment(choose_device(device)),
-        },
-    }
+        ceiling=None if counterexamples is None else parts.ceiling(counterexamples),
+        attacks=tuple(attack_entry(each, dataset, counterexamples) for each in attacked),
+        traces=parts.traces_entry(spectrum.traces),
+        manifest=parts.manifest(outcome.seconds, device, images=outcome.predictions.numel()),
+    )
     rows = [
         *outcome_rows(outcome, dataset, run=run),
-        *_ceiling_rows(counterexamples, summary),
+        *_ceiling_rows(card),
         *robustness_rows(attacked, dataset, run=run),
     ]
     return Audit(
-        card=summary,
+        card=card,
         rows=to_table(rows),
         samples=outcome.to_table(),
         counterexamples=counterexamples,
@@ -234,48 +269,46 @@ def audit(
     )
 
 
-def _findings(
-    outcome: Outcome, radii: Sequence[float], dataset: ImageDataset, within: Tensor
-) -> dict[str, Any]:
-    """Return the parts of the card that are computed from the model's answers."""
-    clean = cards.interval(outcome.correct[0])
-    points = cards.curves(outcome, radii, within.tolist())
-    accuracies = {
-        component: [p["accuracy"]["value"] for p in points if p["component"] == component]
-        for component in ("lfc", "hfc")
-    }
-    return {
-        "clean": {
-            "accuracy": clean,
-            "loss": outcome.loss[0].double().mean().item(),
-            "confidence": outcome.confidence[0].double().mean().item(),
-        },
-        "baselines": cards.baselines(outcome.labels, dataset),
-        "curves": points,
-        "classes": cards.classes(outcome, radii, dataset),
-        "critical_radius": {
-            name: cards.critical_radius(radii, accuracies["lfc"], share * clean["value"])
-            for name, share in cards.CRITICAL_SHARES.items()
-        },
-        "area": {component: cards.area(radii, values) for component, values in accuracies.items()},
-    }
+def counterexamples_table(found: Counterexamples) -> pl.DataFrame:
+    """Return one row a sample: whether it is right, and for each norm the nearest LFC that changes that."""
+    columns = {"sample": found.samples.numpy(), "correct": found.correct.numpy()}
+    for norm in NORMS:
+        columns |= {norm: found.distance[norm].numpy(), f"{norm}_radius": found.radius[norm].numpy()}
+    return pl.DataFrame(columns)
 
 
-def _ceiling_rows(found: Counterexamples | None, card: dict[str, Any]) -> list[RobustnessRow]:
-    if found is None:
+def read_counterexamples(path: Path, radii: int) -> Counterexamples:
+    """Return what `counterexamples_table` wrote of so many radii.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+    table = read_table(path, ("sample", "correct", *NORMS, *(f"{norm}_radius" for norm in NORMS)))
+    columns = {name: torch.from_numpy(table[name].to_numpy().copy()) for name in table.columns}
+    return Counterexamples(
+        samples=columns["sample"],
+        correct=columns["correct"],
+        distance={norm: columns[norm] for norm in NORMS},
+        radius={norm: columns[f"{norm}_radius"] for norm in NORMS},
+        radii=radii,
+    )
+
+
+def _ceiling_rows(card: ClassifierCard) -> list[RobustnessRow]:
+    if card.ceiling is None:
         return []
     return [
         RobustnessRow(
-            run=card["model"]["weights_hash"],
-            subset=card["data"]["subset"],
+            run=card.model.weights_hash,
+            subset=card.data.subset,
             norm=norm,
-            epsilon=point["epsilon"],
+            epsilon=point.epsilon,
             metric="accuracy-ceiling",
-            value=point["accuracy"],
-            count=len(found.samples),
+            value=point.accuracy,
+            count=card.ceiling.samples,
         )
         for norm in NORMS
-        for point in card["ceiling"][norm]
+        for point in card.ceiling.curve(norm)
     ]
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from passband.attacks.epsilon import write_epsilon
-from passband.audit.card import attacks_of, read_card
+from passband.audit.card import AttackEntry, AttackPoint, ClassifierCard, read_card
 from passband.errors import InputError
 from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table
 from passband.stats import bootstrap_difference, holm, mcnemar
@@ -75,7 +74,7 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> Comparison:
         InputError: If a card cannot be read, or the two have no radius in common.
     """
     cards = (read_card(first), read_card(second))
-    shared = [r for r in cards[0]["settings"]["radii"] if r in cards[1]["settings"]["radii"]]
+    shared = [r for r in cards[0].settings.radii if r in cards[1].settings.radii]
     if not shared:
         raise InputError("the two audits have no radius in common. Audit again with the same --radii.")
     values = [_values(card, shared) for card in cards]
@@ -88,44 +87,46 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> Comparison:
     if answers is not None:
         differences = _test(differences, answers, seed)
     return Comparison(
-        names=(cards[0]["model"]["name"], cards[1]["model"]["name"]),
+        names=(cards[0].model.name, cards[1].model.name),
         differences=tuple(differences),
         pairing=pairing,
         warnings=tuple(_warnings(cards)),
     )
 
 
-def _values(card: dict[str, Any], radii: list[float]) -> dict[str, float | None]:
+def _values(card: ClassifierCard, radii: list[float]) -> dict[str, float | None]:
     """Return a card's measures by the names that the gate has for them."""
-    values = {
-        "clean": card["clean"]["accuracy"]["value"],
-        "loss": card["clean"]["loss"],
-        "confidence": card["clean"]["confidence"],
+    values: dict[str, float | None] = {
+        "clean": card.clean.accuracy.value,
+        "loss": card.clean.loss,
+        "confidence": card.clean.confidence,
     }
-    for point in card["curves"]:
-        if point["radius"] in radii:
-            values[f"{point['component']}@{point['radius']:g}"] = point["accuracy"]["value"]
-    for measure, name in (("critical50", "half"), ("critical95", "most")):
-        values[measure] = card["critical_radius"][name]["radius"]
-    for component in ("lfc", "hfc"):
-        values[f"area-{component}"] = card["area"][component]
+    for point in card.curves:
+        if point.radius in radii:
+            values[f"{point.component}@{point.radius:g}"] = point.accuracy.value
+    values |= {
+        "critical50": card.critical_radius.half.radius,
+        "critical95": card.critical_radius.most.radius,
+        "area-lfc": card.area.lfc,
+        "area-hfc": card.area.hfc,
+    }
     for attack, point in _under_attack(card):
-        values[f"{attack['measure']}@{write_epsilon(point['epsilon'])}"] = point["accuracy"]["value"]
+        values[f"{attack.measure}@{write_epsilon(point.epsilon)}"] = point.accuracy.value
     return values
 
 
-def _under_attack(card: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _under_attack(card: ClassifierCard) -> Iterator[tuple[AttackEntry, AttackPoint]]:
     """Yield each attack of a card with each of its epsilons' results."""
-    for attack in attacks_of(card):
-        for point in attack["points"]:
+    for attack in card.attacks:
+        for point in attack.points:
             yield attack, point
 
 
 def _pair(
-    cards: tuple[dict[str, Any], dict[str, Any]], paths: tuple[Path, Path], radii: list[float]
+    cards: tuple[ClassifierCard, ClassifierCard], paths: tuple[Path, Path], radii: list[float]
 ) -> tuple[tuple[Answers, Answers] | None, str]:
     """Return by measure which samples either model gets right, or None and why there is no pairing."""
-    if cards[0]["data"]["fingerprint"] != cards[1]["data"]["fingerprint"]:
+    if cards[0].data.fingerprint != cards[1].data.fingerprint:
         return None, "not paired: the audits are of different data"
     folders = [path if path.is_dir() else path.parent for path in paths]
     missing = [folder for folder in folders if not (folder / "samples.parquet").is_file()]
@@ -138,7 +139,7 @@ def _pair(
     return (one, two), f"paired on {both} samples"
 
 
-def _answers(card: dict[str, Any], folder: Path, radii: list[float]) -> Answers:
+def _answers(card: ClassifierCard, folder: Path, radii: list[float]) -> Answers:
     """Return for each measure a table of samples and whether each is right; those of attacks where they were saved."""
     table = read_table(folder / "samples.parquet", SAMPLE_COLUMNS).with_columns(
         correct=pl.col("prediction") == pl.col("label")
@@ -150,13 +151,13 @@ def _answers(card: dict[str, Any], folder: Path, radii: list[float]) -> Answers:
         )
         for measure, (component, radius) in shown.items()
     }
-    if attacks_of(card) and (folder / "attacks.parquet").is_file():
+    if card.attacks and (folder / "attacks.parquet").is_file():
         table = read_table(folder / "attacks.parquet", ATTACK_COLUMNS)
         for attack, point in _under_attack(card):
-            found[f"{attack['measure']}@{write_epsilon(point['epsilon'])}"] = table.filter(
-                pl.col("attack") == attack["label"],
-                pl.col("norm") == attack["norm"],
-                pl.col("epsilon") == point["epsilon"],
+            found[f"{attack.measure}@{write_epsilon(point.epsilon)}"] = table.filter(
+                pl.col("attack") == attack.label,
+                pl.col("norm") == attack.norm,
+                pl.col("epsilon") == point.epsilon,
             ).select("sample", correct="robust")
     return found
 
@@ -179,21 +180,21 @@ def _test(differences: list[Difference], answers: tuple[Answers, Answers], seed:
     return [tested.get(difference.measure, difference) for difference in differences]
 
 
-def _warnings(cards: tuple[dict[str, Any], dict[str, Any]]) -> list[str]:
+def _warnings(cards: tuple[ClassifierCard, ClassifierCard]) -> list[str]:
     found = []
-    first, second = (card["settings"]["amplitude"] for card in cards)
+    first, second = (card.settings.amplitude for card in cards)
     if first != second:
         found.append(f"different amplitude policies, {first!r} and {second!r}: components are not comparable")
-    sizes = [(card["data"]["height"], card["data"]["width"]) for card in cards]
+    sizes = [(card.data.height, card.data.width) for card in cards]
     if sizes[0] != sizes[1]:
         found.append(
             f"different image sizes, {sizes[0]} and {sizes[1]}: equal radii are not equal frequencies"
         )
-    attacks = [{attack["measure"]: attack for attack in attacks_of(card)} for card in cards]
+    attacks = [{attack.measure: attack for attack in card.attacks} for card in cards]
     for measure in sorted(attacks[0].keys() & attacks[1].keys()):
         one, two = (each[measure] for each in attacks)
-        if one["attack"] != two["attack"]:
-            found.append(f"different settings of {measure}: {one['label']!r} and {two['label']!r}")
+        if one.attack != two.attack:
+            found.append(f"different settings of {measure}: {one.label!r} and {two.label!r}")
     for measure in sorted(attacks[0].keys() ^ attacks[1].keys()):
         found.append(f"only one of the two was attacked by {measure}, which is not compared")
     return found

@@ -21,11 +21,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, get_args
+from typing import get_args
 
 from passband.attacks.catalog import ATTACKS as KINDS
 from passband.attacks.epsilon import write_epsilon
-from passband.audit.card import attacks_of
+from passband.audit.card import ClassifierCard, Share
 from passband.errors import InputError, UnknownNameError
 from passband.instruments.counterexamples import Counterexamples, robust_accuracy_ceiling
 from passband.robustness.plan import AttackPlan, named_measure
@@ -64,8 +64,8 @@ class Requirement:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether a requirement is met, and by what value; `str()` is one line for a log."""
+class Checked:
+    """A requirement held against an audit: whether it is met, and by what value; `str()` is one line for a log."""
 
     requirement: Requirement
     met: bool
@@ -100,8 +100,8 @@ def parse_requirement(text: str) -> Requirement:
     if measure not in PLAIN and not match["at"]:
         what, example = ("a radius", "8") if measure in AT_RADIUS else ("an epsilon", "8/255")
         raise InputError(f"{measure} needs {what}, such as {measure}@{example}; got {text!r}")
-    at = None if match["at"] is None else _number(match["at"], text)
-    return Requirement(text.strip(), measure, at, match["relation"], _number(match["bound"], text))
+    at = None if match["at"] is None else _parse_number(match["at"], text)
+    return Requirement(text.strip(), measure, at, match["relation"], _parse_number(match["bound"], text))
 
 
 def check_planned(requirement: Requirement, plans: Sequence[AttackPlan]) -> None:
@@ -120,34 +120,33 @@ def check_planned(requirement: Requirement, plans: Sequence[AttackPlan]) -> None
         )
 
 
-def check(requirement: Requirement, card: dict[str, Any], counterexamples: Counterexamples | None) -> Verdict:
+def check(requirement: Requirement, card: ClassifierCard, counterexamples: Counterexamples | None) -> Checked:
     """Hold a requirement against an audit. A value that does not exist does not meet it.
 
     Raises:
         InputError: If it asks for a radius that was not measured, an attack that was not run, or the ceiling and that
             was left out.
     """
-    value, detail = _measure(requirement, card, counterexamples)
+    value, detail = _value(requirement, card, counterexamples)
     met = value is not None and RELATIONS[requirement.relation](value, requirement.bound)
-    return Verdict(requirement, met, value, detail)
+    return Checked(requirement, met, value, detail)
 
 
-def _measure(
-    requirement: Requirement, card: dict[str, Any], counterexamples: Counterexamples | None
+def _value(
+    requirement: Requirement, card: ClassifierCard, counterexamples: Counterexamples | None
 ) -> tuple[float | None, str]:
     """Return the measured value, and how to say it."""
     measure = requirement.measure
     if measure == "clean":
-        return _proportion(card["clean"]["accuracy"])
+        return _share(card.clean.accuracy)
     if measure in ("loss", "confidence"):
-        return card["clean"][measure], f"{card['clean'][measure]:.4f}"
+        return _number(card.clean.loss if measure == "loss" else card.clean.confidence)
     if measure.startswith("critical"):
-        found = card["critical_radius"]["half" if measure == "critical50" else "most"]
-        said = [] if found["radius"] is None else [f"{found['radius']:.2f}"]
-        return found["radius"], ", ".join(said + ([found["note"]] if found["note"] else []))
+        found = card.critical_radius.half if measure == "critical50" else card.critical_radius.most
+        said = [] if found.radius is None else [f"{found.radius:.2f}"]
+        return found.radius, ", ".join(said + ([found.note] if found.note else []))
     if measure.startswith("area-"):
-        value = card["area"][measure.removeprefix("area-")]
-        return value, f"{value:.4f}"
+        return _number(card.area.lfc if measure == "area-lfc" else card.area.hfc)
     if requirement.at is None:  # the parser lets none through
         raise InputError(f"{requirement.text!r} lacks the radius or epsilon")
     if measure in ATTACKS:
@@ -159,18 +158,18 @@ def _measure(
         value = robust_accuracy_ceiling(counterexamples.correct, distance, [requirement.at])[0].item()
         return value, f"{value:.4f} of {len(distance)} samples"
     component, _, what = measure.partition("-")
-    for point in card["curves"]:
-        if point["component"] == component and point["radius"] == requirement.at:
-            return _proportion(point[what or "accuracy"])
-    measured = ", ".join(f"{radius:g}" for radius in card["settings"]["radii"])
+    for point in card.curves:
+        if point.component == component and point.radius == requirement.at:
+            return _share(point.agreement if what == "agreement" else point.accuracy)
+    measured = ", ".join(f"{radius:g}" for radius in card.settings.radii)
     raise InputError(f"{requirement.text!r} needs radius {requirement.at:g}; measured were {measured}")
 
 
-def _robust_accuracy(requirement: Requirement, card: dict[str, Any]) -> tuple[float, str]:
-    runs = {(run["measure"], point["epsilon"]): point for run in attacks_of(card) for point in run["points"]}
+def _robust_accuracy(requirement: Requirement, card: ClassifierCard) -> tuple[float, str]:
+    runs = {(run.measure, point.epsilon): point for run in card.attacks for point in run.points}
     for (measure, epsilon), point in runs.items():
         if _same(requirement, measure, epsilon):
-            return _proportion(point["accuracy"])
+            return _share(point.accuracy)
     ran = ", ".join(f"{measure}@{write_epsilon(epsilon)}" for measure, epsilon in runs) or "none"
     raise InputError(f"{requirement.text!r} needs an attack that this audit did not run; it ran {ran}")
 
@@ -179,15 +178,15 @@ def _same(requirement: Requirement, measure: str, epsilon: float) -> bool:
     return requirement.measure == measure and math.isclose(epsilon, requirement.at or 0, rel_tol=1e-6)
 
 
-def _proportion(interval: dict[str, Any]) -> tuple[float, str]:
-    value = interval["value"]
-    return (
-        value,
-        f"{value:.4f} [{interval['low']:.4f}, {interval['high']:.4f}] of {interval['count']} samples",
-    )
+def _share(found: Share) -> tuple[float, str]:
+    return found.value, f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}] of {found.count} samples"
 
 
-def _number(text: str, requirement: str) -> float:
+def _number(value: float) -> tuple[float, str]:
+    return value, f"{value:.4f}"
+
+
+def _parse_number(text: str, requirement: str) -> float:
     numerator, _, denominator = text.partition("/")
     try:
         return float(Fraction(numerator) / Fraction(denominator or "1"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.attack import measure_robustness
+from passband.audit.card import AttackedCard
 from passband.cli import options
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
 from passband.files import check_target, slug, written_whole
@@ -36,8 +37,8 @@ def attack(
 ) -> int:
     """Attack a model, and say what is left of its accuracy, which frequencies the attack used, and whether to believe it.
 
-    Without --attack it is PGD. Writes attack.json, rows.parquet, samples.parquet, attack.html and figures to one
-    folder, and prints a table.
+    Without --attack it is PGD. Writes attack.json, rows.parquet, samples.parquet, pictures.safetensors,
+    attack.html and figures to one folder, and prints a table.
 
     Args:
         save: Write all adversarial images, unrounded, to adversarial.npz.
@@ -73,10 +74,10 @@ def attack(
             write_attack_report(found, aside)
 
     if json:
-        print_json({"folder": str(folder), **found.card})
+        print_json({"folder": str(folder), **found.card.to_dict()})
     else:
         print_attacks(found.card)
-        clean, majority = found.card["clean"]["accuracy"], found.card["baselines"]["majority"]
+        clean, majority = found.card.clean.accuracy, found.card.baselines.majority
         print_lines(
             [
                 f"Clean accuracy {percent(clean)}; majority class {100 * majority:.1f}",
@@ -87,33 +88,32 @@ def attack(
     return 0
 
 
-def print_attacks(card: dict[str, Any]) -> None:
+def print_attacks(card: AttackedCard) -> None:
     """Print what each attack left, a line an attack and epsilon."""
-    attacks = card["robustness"]
-    norms = {attack["norm"] for attack in attacks}
+    norms = {attack.norm for attack in card.attacks}
     print_table(
-        f"{card['model']['name']} on {card['data']['name']} under attack ({card['data']['subset']}, "
-        f"{max(attack['samples'] for attack in attacks)} images), in percent [95% interval]",
+        f"{card.model.name} on {card.data.name} under attack ({card.data.subset}, "
+        f"{max(attack.samples for attack in card.attacks)} images), in percent [95% interval]",
         ("Attack", "Epsilon", "Robust accuracy"),
         [
             (
-                attack["label"],
-                f"{write_epsilon(point['epsilon'])} {NORMS[attack['norm']]}",
-                percent(point["accuracy"]),
+                attack.label,
+                f"{write_epsilon(point.epsilon)} {NORMS[attack.norm]}",
+                percent(point.accuracy),
             )
-            for attack in attacks
-            for point in attack["points"]
+            for attack in card.attacks
+            for point in attack.points
         ],
         None if norms != {"linf"} else "Epsilon: the most by which any pixel may change, from 0 to 1.",
     )
 
 
-def sanity_lines(card: dict[str, Any]) -> list[str]:
+def sanity_lines(card: AttackedCard) -> list[str]:
     """Return what the sanity report says: each failed check as a warning, or that all of them passed."""
     lines = []
-    for attack in card["robustness"]:
-        failed = [finding for finding in attack["findings"] if not finding["passed"]]
-        lines += [f"Warning ({attack['label']}): {finding['message']}" for finding in failed]
-        if attack["findings"] and not failed:
-            lines.append(f"Sanity of {attack['label']}: all {len(attack['findings'])} checks passed")
+    for attack in card.attacks:
+        failed = [finding for finding in attack.findings if not finding.passed]
+        lines += [f"Warning ({attack.label}): {finding.message}" for finding in failed]
+        if attack.findings and not failed:
+            lines.append(f"Sanity of {attack.label}: all {len(attack.findings)} checks passed")
     return lines

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from passband.audit.card import default_radii
+from passband.audit.card import CriticalRadius
 from passband.audit.classifier import Audit
 from passband.audit.classifier import audit as run_audit
 from passband.audit.compare import Comparison
 from passband.audit.compare import compare as compare_audits
-from passband.audit.gate import CEILINGS, Verdict, check_planned, parse_requirement
+from passband.audit.gate import CEILINGS, Checked, check_planned, parse_requirement
+from passband.audit.parts import default_radii
 from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
@@ -51,9 +52,9 @@ def audit(
 ) -> int:
     """Measure which spatial frequencies a model uses, and write a frequency card and a report.
 
-    Writes card.json, rows.parquet, samples.parquet, counterexamples.parquet, attacks.parquet, report.html and figures
-    to one folder, and prints a table. With --attack and --epsilon the model is attacked as well. The exit code is 1 if
-    a requirement is not met.
+    Writes card.json, rows.parquet, samples.parquet, counterexamples.parquet, attacks.parquet, pictures.safetensors,
+    report.html and figures to one folder, and prints a table. With --attack and --epsilon the model is attacked as
+    well. The exit code is 1 if a requirement is not met.
 
     Args:
         attack_samples: Images to attack; by default all that are evaluated.
@@ -107,7 +108,7 @@ def audit(
             seed=seed,
             progress=progress,
         )
-    verdicts = [found.check(r.text) for r in requirements]
+    checked = [found.check(r.text) for r in requirements]
     say("Writing the report" if report else "Writing the card")
     with written_whole(folder) as aside:
         found.save(aside)
@@ -115,17 +116,19 @@ def audit(
             write_report(found, aside)
 
     if json:
-        print_json({"folder": str(folder), "card": found.card, "requirements": [_plain(v) for v in verdicts]})
+        print_json(
+            {"folder": str(folder), "card": found.card.to_dict(), "requirements": list(map(_plain, checked))}
+        )
     else:
         _print_audit(found)
         if plans:
             print_attacks(found.card)
             print_lines(sanity_lines(found.card))
-        print_lines([str(verdict) for verdict in verdicts])
+        print_lines(list(map(str, checked)))
         print_lines(
             [f"{'Report' if report else 'Card'}: {folder / ('report.html' if report else 'card.json')}"]
         )
-    return 0 if all(verdict.met for verdict in verdicts) else 1
+    return 0 if all(each.met for each in checked) else 1
 
 
 def compare(
@@ -160,42 +163,42 @@ def compare(
 
 def _print_audit(found: Audit) -> None:
     card = found.card
-    radii = card["settings"]["radii"]
-    points = {(point["component"], point["radius"]): point for point in card["curves"]}
-    clean, majority = card["clean"]["accuracy"], card["baselines"]["majority"]
+    clean, majority = card.clean.accuracy, card.baselines.majority
     print_table(
-        f"{card['model']['name']} on {card['data']['name']} ({card['data']['subset']}, {clean['count']} images), "
+        f"{card.model.name} on {card.data.name} ({card.data.subset}, {clean.count} images), "
         "in percent [95% interval]",
         ("Radius", "LFC accuracy", "HFC accuracy", "Energy", "Follow HFC"),
         [
             (
-                f"{radius:g}",
-                percent(points["lfc", radius]["accuracy"]),
-                percent(points["hfc", radius]["accuracy"]),
-                f"{100 * points['lfc', radius]['energy']:.1f}",
-                f"{count['count']} ({count['expected']:.0f})",
+                f"{low.radius:g}",
+                percent(low.accuracy),
+                percent(high.accuracy),
+                f"{100 * low.energy:.1f}",
+                f"{flips.count} ({flips.expected:.0f})",
             )
-            for radius, count in zip(radii, card["hfc_followers"]["by_radius"], strict=True)
+            for low, high, flips in zip(
+                card.curve("lfc"), card.curve("hfc"), card.flips.by_radius, strict=True
+            )
         ],
         "Energy: the LFC's share. Follow HFC: images right on the whole and on the HFC, wrong on the LFC (and how "
         "many of them are expected by chance).",
     )
-    critical = card["critical_radius"]
+    critical = card.critical_radius
     lines = [
         f"Whole images: {percent(clean)}; majority class {100 * majority:.1f}",
-        f"Critical radius: half of that at {_radius(critical['half'])}, 95% of it at {_radius(critical['most'])}",
+        f"Critical radius: half of that at {_radius(critical.half)}, 95% of it at {_radius(critical.most)}",
     ]
-    if (ceiling := card["ceiling"]) is not None:
+    if (ceiling := card.ceiling) is not None:
         lines.append(
-            f"Corollary 1: some LFC changes the prediction on {ceiling['fooled']} of the "
-            f"{ceiling['correct']} images predicted right"
+            f"Corollary 1: some LFC changes the prediction on {ceiling.fooled} of the "
+            f"{ceiling.correct} images predicted right"
             + (
-                f", half of them within an L2 distance of {ceiling['median_l2']:.2f}"
-                if ceiling["fooled"]
+                f", half of them within an L2 distance of {ceiling.median_l2:.2f}"
+                if ceiling.median_l2 is not None
                 else ""
             )
         )
-    lines += [f"Warning: {finding['message']}" for finding in card["traces"]["findings"]]
+    lines += [f"Warning: {finding.message}" for finding in card.traces.findings]
     print_lines(lines)
 
 
@@ -218,14 +221,14 @@ def _print_comparison(found: Comparison) -> None:
     print_lines([f"Warning: {warning}" for warning in found.warnings])
 
 
-def _radius(found: dict[str, Any]) -> str:
-    number = "" if found["radius"] is None else f"{found['radius']:.2f}"
-    return " ".join(part for part in (number, f"({found['note']})" if found["note"] else "") if part)
+def _radius(found: CriticalRadius) -> str:
+    number = "" if found.radius is None else f"{found.radius:.2f}"
+    return " ".join(part for part in (number, f"({found.note})" if found.note else "") if part)
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _plain(verdict: Verdict) -> dict[str, Any]:
-    return {"requirement": verdict.requirement.text, "met": verdict.met, "value": verdict.value}
+def _plain(checked: Checked) -> dict[str, Any]:
+    return {"requirement": checked.requirement.text, "met": checked.met, "value": checked.value}

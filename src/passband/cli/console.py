@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from passband.audit.card import Share
 
 Report = Callable[..., None]
 """Takes what is being done, how much of it is done and how much there is, and perhaps a detail (a text)."""
@@ -74,9 +76,9 @@ def print_table(
     print_lines([caption] if caption else [])
 
 
-def percent(interval: Mapping[str, Any]) -> str:
+def percent(share: Share) -> str:
     """Return a proportion and its interval in percent, such as `65.0 [62.0, 67.9]`."""
-    return f"{100 * interval['value']:.1f} [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"
+    return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
 
 
 @contextmanager

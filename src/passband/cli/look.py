@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from passband.audit.pictures import PICTURES
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, say
 from passband.data.dataset import to_pixels
@@ -19,6 +20,7 @@ from passband.instruments.spectrum import DataSpectrum, measure_spectrum
 from passband.report.page import write_spectrum_report
 from passband.report.panels import picture, visible
 from passband.report.spectrum import spectrum_picture
+from passband.serial import write_tensors
 from passband.types import Geometry
 
 
@@ -35,7 +37,7 @@ def spectrum(
 ) -> int:
     """Measure a data set's mean spectrum, and look for traces of JPEG and of upsampling.
 
-    Writes spectrum.json, spectrum.html and figures to one folder.
+    Writes spectrum.json, pictures.safetensors, spectrum.html and figures to one folder.
 
     Args:
         report: Write spectrum.html and figures.
@@ -52,6 +54,7 @@ def spectrum(
     summary = _summary(found, data)
     with written_whole(folder) as aside:
         write_json(aside / "spectrum.json", summary)
+        write_tensors(aside / PICTURES, found)
         if report:
             write_spectrum_report(found, aside)
     if json:

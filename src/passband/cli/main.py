@@ -17,6 +17,7 @@ from passband.cli.attack import attack
 from passband.cli.audit import audit, compare
 from passband.cli.console import complain
 from passband.cli.look import spectrum, split
+from passband.cli.report import report
 from passband.cli.smooth import smooth
 from passband.cli.study import study
 from passband.cli.train import train
@@ -28,7 +29,7 @@ app = App(
     version=environment.versions()["passband"],
     result_action="return_value",
 )
-for command in (audit, attack, smooth, compare, train, study, spectrum, split):
+for command in (audit, attack, smooth, compare, report, train, study, spectrum, split):
     app.command(command)
 
 

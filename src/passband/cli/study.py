@@ -220,7 +220,7 @@ def _execute(jobs: Sequence[TrainingJob | MeasurementJob], workers: int, device:
             done[kind] += 1
             progress(kind, done[kind], total[kind], f"{outcome.job.id} {outcome.status}")
 
-        return execute(jobs, workers=workers, device=device, on_outcome=on_outcome)
+        return execute(jobs, workers=workers, device=device, on_outcome=on_outcome, on_note=say)
 
 
 def _single(name: str) -> list[Study]:

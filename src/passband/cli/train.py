@@ -14,13 +14,13 @@ from cyclopts import Parameter
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, progress_bars, say
 from passband.engine.probe import Probe
-from passband.engine.run import Datasets, identify, load_datasets
+from passband.engine.run import Datasets, check_place, identify, load_datasets
 from passband.engine.run import run as train_run
 from passband.environment import choose_device
 from passband.errors import InputError
-from passband.files import check_target, read_json
+from passband.files import read_json
 from passband.frequency.fourier import corner_radius
-from passband.results.store import find_run
+from passband.results.store import holds_run
 from passband.stats import wilson_interval
 from passband.train.adversarial import STEPS, Adversary
 from passband.train.config import Precision, RunConfig
@@ -89,15 +89,16 @@ def train(
         devices: How many share the work: GPUs, or processes on the CPU.
         threads: CPU threads of each process. They decide how sums are rounded.
     """
-    if out is not None and find_run(out) is None:
-        check_target(out, overwrite=overwrite)
+    if out is not None:
+        check_place(out, overwrite=overwrite)
     choose_device(device)
     settings = RunConfig.from_dict(config.to_dict() | asdict(adversary))
     say(f"Loading the data {settings.dataset}")
     datasets = load_datasets(settings)
     chosen = _choose_probe(probe, probe_radii, settings, datasets)
-    folder = out or Path("runs") / identify(settings, chosen, datasets)
-    found = find_run(folder) is not None and not overwrite
+    name = identify(settings, chosen, datasets)
+    folder = out or Path("runs") / name
+    found = holds_run(folder, name) is not None and not overwrite
     with progress_bars() as progress:
         on_epoch: Callable[[EpochReport], None] = partial(_show, progress, settings.epochs)
         train_run(
@@ -110,6 +111,7 @@ def train(
             overwrite=overwrite,
             datasets=datasets,
             on_epoch=on_epoch if devices == 1 else partial(_tell, settings.epochs),
+            on_note=say,
         )
     record = read_json(folder / "config.json")
     if record.get("status") == "failed":

@@ -38,6 +38,7 @@ def execute(
     device: str = "auto",
     call: Callable[..., Any] = call_in_process,
     on_outcome: Callable[[Outcome], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> dict[str, Outcome]:
     """Do what is left of a plan, each job in one process with one thread, after the job that it needs.
 
@@ -47,6 +48,8 @@ def execute(
         device: Where they compute.
         call: Calls a job's `do` in another process.
         on_outcome: Is called with each outcome, in the order in which they come, from one thread.
+        on_note: Is told, in the job's process, what somebody should know: which process is waited for, what was damaged.
+            It must be a function of a module.
 
     Returns:
         The outcomes by the job's id. A job that crashed twice or was refused is among them as failed, as is a run that
@@ -80,7 +83,7 @@ def execute(
                 ready = [job for job in left if _needed(job, outcomes) in ("found", "done")]
                 for job in ready[: workers - len(running)]:
                     left.remove(job)
-                    running[threads.submit(_do, job, call, device, stopped)] = job
+                    running[threads.submit(_do, job, call, device, stopped, on_note)] = job
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     del running[future]
                     arrived(future.result())
@@ -114,13 +117,19 @@ def _lost(job: Job, outcomes: Mapping[str, Outcome]) -> Outcome:
     return Outcome(job, "failed", message)
 
 
-def _do(job: Job, call: Callable[..., Any], device: str, stopped: Event) -> Outcome:
+def _do(
+    job: Job,
+    call: Callable[..., Any],
+    device: str,
+    stopped: Event,
+    on_note: Callable[[str], None] | None,
+) -> Outcome:
     message = ""
     for _ in range(ATTEMPTS):
         if stopped.is_set():
             break
         try:
-            call(job.do, device=device, threads=1)
+            call(job.do, device=device, threads=1, on_note=on_note)
             return _finished(job, "done")
         except Exception as error:  # whatever it is, the other jobs must go on
             message = str(error) or type(error).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ class Job(ABC):
     """A training run, or one measurement of a finished run.
 
     Attributes:
-        id: Follows from the job's settings and its data, so that equal jobs have equal ids.
+        id: Follows from the job's settings and all data that it reads, so that equal jobs have equal ids.
         folder: Where its result is, or will be.
     """
 
@@ -29,7 +29,7 @@ class Job(ABC):
     @property
     @abstractmethod
     def done(self) -> bool:
-        """Whether the store holds its result."""
+        """Whether the store holds its result, whole."""
 
     @property
     @abstractmethod
@@ -37,8 +37,11 @@ class Job(ABC):
         """Images that are sent forward and back until it is done: what its time is proportional to."""
 
     @abstractmethod
-    def do(self, *, device: str, threads: int) -> Path:
-        """Do it, and write its folder; this is called in another process."""
+    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
+        """Do it, and write its folder; this is called in another process.
+
+        `on_note` is told what somebody should know: which process is waited for, what was damaged.
+        """
 
     def failure(self) -> str | None:
         """Return why the result in the store counts as failed, or None if it does not."""

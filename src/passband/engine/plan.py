@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from passband.engine.measure import Measurement, measure, measurement_id
 from passband.engine.probe import Probe
 from passband.engine.run import Datasets, identify, load_datasets
 from passband.engine.run import run as train_run
-from passband.results.store import find_measurement, find_run
+from passband.errors import InputError
+from passband.results.store import holds_measurement, holds_run
 from passband.results.tables import failure, read_record
 from passband.train.config import RunConfig, check_data
 from passband.types import Subset
@@ -44,23 +45,28 @@ class TrainingJob(Job):
 
     @property
     def done(self) -> bool:
-        """Whether the store holds the run, finished or failed."""
-        return find_run(self.folder) is not None
+        """Whether the store holds the run whole, finished or failed."""
+        return holds_run(self.folder, self.id) is not None
 
     @property
     def passes(self) -> float:
         """Images that are sent forward and back until the run is done."""
         return self.config.epochs * self.images["train"] * self.config.passes
 
-    def do(self, *, device: str, threads: int) -> Path:
+    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
         """Train the network."""
+        datasets = load_datasets(self.config, self.test_limit)
+        if identify(self.config, self.probe, datasets) != self.id:
+            raise InputError(f"the data {self.config.dataset} changed while the study ran: start it again")
         return train_run(
             self.config,
             self.probe,
             self.folder,
             device=device,
             threads=threads,
+            datasets=datasets,
             test_limit=self.test_limit,
+            on_note=on_note,
         )
 
     def failure(self) -> str | None:
@@ -87,8 +93,9 @@ class MeasurementJob(Job):
 
     @property
     def done(self) -> bool:
-        """Whether the store holds the measurement."""
-        return find_measurement(self.folder) is not None
+        """Whether the store holds the measurement whole, of the weights that the run has there."""
+        run = holds_run(self.run.folder, self.run.id)
+        return run is not None and holds_measurement(self.folder, self.id, run["weights_hash"])
 
     @property
     def passes(self) -> float:
@@ -96,8 +103,10 @@ class MeasurementJob(Job):
         work = self.measurement.work(self.run.images["test"])
         return work.gradients + ANSWER * work.answers
 
-    def do(self, *, device: str, threads: int) -> Path:
+    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
         """Measure the network."""
+        if not self.run.done:
+            raise InputError(f"the run {self.run.folder} was removed while the study ran: start it again")
         return measure(
             self.measurement,
             self.run.folder,
@@ -106,6 +115,7 @@ class MeasurementJob(Job):
             test_limit=self.run.test_limit,
             device=device,
             threads=threads,
+            on_note=on_note,
         )
 
 
@@ -135,7 +145,7 @@ def plan(
         check_data(config, samples=len(train), size=train.size)
         if probe is not None:
             probe.check_fits(train.size)
-        run = identify(config, probe, loaded[key], test_limit)
+        run = identify(config, probe, loaded[key])
         if run not in jobs:
             jobs[run] = TrainingJob(
                 id=run,
@@ -154,5 +164,5 @@ def plan(
 
 def plan_measurement(measurement: Measurement, run: TrainingJob, store: Path) -> MeasurementJob:
     """Return the job of a measurement of a run; it is in the folder `measurements` of the store."""
-    name = measurement_id(measurement, run.id, run.fingerprints["train"], run.fingerprints["test"])
+    name = measurement_id(measurement, run.id)
     return MeasurementJob(name, store / "measurements" / name, measurement, run)

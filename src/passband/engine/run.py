@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from passband.data.dataset import ImageDataset
 from passband.data.load import load_dataset
 from passband.engine.probe import Probe
-from passband.errors import InputError
-from passband.files import check_target
-from passband.results.store import find_run
+from passband.errors import DamagedError, InputError
+from passband.files import check_target, digest
+from passband.results.lock import locked
+from passband.results.store import find_run, holds_run, is_ours
 from passband.train.checkpoint import checkpoint_folder, load_checkpoint, remove_checkpoint
-from passband.train.config import RunConfig, check_data, run_id
+from passband.train.config import SCHEMA, RunConfig, check_data, run_id
 from passband.train.epoch import EpochReport
 from passband.types import Subset
 
@@ -33,18 +35,21 @@ def run(
     datasets: Datasets | None = None,
     test_limit: int | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Path:
     """Train a network as a config says, measure it along the way, and write its run folder.
 
     The run's checkpoint lies in a folder beside it, one an epoch. A run that was interrupted goes on from there, and
     its rows are those of an unbroken one, bit for bit on the same CPU with the same number of threads. A run that
-    `folder` holds already is not trained again.
+    `folder` holds already is not trained again; one that another process is training is waited for. A checkpoint or a
+    run that is damaged is not believed: the run is trained anew.
 
     Args:
         config: What to train, and how.
         probe: What to measure along it; None only measures at the end.
-        folder: The run's folder: `config.json`, `rows.parquet`, `environment.json`, `weights.safetensors`. If the loss
-            is no longer finite, the run ends as failed: `config.json` says why, and there are no weights.
+        folder: The run's folder: `config.json`, `rows.parquet`, `environment.json`, `weights.safetensors` and their
+            `SHA256SUMS`. If the loss is no longer finite, the run ends as failed: `config.json` says why, and there
+            are no weights. A folder that is named by the run's id is its own, and what else lies there is replaced.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
         devices: How many share each batch. Above 1 each has a process of its own, which is spawned: a script that
             calls this must be guarded by `if __name__ == "__main__"`. Without BatchNorm, dropout and random starts,
@@ -54,6 +59,7 @@ def run(
         datasets: The data, if `load_datasets` has loaded them already, with the same `test_limit`.
         test_limit: Use only the first so many test images; None uses all.
         on_epoch: Is called after every epoch, in the first process; with several it must be picklable.
+        on_note: Is told what somebody should know: which process is waited for, what was damaged.
 
     Returns:
         `folder`.
@@ -61,19 +67,36 @@ def run(
     Raises:
         InputError: Before any training, if config, probe, data, device and folder do not fit together.
     """
-    if find_run(folder) is None:
-        check_target(folder, overwrite=overwrite)
+    check_place(folder, overwrite=overwrite)
     datasets = load_datasets(config, test_limit) if datasets is None else datasets
     train = datasets["train"]
     check_data(config, samples=len(train), size=train.size, devices=devices)
     if probe is not None:
         probe.check_fits(train.size)
-    name = identify(config, probe, datasets, test_limit)
-    if not overwrite and _is_done(folder, name, datasets):
-        remove_checkpoint(folder)
+    name = identify(config, probe, datasets)
+    if not overwrite and holds_run(folder, name):
+        _drop_leftover_checkpoint(folder)
         return folder
-    _check_checkpoint(folder, name, overwrite=overwrite)
+    with locked(folder, on_note=on_note):  # held by this process alone, however many devices there are
+        if not overwrite and holds_run(folder, name):  # another process made it meanwhile
+            remove_checkpoint(folder)
+            return folder
+        _make_room(folder, name, overwrite=overwrite, on_note=on_note or (lambda note: None))
+        _train(config, probe, folder, name, datasets, device, devices, threads, on_epoch)
+    return folder
 
+
+def _train(
+    config: RunConfig,
+    probe: Probe | None,
+    folder: Path,
+    name: str,
+    datasets: Datasets,
+    device: str,
+    devices: int,
+    threads: int | None,
+    on_epoch: Callable[[EpochReport], None] | None,
+) -> None:
     from passband.engine.worker import work  # imports Lightning Fabric, which takes seconds
     from passband.train.learner import start_fabric
 
@@ -90,7 +113,6 @@ def run(
             on_epoch=on_epoch,
         )
     )
-    return folder
 
 
 def load_datasets(config: RunConfig, test_limit: int | None = None) -> Datasets:
@@ -106,40 +128,69 @@ def load_datasets(config: RunConfig, test_limit: int | None = None) -> Datasets:
     return {"train": train, "test": test}
 
 
-def identify(
-    config: RunConfig, probe: Probe | None, datasets: Datasets, test_limit: int | None = None
-) -> str:
-    """Return the id of a run; see `run_id`. Where the test images are cut, it follows from those left too."""
-    fingerprint = datasets["train"].fingerprint
-    if test_limit is not None:
-        fingerprint += datasets["test"].fingerprint
-    return run_id(config, fingerprint, None if probe is None else probe.to_dict())
+def identify(config: RunConfig, probe: Probe | None, datasets: Datasets) -> str:
+    """Return the id of a run; see `run_id`. Its data are all training and test images, as used, and the classes."""
+    fingerprints = (datasets[subset].fingerprint for subset in ("train", "test"))
+    data = digest(*(part.encode() for part in (*fingerprints, *datasets["train"].classes)))
+    return run_id(config, data, None if probe is None else probe.to_dict())
 
 
-def _is_done(folder: Path, name: str, datasets: Datasets) -> bool:
-    """Return whether a folder holds this run.
+def check_place(folder: Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder that no run may be written to, before data are loaded.
 
     Raises:
-        InputError: If it holds another one, or this one on other test images.
+        InputError: If it holds something else than a run, or cannot be written.
     """
-    record = find_run(folder)
-    if record is None:
-        return False
-    tested = datasets["test"].fingerprint
-    if record.get("run") == name and record["data"].get("test_fingerprint", tested) == tested:
-        return True
-    other = "this run on other test images" if record.get("run") == name else "another run"
-    raise InputError(f"{folder} holds {other}. Choose another --out, or replace it with --overwrite.")
+    try:
+        empty = find_run(folder) is None
+    except DamagedError as error:
+        if not is_ours(folder) and not overwrite:
+            raise InputError(
+                f"{error}; and {folder} holds more than a run. Choose another --out, or replace it with --overwrite."
+            ) from error
+        empty = False
+    if empty:
+        check_target(folder, overwrite=overwrite)
 
 
-def _check_checkpoint(folder: Path, name: str, *, overwrite: bool) -> None:
-    """Refuse to continue another run's checkpoint; drop it if that is allowed."""
-    state = load_checkpoint(folder)
-    if state is None or state["run"] == name:
+def _make_room(folder: Path, name: str, *, overwrite: bool, on_note: Callable[[str], None]) -> None:
+    """Say what of a run and of a checkpoint is not believed, and drop what may be dropped.
+
+    Raises:
+        InputError: If another run, or its checkpoint, lies there and may not be replaced.
+    """
+    own = overwrite or folder.name == name
+    try:
+        record = find_run(folder)
+    except DamagedError as error:
+        on_note(f"{error}. The run {name} is made anew.")
+        record = None
+    if record is not None and not overwrite:
+        other = "another run"
+        if record.get("schema") != SCHEMA:
+            other = "a run of another version of passband, which `passband.load_model` still reads"
+        if not own:
+            raise InputError(f"{folder} holds {other}. Choose another --out, or replace it with --overwrite.")
+        on_note(f"{folder} holds {other}. The run {name} is made anew.")
+    try:
+        state = load_checkpoint(folder)
+    except DamagedError as error:
+        on_note(f"{error}. The run {name} begins from its first epoch.")
+        remove_checkpoint(folder)
         return
-    if not overwrite:
+    if state is None or state.get("run") == name:
+        return
+    if not own:
         raise InputError(
             f"{checkpoint_folder(folder)} is the checkpoint of another run, which was interrupted. Choose another "
             "--out, or drop it with --overwrite."
         )
+    on_note(f"{checkpoint_folder(folder)} is the checkpoint of another run, and is dropped.")
     remove_checkpoint(folder)
+
+
+def _drop_leftover_checkpoint(folder: Path) -> None:
+    """Remove the checkpoint of a run that was killed between its last two acts, unless somebody trains it again."""
+    if checkpoint_folder(folder).exists():
+        with suppress(OSError), locked(folder, wait=False):
+            remove_checkpoint(folder)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from passband.errors import InputError
-from passband.files import read_json
+from passband.errors import DamagedError, InputError
+from passband.files import SEAL, check_seal, read_json
 from passband.models.catalog import build_model
 from passband.models.sources import Found, Options
 from passband.models.weights import Match, Weights, load_state, read_weights
@@ -17,7 +17,8 @@ def from_run(folder: Path, options: Options) -> Found:
     """Load the folder that a training run wrote: its network is built as `config.json` says.
 
     Raises:
-        InputError: If it is not such a folder, or it is damaged.
+        InputError: If it is not such a folder, or it is damaged. What version 0.1 wrote has no checksums, and is only
+            seen to be damaged where it cannot be read.
     """
     options.refuse(
         "weights",
@@ -31,16 +32,27 @@ def from_run(folder: Path, options: Options) -> Found:
             f"{folder} is not the folder of a run: it has no config.json. `passband train` writes such folders."
         )
     record = read_json(config)
+    if (folder / SEAL).is_file() or (isinstance(record, dict) and "schema" in record):
+        try:
+            check_seal(
+                folder, ("config.json", "weights.safetensors") if _trained(record) else ("config.json",)
+            )
+        except DamagedError as error:
+            raise DamagedError(f"{error}. Copy the run {folder} again, or train it again.") from error
     kind = record.get("kind") if isinstance(record, dict) else None
     if kind != "run":
         raise InputError(f"{folder} is not the folder of a run: its config.json is of the kind {kind!r}")
-    if record.get("status") == "failed":
+    if not _trained(record):
         raise InputError(f"{folder} holds no network, since its run failed: {record.get('message')}")
     try:
         arguments, classes, size = record["model"], record["classes"], record["data"]["size"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{config} is damaged: it has no {error}") from error
     return _load(arguments, read_weights(folder / "weights.safetensors"), "name", size=size, classes=classes)
+
+
+def _trained(record: Any) -> bool:
+    return not isinstance(record, dict) or record.get("status") != "failed"
 
 
 def from_file(name: str, options: Options) -> Found:

@@ -12,13 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from passband.attacks.epsilon import write_epsilon
-from passband.audit.card import attacks_of
+from passband.audit.card import AttackedCard, AttackEntry
 from passband.files import slug
 from passband.frequency.fourier import frequency_distance
 from passband.instruments.spectrum import DataSpectrum
 from passband.report import panels
-from passband.report.curves import Curve, lines, rules
 from passband.report.figures import baseline, class_heat_map
+from passband.report.series import Place, Series, at, colored, lines, numbers, rules
 from passband.report.spectrum import spectrum_picture
 from passband.report.theme import LIGHT, Chart, finish, load_altair, radius_axis, share_axis
 from passband.robustness.plan import Attacked, Example
@@ -29,9 +29,9 @@ MOST_CLASSES = 40
 NORMS = {"linf": "epsilon, L∞", "l2": "epsilon, L2, all pixels together ([0, 1] scale)"}
 
 
-def attack_charts(card: dict[str, Any], spectrum: DataSpectrum) -> dict[str, Chart]:
+def attack_charts(card: AttackedCard, spectrum: DataSpectrum) -> dict[str, Chart]:
     """Return the charts of all attacks of a card; none if it has no attacks."""
-    attacks = attacks_of(card)
+    attacks = card.attacks
     charts = {f"robust-accuracy-{norm}": robust_accuracy(card, norm) for norm in norms_of(card)}
     if attacks:
         charts["perturbation-energy"] = perturbation_energy(card, spectrum)
@@ -60,17 +60,17 @@ def example_pictures(example: Example) -> list[Image.Image]:
     return [panels.picture(part) for part in (example.original, change, example.adversarial)]
 
 
-def norms_of(card: dict[str, Any]) -> list[Norm]:
+def norms_of(card: AttackedCard) -> list[Norm]:
     """Return the norms that a card's attacks are measured in, in the order of the attacks."""
-    return list(dict.fromkeys(attack["norm"] for attack in attacks_of(card)))
+    return list(dict.fromkeys(attack.norm for attack in card.attacks))
 
 
-def name_of(attack: dict[str, Any], what: str) -> str:
+def name_of(attack: AttackEntry, what: str) -> str:
     """Return the name of an attack's picture, as a file and on the page."""
-    return slug(f"{attack['measure']}-{what}")
+    return slug(f"{attack.measure}-{what}")
 
 
-def robust_accuracy(card: dict[str, Any], norm: Norm) -> Chart:
+def robust_accuracy(card: AttackedCard, norm: Norm) -> Chart:
     """Draw the accuracy that each attack leaves by epsilon, with the baseline, and Corollary 1's ceiling if there is one.
 
     Args:
@@ -78,19 +78,18 @@ def robust_accuracy(card: dict[str, Any], norm: Norm) -> Chart:
         norm: How epsilon is measured.
     """
     alt = load_altair()
-    curves = [
-        Curve(
-            attack["label"],
+    series = [
+        Series(
+            attack.label,
             color,
-            [{"epsilon": 0.0, **attack["clean"]}]
-            + [{"epsilon": point["epsilon"], **point["accuracy"]} for point in attack["points"]],
+            [at(0.0, attack.clean), *(at(point.epsilon, point.accuracy) for point in attack.points)],
         )
         for attack, color in _colored(card)
-        if attack["norm"] == norm
+        if attack.norm == norm
     ]
-    epsilons = sorted({point["epsilon"] for curve in curves for point in curve.points})
+    epsilons = sorted({place.x for line in series for place in line.places})
     x = alt.X(
-        "epsilon:Q",
+        "x:Q",
         title=NORMS[norm],
         scale=alt.Scale(domain=[0, epsilons[-1]], nice=False),
         axis=alt.Axis(
@@ -105,12 +104,12 @@ def robust_accuracy(card: dict[str, Any], norm: Norm) -> Chart:
     chart = alt.layer(
         *_ceiling(card, norm, epsilons[-1], x),
         *rules([baseline(card)], gap=0.07),
-        *lines(curves, x, y, ".1%", over="epsilon", legend=True),
+        *lines(numbers(series), colored(series, legend=True), x, y, ".1%", over="epsilon"),
     )
-    return finish(chart, f"Accuracy of {card['model']['name']} under attack by epsilon in {norm}.")
+    return finish(chart, f"Accuracy of {card.model.name} under attack by epsilon in {norm}.")
 
 
-def perturbation_energy(card: dict[str, Any], spectrum: DataSpectrum) -> Chart:
+def perturbation_energy(card: AttackedCard, spectrum: DataSpectrum) -> Chart:
     """Draw how much of each attack's perturbation lies within each radius, beside the images and white noise.
 
     Each attack is shown at its largest epsilon.
@@ -119,32 +118,32 @@ def perturbation_energy(card: dict[str, Any], spectrum: DataSpectrum) -> Chart:
     distance = frequency_distance(spectrum.height, spectrum.width)
     flat = torch.ones_like(distance)
     power = torch.fft.ifftshift(spectrum.power).to(distance.dtype)
-    curves = [
+    series = [
         _within("images", LIGHT["energy"], _shares(power.where(distance > 0, 0), distance)),
         _within("white noise", LIGHT["muted"], _shares(flat, distance)),
     ]
     for attack, color in _colored(card):
-        energy = torch.tensor(attack["points"][-1]["energy"])
+        energy = torch.tensor(attack.points[-1].energy)
         if energy.any():
-            curves.append(_within(attack["label"], color, energy))
+            series.append(_within(attack.label, color, energy))
     last = int(distance.round().max())
     doublings = [2**k for k in range(16) if 2**k <= max(1, last)]
     x, y = radius_axis(doublings, last), share_axis("energy within the radius")
-    chart = alt.layer(*lines(curves, x, y, ".1%", legend=True))
+    chart = alt.layer(*lines(numbers(series), colored(series, legend=True), x, y, ".1%"))
     return finish(chart, "Share of the perturbations' energy within each radius, by attack.")
 
 
-def robust_by_class(attack: dict[str, Any]) -> Chart:
+def robust_by_class(attack: AttackEntry) -> Chart:
     """Draw a heat map of what one attack leaves of each class, the class that withstands it best on top."""
     alt = load_altair()
-    columns = ["clean", *(write_epsilon(point["epsilon"]) for point in attack["points"])]
-    ranked = sorted(attack["classes"], key=lambda entry: [-cell["value"] for cell in entry["robust"]])
+    columns = ["clean", *(write_epsilon(point.epsilon) for point in attack.points)]
+    ranked = sorted(attack.classes, key=lambda entry: [-cell.value for cell in entry.robust])
     if len(ranked) > MOST_CLASSES:
         ranked = ranked[: MOST_CLASSES // 2] + ranked[-MOST_CLASSES // 2 :]
-    rows = [(entry["name"], [entry["clean"], *entry["robust"]]) for entry in ranked]
+    rows = [(entry.name, [entry.clean, *entry.robust]) for entry in ranked]
     axis = alt.Axis(labelAngle=0, orient="top")
     x = alt.X("epsilon:O", title="epsilon", sort=None, axis=axis)
-    description = f"Accuracy under {attack['label']} by class and epsilon, in percent."
+    description = f"Accuracy under {attack.label} by class and epsilon, in percent."
     return class_heat_map(rows, columns, x, "epsilon", description)
 
 
@@ -166,23 +165,23 @@ def image_energy(spectrum: DataSpectrum) -> list[float]:
     return _shares(power.where(distance > 0, 0), distance).tolist()
 
 
-def _colored(card: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
-    return [(attack, COLORS[index % len(COLORS)]) for index, attack in enumerate(attacks_of(card))]
+def _colored(card: AttackedCard) -> list[tuple[AttackEntry, str]]:
+    return [(attack, COLORS[index % len(COLORS)]) for index, attack in enumerate(card.attacks)]
 
 
-def _ceiling(card: dict[str, Any], norm: Norm, last: float, x: Any) -> list[Chart]:
+def _ceiling(card: AttackedCard, norm: Norm, last: float, x: Any) -> list[Chart]:
     """Return layers that shade what Corollary 1 leaves possible up to the last epsilon."""
     alt = load_altair()
-    if not card.get("ceiling"):
+    if card.ceiling is None:
         return []
-    points = [point for point in card["ceiling"][norm] if point["epsilon"] <= last]
-    points.append({"epsilon": last, "accuracy": points[-1]["accuracy"]})
+    points = [{"x": p.epsilon, "value": p.accuracy} for p in card.ceiling.curve(norm) if p.epsilon <= last]
+    points.append({"x": last, "value": points[-1]["value"]})
     tooltip = [
-        alt.Tooltip("epsilon:Q", format=".4f"),
-        alt.Tooltip("accuracy:Q", format=".1%", title="ceiling"),
+        alt.Tooltip("x:Q", format=".4f", title="epsilon"),
+        alt.Tooltip("value:Q", format=".1%", title="ceiling"),
     ]
     base = alt.Chart(alt.Data(values=points)).encode(
-        x=x, y=alt.Y("accuracy:Q", title="robust accuracy"), tooltip=tooltip
+        x=x, y=alt.Y("value:Q", title="robust accuracy"), tooltip=tooltip
     )
     return [
         base.mark_area(interpolate="step-after", color=LIGHT["full"], opacity=0.1),
@@ -205,7 +204,6 @@ def _shares(
     return energy / energy.sum().clamp_min(torch.finfo(energy.dtype).tiny)
 
 
-def _within(name: str, color: str, energy: Float[Tensor, " n_radii"]) -> Curve:
+def _within(name: str, color: str, energy: Float[Tensor, " n_radii"]) -> Series:
     within = energy.double().cumsum(0).tolist()
-    points = [{"radius": radius, "value": value} for radius, value in enumerate(within) if radius > 0]
-    return Curve(name, color, points)
+    return Series(name, color, [Place(radius, value) for radius, value in enumerate(within) if radius > 0])

@@ -6,10 +6,25 @@ A chart is described once. The page draws it with tooltips, in light or dark; th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from operator import attrgetter
 from typing import Any, Literal
 
-from passband.report.curves import Curve, Level, clearest, label, lines, named, rules
+from passband.audit.card import AttackedCard, Ceiling, ClassEntry, ClassifierCard, CurvePoint, Part, Share
+from passband.report.series import (
+    Level,
+    Place,
+    Series,
+    at,
+    clearest,
+    colored,
+    label,
+    lines,
+    named,
+    numbers,
+    rules,
+)
 from passband.report.theme import (
     LIGHT,
     SIZE,
@@ -23,86 +38,88 @@ from passband.report.theme import (
     share_axis,
 )
 from passband.report.words import guessing, number, percent
+from passband.types import Norm
 
 MOST_CLASSES = 40  # a class needs a row that can be read; beyond, the best and the worst are shown
 MOST_NUMBERS = 12  # columns of a heat map that leave room for a number in each cell
 ROW = 22  # pixels
 
-NAMES = {"lfc": "LFC", "hfc": "HFC"}
+NAMES: dict[Part, str] = {"lfc": "LFC", "hfc": "HFC"}
 
 
-def accuracy_by_radius(card: dict[str, Any]) -> Chart:
+def accuracy_by_radius(card: ClassifierCard) -> Chart:
     """Draw accuracy on the LFC and on the HFC by radius, with the whole image's and the baseline beside them."""
     alt = load_altair()
-    clean, curves = card["clean"]["accuracy"]["value"], _components(card, "accuracy")
+    clean, series = card.clean.accuracy.value, _components(card, lambda point: point.accuracy)
     levels = [Level(f"clean {percent(clean)}", clean, LIGHT["full"]), baseline(card)]
     critical, texts = _critical(card), []
-    for mark in critical:
-        along = [(mark["radius"], mark["value"] * part) for part in (0.15, 0.3, 0.5, 0.7)]
-        place = clearest(along, curves[1:], [0, *(level.value for level in levels)])
-        texts += label(mark["text"], LIGHT["lfc"], *place, dx=4)
-    drops = alt.Chart(alt.Data(values=critical)).mark_rule(color=LIGHT["lfc"], strokeDash=[2, 3])
+    for text, place in critical.items():
+        along = [(place.x, place.value * part) for part in (0.15, 0.3, 0.5, 0.7)]
+        clear = clearest(along, series[1:], [0, *(level.value for level in levels)])
+        texts += label(text, LIGHT["lfc"], *clear, dx=4)
+    marks = [{"text": text, "x": place.x, "value": place.value} for text, place in critical.items()]
+    drops = alt.Chart(alt.Data(values=marks)).mark_rule(color=LIGHT["lfc"], strokeDash=[2, 3])
     chart = alt.layer(
         *rules(levels, gap=0.07),
-        *lines(curves, _radius(card), share_axis("accuracy"), ".1%"),
-        drops.encode(x="radius:Q", y="value:Q", y2=alt.datum(0)),
+        *_lines(card, series, share_axis("accuracy"), ".1%"),
+        drops.encode(x="x:Q", y="value:Q", y2=alt.datum(0)),
         *texts,
-        *named(curves, levels),
+        *named(series, levels),
     )
-    return finish(chart, f"Accuracy of {card['model']['name']} on the LFC and on the HFC by radius.")
+    return finish(chart, f"Accuracy of {card.model.name} on the LFC and on the HFC by radius.")
 
 
-def energy_and_accuracy(card: dict[str, Any]) -> Chart:
+def energy_and_accuracy(card: ClassifierCard) -> Chart:
     """Draw the share of the images' energy that the LFC holds beside the share of clean accuracy that it keeps."""
     alt = load_altair()
-    clean = card["clean"]["accuracy"]["value"]
-    points = [point for point in card["curves"] if point["component"] == "lfc"]
-    energy = [{"radius": p["radius"], "value": p["energy"]} for p in points]
-    kept = [{"radius": p["radius"], "value": p["accuracy"]["value"] / clean} for p in points if clean > 0]
-    curves = [Curve("energy", LIGHT["energy"], energy), Curve("accuracy", LIGHT["lfc"], kept)]
-    top = max(1.0, *(point["value"] for point in energy + kept))
+    clean = card.clean.accuracy.value
+    points = card.curve("lfc")
+    energy = [Place(point.radius, point.energy) for point in points]
+    kept = [Place(point.radius, point.accuracy.value / clean) for point in points if clean > 0]
+    series = [Series("energy", LIGHT["energy"], energy), Series("accuracy", LIGHT["lfc"], kept)]
+    top = max(1.0, *(place.value for place in energy + kept))
     axis = share_axis("share of the whole image", top)
-    chart = alt.layer(*lines(curves, _radius(card), axis, ".1%"), *named(curves, span=top))
+    chart = alt.layer(*_lines(card, series, axis, ".1%"), *named(series, span=top))
     return finish(
         chart, "Share of the energy that the LFC holds, and of the clean accuracy that it keeps, by radius."
     )
 
 
-def measure_by_radius(card: dict[str, Any], measure: Literal["agreement", "confidence", "loss"]) -> Chart:
+def measure_by_radius(card: ClassifierCard, measure: Literal["agreement", "confidence", "loss"]) -> Chart:
     """Draw another measure of the LFC and the HFC by radius, small, with the whole image's beside it."""
     alt = load_altair()
-    curves = _components(card, measure)
-    whole = 1.0 if measure == "agreement" else card["clean"][measure]
+    series = _components(card, attrgetter(measure))
+    whole = 1.0 if measure == "agreement" else attrgetter(measure)(card.clean)
     levels = [Level("whole", whole, LIGHT["full"])]
     if measure == "loss":
-        top = 1.05 * max(whole, *(point["value"] for curve in curves for point in curve.points))
-        drawn = lines(curves, _radius(card), number_axis("value:Q", measure, top), ".3~r")
+        top = 1.05 * max(whole, *(place.value for line in series for place in line.places))
+        drawn = _lines(card, series, number_axis("value:Q", measure, top), ".3~r")
     else:
         top = 1.0
-        drawn = lines(curves, _radius(card), share_axis(measure), ".1%")
-    chart = alt.layer(*rules(levels), *drawn, *named(curves, levels, top))
+        drawn = _lines(card, series, share_axis(measure), ".1%")
+    chart = alt.layer(*rules(levels), *drawn, *named(series, levels, top))
     return finish(chart, f"{measure.capitalize()} on the LFC and on the HFC by radius.", SMALL)
 
 
-def shown_classes(card: dict[str, Any]) -> list[dict[str, Any]]:
+def shown_classes(card: ClassifierCard) -> Sequence[ClassEntry]:
     """Return the classes that a heat map shows, best first; of many, the best and the worst."""
-    ranked = sorted(card["classes"], key=lambda entry: -entry["clean"]["value"])
+    ranked = sorted(card.classes, key=lambda entry: -entry.clean.value)
     if len(ranked) <= MOST_CLASSES:
         return ranked
     return ranked[: MOST_CLASSES // 2] + ranked[-MOST_CLASSES // 2 :]
 
 
-def accuracy_by_class(card: dict[str, Any], component: Literal["lfc", "hfc"]) -> Chart:
+def accuracy_by_class(card: ClassifierCard, component: Part) -> Chart:
     """Draw a heat map of accuracy, class by radius, the class that is best on whole images on top."""
     shown = shown_classes(card)
-    rows = [(entry["name"], entry[component]) for entry in shown]
+    rows = [(entry.name, entry.lfc if component == "lfc" else entry.hfc) for entry in shown]
     description = f"Accuracy on the {NAMES[component]} by class and radius, in percent."
-    columns = [number(radius) for radius in card["settings"]["radii"]]
+    columns = [number(radius) for radius in card.settings.radii]
     return class_heat_map(rows, columns, radius_columns("top"), "radius", description)
 
 
 def class_heat_map(
-    rows: Sequence[tuple[str, Sequence[dict[str, Any]]]],
+    rows: Sequence[tuple[str, Sequence[Share]]],
     columns: Sequence[str],
     x: Any,
     along: str,
@@ -120,7 +137,7 @@ def class_heat_map(
     alt = load_altair()
     names = _unique([name for name, _ in rows])
     cells = [
-        {"class": name, along: column, "percent": 100 * cell["value"], **cell}
+        {"class": name, along: column, "percent": 100 * cell.value, **asdict(cell)}
         for name, (_, values) in zip(names, rows, strict=True)
         for column, cell in zip(columns, values, strict=True)
     ]
@@ -141,15 +158,15 @@ def class_heat_map(
     return finish(alt.layer(*layers), description, (SIZE[0], ROW * len(rows)))
 
 
-def followers_by_radius(card: dict[str, Any]) -> Chart:
+def flips_by_radius(card: ClassifierCard) -> Chart:
     """Draw at each radius how many images are right on the whole and on the HFC and wrong on the LFC (Figure 2).
 
     A mark across each bar is the number expected if the answers to the HFC had nothing to do with the images.
     """
     alt = load_altair()
-    found = card["hfc_followers"]["by_radius"]
-    bars = [{**point, "radius": number(point["radius"])} for point in found]
-    top = 1.1 * max(1, *(max(point["count"], point["expected"]) for point in found))
+    found = card.flips.by_radius
+    bars = [{**asdict(point), "radius": number(point.radius)} for point in found]
+    top = 1.1 * max(1, *(max(point.count, point.expected) for point in found))
     base = alt.Chart(alt.Data(values=bars)).encode(
         x=radius_columns("bottom"),
         y=number_axis("count:Q", "images", top),
@@ -170,24 +187,24 @@ def followers_by_radius(card: dict[str, Any]) -> Chart:
     return finish(chart, description, (SIZE[0], 220))
 
 
-def ceiling(card: dict[str, Any], norm: Literal["l2", "linf"]) -> Chart:
+def ceiling(found: Ceiling, norm: Norm) -> Chart:
     """Draw the highest robust accuracy that Corollary 1 leaves possible at each epsilon.
 
     Args:
-        card: The frequency card of a classifier, whose `"ceiling"` is not None.
+        found: The ceiling of a card.
         norm: How a perturbation is measured. Linf is shown in 255ths, as such bounds are always given.
     """
     alt = load_altair()
-    points = card["ceiling"][norm]
+    points = found.curve(norm)
     if norm == "linf":
-        most = round(255 * points[-1]["epsilon"])
+        most = round(255 * points[-1].epsilon)
         step = 2 ** max(0, math.ceil(math.log2(most / 8)))  # at most nine ticks
         ticks = [level / 255 for level in range(0, most + 1, step)]
         axis = alt.Axis(grid=False, values=ticks, labelExpr="format(datum.value * 255, '.0f')")
         title = "epsilon, L∞, in 255ths"
     else:
         axis, title = alt.Axis(grid=False, tickCount=6), "epsilon, L2, all pixels together ([0, 1] scale)"
-    curve = alt.Chart(alt.Data(values=points)).encode(
+    curve = alt.Chart(alt.Data(values=list(map(asdict, points)))).encode(
         x=alt.X("epsilon:Q", title=title, axis=axis, scale=alt.Scale(nice=False)),
         y=share_axis("robust accuracy, at most", field="accuracy:Q"),
         tooltip=[alt.Tooltip("epsilon:Q", format=".4f"), alt.Tooltip("accuracy:Q", format=".1%")],
@@ -196,44 +213,45 @@ def ceiling(card: dict[str, Any], norm: Literal["l2", "linf"]) -> Chart:
         curve.mark_area(interpolate="step-after", color=LIGHT["full"], opacity=0.12),
         curve.mark_line(interpolate="step-after", color=LIGHT["full"], strokeWidth=2.5),
         curve.mark_point(filled=True, size=60, opacity=0),  # something to point at
-        *rules([Level("clean", card["ceiling"]["clean"], LIGHT["muted"], (4, 3))]),
+        *rules([Level("clean", found.clean, LIGHT["muted"], (4, 3))]),
     )
     return finish(
         chart, f"Highest robust accuracy that the LFCs leave possible, by epsilon in {norm}.", SMALL
     )
 
 
-def _components(card: dict[str, Any], measure: str) -> list[Curve]:
-    """Return the curves of the LFC and the HFC, with intervals where the measure has them."""
-    curves = []
+def _components(card: ClassifierCard, measure: Callable[[CurvePoint], Share | float]) -> list[Series]:
+    """Return the lines of the LFC and the HFC, with intervals where the measure has them."""
+    series = []
     for component, name in NAMES.items():
-        points = [
-            {"radius": p["radius"], **(p[measure] if isinstance(p[measure], dict) else {"value": p[measure]})}
-            for p in card["curves"]
-            if p["component"] == component
+        found = [(point.radius, measure(point)) for point in card.curve(component)]
+        places = [
+            at(radius, each) if isinstance(each, Share) else Place(radius, each) for radius, each in found
         ]
-        curves.append(Curve(name, LIGHT[component], points))
-    return curves
+        series.append(Series(name, LIGHT[component], places))
+    return series
 
 
-def _critical(card: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the critical radii that mean something (see `words.tiles`), with the accuracy reached there."""
-    clean = card["clean"]["accuracy"]["value"]
-    shares = {"half": 0.5, "most": 0.95}
-    return [
-        {"radius": found["radius"], "value": share * clean, "text": f"{share:.0%}: {number(found['radius'])}"}
-        for name, share in shares.items()
-        if not (found := card["critical_radius"][name])["note"] and share * clean > guessing(card)
-    ]
+def _lines(card: ClassifierCard, series: Sequence[Series], y: Any, number_format: str) -> list[Chart]:
+    """Return layers that draw lines over the radii of a card."""
+    x = radius_axis(card.settings.radii, card.settings.corner)
+    return lines(numbers(series), colored(series), x, y, number_format)
 
 
-def baseline(card: dict[str, Any]) -> Level:
+def _critical(card: ClassifierCard) -> dict[str, Place]:
+    """Return the critical radii that mean something (see `words.tiles`), with the accuracy reached there, by text."""
+    clean = card.clean.accuracy.value
+    found = {0.5: card.critical_radius.half, 0.95: card.critical_radius.most}
+    return {
+        f"{share:.0%}: {number(critical.radius)}": Place(critical.radius, share * clean)
+        for share, critical in found.items()
+        if critical.radius is not None and not critical.note and share * clean > guessing(card)
+    }
+
+
+def baseline(card: AttackedCard) -> Level:
     """Return the accuracy that needs no image as a level."""
     return Level(f"majority {percent(guessing(card))}", guessing(card), LIGHT["muted"], (6, 3))
-
-
-def _radius(card: dict[str, Any]) -> Any:
-    return radius_axis(card["settings"]["radii"], card["settings"]["corner"])
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.attack import RobustnessAudit
-from passband.audit.card import attacks_of
+from passband.audit.card import AttackedCard, AttackEntry, Card, ClassifierCard
 from passband.audit.classifier import Audit, Strip
 from passband.instruments.flips import Panel
 from passband.instruments.spectrum import DataSpectrum
@@ -23,6 +24,7 @@ from passband.report.theme import Chart
 from passband.robustness.plan import Attacked, Example
 
 MOST_STRIP = 5  # radii of the strip that fit on a phone
+MANIFEST = ("model", "data", "settings", "manifest")  # parts of a card that say how it was measured
 MOST_BARS = 3  # classes whose probabilities are shown under a panel
 
 
@@ -46,26 +48,26 @@ def write_report(audit: Audit, folder: Path | str) -> Path:
     strip = _strip(audit.strip)
     pictures = {
         "components": panels.grid([[image for _, image in row] for row in strip.values()]),
-        "spectrum": spectrum_picture(spectrum.power, card["settings"]["radii"], card["settings"]["geometry"]),
+        "spectrum": spectrum_picture(spectrum.power, card.settings.radii, card.settings.geometry),
     }
     if audit.panels:
-        pictures["followers"] = panels.grid([_parts(panel) for panel in audit.panels])
+        pictures["flips"] = panels.grid([_parts(panel) for panel in audit.panels])
     pictures |= attack_pictures(audit.attacks)
     plots = write_figures(charts, pictures, folder / "figures")
     return write_page(
         folder / "report.html",
         "report.html.j2",
         plots=plots,
-        title=f"{card['model']['name']} on {card['data']['name']}",
+        title=f"{card.model.name} on {card.data.name}",
         card=card,
         strip=strip,
         strip_label=audit.strip.label,
-        panels=[_panel(panel, card["data"]["classes"]) for panel in audit.panels],
+        panels=[_panel(panel, card.data.classes) for panel in audit.panels],
         attacks=_attacks(card, audit.attacks, pictures),
         shown_classes=figures.shown_classes(card),
         spectrum=spectrum,
         spectrum_picture=pictures["spectrum"],
-        manifest=_flat({key: card[key] for key in ("model", "data", "settings", "manifest")}),
+        manifest=_manifest(card),
     )
 
 
@@ -89,11 +91,11 @@ def write_attack_report(found: RobustnessAudit, folder: Path | str) -> Path:
         folder / "attack.html",
         "attack.html.j2",
         plots=plots,
-        title=f"{card['model']['name']} on {card['data']['name']} under attack",
+        title=f"{card.model.name} on {card.data.name} under attack",
         card=card,
         attacks=_attacks(card, found.attacks, pictures),
         spectrum=found.spectrum,
-        manifest=_flat({key: card[key] for key in ("model", "data", "settings", "manifest")}),
+        manifest=_manifest(card),
     )
 
 
@@ -124,7 +126,7 @@ def write_spectrum_report(spectrum: DataSpectrum, folder: Path | str) -> Path:
     )
 
 
-def _audit_charts(card: dict[str, Any]) -> dict[str, Chart]:
+def _audit_charts(card: ClassifierCard) -> dict[str, Chart]:
     charts = {
         "accuracy-by-radius": figures.accuracy_by_radius(card),
         "energy-and-accuracy": figures.energy_and_accuracy(card),
@@ -134,10 +136,10 @@ def _audit_charts(card: dict[str, Any]) -> dict[str, Chart]:
         "lfc-by-class": figures.accuracy_by_class(card, "lfc"),
         "hfc-by-class": figures.accuracy_by_class(card, "hfc"),
     }
-    if card["hfc_followers"]["pairs"]:
-        charts["followers-by-radius"] = figures.followers_by_radius(card)
-    if card["ceiling"]:
-        charts |= {"ceiling-linf": figures.ceiling(card, "linf"), "ceiling-l2": figures.ceiling(card, "l2")}
+    if card.flips.pairs:
+        charts["flips-by-radius"] = figures.flips_by_radius(card)
+    if (bound := card.ceiling) is not None:
+        charts |= {"ceiling-linf": figures.ceiling(bound, "linf"), "ceiling-l2": figures.ceiling(bound, "l2")}
     return charts
 
 
@@ -187,18 +189,34 @@ def _bars(probabilities: Tensor, label: int, classes: Sequence[str]) -> list[tup
     return [(classes[k], probabilities[k].item(), k == label) for k in ranked]
 
 
+@dataclass(frozen=True)
+class ShownAttack:
+    """An attack as the page shows it.
+
+    Attributes:
+        entry: The card's numbers.
+        by_class: The name of its chart class by class.
+        spectrum: Its perturbations' mean spectrum; None where it moved nothing.
+        examples: Images that it broke.
+    """
+
+    entry: AttackEntry
+    by_class: str
+    spectrum: Image.Image | None
+    examples: Sequence[dict[str, Any]]
+
+
 def _attacks(
-    card: dict[str, Any], attacks: Sequence[Attacked], pictures: Mapping[str, Image.Image]
-) -> list[dict[str, Any]]:
-    """Return each attack as the page shows it: the card's numbers, the names of its charts, its pictures."""
+    card: AttackedCard, attacks: Sequence[Attacked], pictures: Mapping[str, Image.Image]
+) -> list[ShownAttack]:
     return [
-        {
-            **attack,
-            "by_class": name_of(attack, "by-class"),
-            "spectrum": pictures.get(name_of(attack, "spectrum")),
-            "examples": [_example(example, card["data"]["classes"]) for example in attacked.examples],
-        }
-        for attack, attacked in zip(attacks_of(card), attacks, strict=True)
+        ShownAttack(
+            entry,
+            by_class=name_of(entry, "by-class"),
+            spectrum=pictures.get(name_of(entry, "spectrum")),
+            examples=[_example(example, card.data.classes) for example in attacked.examples],
+        )
+        for entry, attacked in zip(card.attacks, attacks, strict=True)
     ]
 
 
@@ -215,6 +233,11 @@ def _example(example: Example, classes: Sequence[str]) -> dict[str, Any]:
             {"name": "adversarial image", "image": adversarial, "bars": after},
         ],
     }
+
+
+def _manifest(card: Card) -> list[tuple[str, str]]:
+    """Return what a card says of how it was measured, as (path, text)."""
+    return _flat({key: part for key, part in card.to_dict().items() if key in MANIFEST})
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

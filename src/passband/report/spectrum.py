@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from passband.report.curves import Curve, lines
+from passband.report.series import Place, Series, colored, lines, numbers
 from passband.report.theme import LIGHT, SIZE, Chart, finish, load_altair, radius_axis, share_axis
 from passband.types import Geometry
 
@@ -84,10 +85,10 @@ def radial_power(power: Sequence[float], trace_radii: Sequence[float] = ()) -> C
         scale=alt.Scale(type="log", domain=[decades[0], decades[-1]]),
         axis=alt.Axis(values=decades, format="~e", labelOverlap="greedy"),
     )
-    marks = alt.Chart(alt.Data(values=[{"radius": radius} for radius in trace_radii]))
+    marks = alt.Chart(alt.Data(values=[{"x": radius} for radius in trace_radii]))
     chart = alt.layer(
-        *lines([_by_radius("power", levels)], radius_axis(_doublings(len(waves)), len(waves)), y, ".3~e"),
-        marks.mark_rule(color=LIGHT["hfc"], strokeDash=[4, 3]).encode(x="radius:Q"),
+        *_line("power", levels, y, ".3~e"),
+        marks.mark_rule(color=LIGHT["hfc"], strokeDash=[4, 3]).encode(x="x:Q"),
     )
     return finish(chart, "Mean power of the images by radius, logarithmic.")
 
@@ -99,16 +100,15 @@ def energy_by_radius(energy: Sequence[float]) -> Chart:
         energy: Share within radius 0, 1, 2, ... up to the corner, 0 to 1.
     """
     alt = load_altair()
-    last = len(energy) - 1
-    axis = share_axis("energy within the radius")
-    curve = _by_radius("energy", energy[1:])
-    chart = alt.layer(*lines([curve], radius_axis(_doublings(last), last), axis, ".2%"))
+    chart = alt.layer(*_line("energy", energy[1:], share_axis("energy within the radius"), ".2%"))
     return finish(chart, "Share of the images' energy within each radius.", (SIZE[0], 240))
 
 
-def _by_radius(name: str, values: Sequence[float]) -> Curve:
-    points = [{"radius": radius, "value": value} for radius, value in enumerate(values, start=1)]
-    return Curve(name, LIGHT["energy"], points)
+def _line(name: str, values: Sequence[float], y: Any, number_format: str) -> list[Chart]:
+    """Return layers that draw values at radius 1, 2, 3, ..."""
+    series = [Series(name, LIGHT["energy"], [Place(radius, value) for radius, value in enumerate(values, 1)])]
+    x = radius_axis(_doublings(len(values)), len(values))
+    return lines(numbers(series), colored(series), x, y, number_format)
 
 
 def _doublings(last: int) -> list[int]:

@@ -95,7 +95,7 @@ def radius_axis(radii: Sequence[float], corner: float) -> X:
     alt = load_altair()
     domain = [min(1.0, *radii), max(2.0, corner, *radii)]
     return alt.X(
-        "radius:Q",
+        "x:Q",
         title="radius (cycles per image)",
         scale=alt.Scale(type="symlog", domain=domain, nice=False),  # as log, and 0 has a place too
         axis=alt.Axis(

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
 
 from passband.attacks.epsilon import write_epsilon
-from passband.audit.card import attacks_of
+from passband.audit.card import (
+    AttackedCard,
+    AttackEntry,
+    AttackPoint,
+    CeilingPoint,
+    ClassifierCard,
+    CriticalRadius,
+    CurvePoint,
+    Share,
+)
+from passband.types import Norm
 
 COMMON_LINF = 8 / 255  # the bound that most papers on adversarial robustness report
 
@@ -51,44 +60,44 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def interval(measured: dict[str, Any]) -> str:
+def interval(measured: Share) -> str:
     """Return the bounds of a 95% interval.
 
     Example:
-        >>> interval({"value": 0.5, "low": 0.404, "high": 0.596, "count": 100})
+        >>> interval(Share(0.5, low=0.404, high=0.596, count=100))
         '40.4–59.6%'
     """
-    return f"{100 * measured['low']:.1f}–{percent(measured['high'])}"
+    return f"{100 * measured.low:.1f}–{percent(measured.high)}"
 
 
-def guessing(card: dict[str, Any]) -> float:
+def guessing(card: AttackedCard) -> float:
     """Return the accuracy that needs no image: that of naming the most frequent class throughout."""
-    return card["baselines"]["majority"]
+    return card.baselines.majority
 
 
-def best_hfc(card: dict[str, Any]) -> dict[str, Any]:
+def best_hfc(card: ClassifierCard) -> CurvePoint:
     """Return the HFC's point that is most surely high: the one whose interval has the highest low end."""
-    return max((p for p in card["curves"] if p["component"] == "hfc"), key=lambda p: p["accuracy"]["low"])
+    return max(card.curve("hfc"), key=lambda point: point.accuracy.low)
 
 
-def ceiling_at(card: dict[str, Any], norm: str, epsilon: float) -> dict[str, float] | None:
+def ceiling_at(card: ClassifierCard, norm: Norm, epsilon: float) -> CeilingPoint | None:
     """Return the ceiling at the largest epsilon of the curve that does not exceed `epsilon`, None if there is none.
 
     The curve never rises, so what holds there bounds the accuracy at `epsilon` too.
     """
-    curve = card["ceiling"][norm] if card["ceiling"] else []
-    within = [point for point in curve if point["epsilon"] <= epsilon * (1 + 1e-6)]
+    curve = card.ceiling.curve(norm) if card.ceiling else ()
+    within = [point for point in curve if point.epsilon <= epsilon * (1 + 1e-6)]
     return within[-1] if within else None
 
 
-REACH = {
+REACH: dict[Norm, str] = {
     "linf": "every pixel may change by up to {}",
     "l2": "all pixels together may change by up to {} in L2",
 }
 """What an epsilon allows, by norm."""
 
 
-def under_attack(card: dict[str, Any]) -> list[str]:
+def under_attack(card: AttackedCard) -> list[str]:
     """Return what the attacks left, a sentence a norm, the strongest attack at each epsilon.
 
     Attacks that are held to a band are left out where there is one that is not.
@@ -98,39 +107,37 @@ def under_attack(card: dict[str, Any]) -> list[str]:
     """
     sentences = []
     for norm, can in REACH.items():
-        strongest: dict[float, tuple[dict[str, Any], dict[str, Any]]] = {}
-        attacks = [attack for attack in attacks_of(card) if attack["norm"] == norm]
-        free = [attack for attack in attacks if attack["attack"]["band"] is None]
+        strongest: dict[float, tuple[AttackEntry, AttackPoint]] = {}
+        attacks = [attack for attack in card.attacks if attack.norm == norm]
+        free = [attack for attack in attacks if attack.attack.band is None]
         for attack in free or attacks:
-            for point in attack["points"]:
-                before = strongest.get(point["epsilon"])
-                if before is None or point["accuracy"]["value"] < before[1]["accuracy"]["value"]:
-                    strongest[point["epsilon"]] = attack, point
+            for point in attack.points:
+                before = strongest.get(point.epsilon)
+                if before is None or point.accuracy.value < before[1].accuracy.value:
+                    strongest[point.epsilon] = attack, point
         if strongest:
             by = (
                 "The strongest attack"
                 if len(free or attacks) > 1
-                else next(iter(strongest.values()))[0]["label"]
+                else next(iter(strongest.values()))[0].label
             )
             (least, (_, point)), *more = sorted(strongest.items())
             left = [
-                f"{percent(point['accuracy']['value'])} right ({interval(point['accuracy'])}) where "
+                f"{percent(point.accuracy.value)} right ({interval(point.accuracy)}) where "
                 f"{can.format(write_epsilon(least))}"
             ]
-            left += [
-                f"{percent(p['accuracy']['value'])} at {write_epsilon(epsilon)}" for epsilon, (_, p) in more
-            ]
+            left += [f"{percent(p.accuracy.value)} at {write_epsilon(epsilon)}" for epsilon, (_, p) in more]
             sentences.append(f"{by} leaves {listed(left)}.")
     return sentences
 
 
-def doubts(card: dict[str, Any]) -> list[str]:
+def doubts(card: AttackedCard) -> list[str]:
     """Return the checks of attacks that failed, as sentences."""
     return [
-        f"{attack['label']}: {finding['message']}"
-        for attack in attacks_of(card)
-        for finding in attack["findings"]
-        if not finding["passed"]
+        f"{attack.label}: {finding.message}"
+        for attack in card.attacks
+        for finding in attack.findings
+        if not finding.passed
     ]
 
 
@@ -145,17 +152,15 @@ def listed(parts: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def summary(card: dict[str, Any]) -> list[str]:
+def summary(card: ClassifierCard) -> list[str]:
     """Return the audit in a few plain sentences.
 
     Args:
         card: The frequency card of a classifier.
     """
-    clean, floor = card["clean"]["accuracy"], guessing(card)
-    whole = (
-        f"{card['model']['name']} answers {percent(clean['value'])} of {clean['count']:,} whole images right"
-    )
-    if clean["low"] <= floor:
+    clean, floor = card.clean.accuracy, guessing(card)
+    whole = f"{card.model.name} answers {percent(clean.value)} of {clean.count:,} whole images right"
+    if clean.low <= floor:
         return [
             f"{whole}, which is not measurably better than guessing the most frequent class ({percent(floor)}). "
             "What follows says little about what the model has learned."
@@ -164,31 +169,31 @@ def summary(card: dict[str, Any]) -> list[str]:
         f"{whole}; guessing the most frequent class would give {percent(floor)}.",
         _low(card),
         _high(card),
-        *_followers(card),
+        *_flips(card),
         *under_attack(card),
     ]
 
 
-def tiles(card: dict[str, Any]) -> list[Tile]:
+def tiles(card: ClassifierCard) -> list[Tile]:
     """Return the key numbers of an audit.
 
     Args:
         card: The frequency card of a classifier.
     """
-    clean, best, followers = card["clean"]["accuracy"], best_hfc(card), card["hfc_followers"]
+    clean, best, flips = card.clean.accuracy, best_hfc(card), card.flips
     found = [
-        Tile("Clean accuracy", percent(clean["value"]), f"95% interval {interval(clean)}"),
-        _critical_tile(card, "half", "Half of it"),
-        _critical_tile(card, "most", "95% of it"),
+        Tile("Clean accuracy", percent(clean.value), f"95% interval {interval(clean)}"),
+        _critical_tile(card, card.critical_radius.half, 0.5, "Half of it"),
+        _critical_tile(card, card.critical_radius.most, 0.95, "95% of it"),
         Tile(
             "Best HFC accuracy",
-            percent(best["accuracy"]["value"]),
-            f"with all up to radius {number(best['radius'])} removed; {interval(best['accuracy'])}",
+            percent(best.accuracy.value),
+            f"with all up to radius {number(best.radius)} removed; {interval(best.accuracy)}",
         ),
         Tile(
             "Images that follow the HFC",
-            f"{followers['samples']:,}",
-            f"of {followers['eligible']:,}: right on the whole and on the HFC, wrong on the LFC",
+            f"{flips.samples:,}",
+            f"of {flips.eligible:,}: right on the whole and on the HFC, wrong on the LFC",
         ),
     ]
     most = ceiling_at(card, "linf", COMMON_LINF)
@@ -196,80 +201,79 @@ def tiles(card: dict[str, Any]) -> list[Tile]:
         found.append(
             Tile(
                 "Robust accuracy at most",
-                percent(most["accuracy"]),
-                f"if every pixel may change by {255 * most['epsilon']:.2g}/255 (Corollary 1)",
+                percent(most.accuracy),
+                f"if every pixel may change by {255 * most.epsilon:.2g}/255 (Corollary 1)",
             )
         )
     return [*found, *attack_tiles(card)]
 
 
-def attack_tiles(card: dict[str, Any]) -> list[Tile]:
+def attack_tiles(card: AttackedCard) -> list[Tile]:
     """Return what each attack leaves at the smallest epsilon at which it was run."""
     return [
         Tile(
-            f"Right under {attack['label']}",
-            percent(attack["points"][0]["accuracy"]["value"]),
-            f"{REACH[attack['norm']].format(write_epsilon(attack['points'][0]['epsilon']))}; "
-            f"{interval(attack['points'][0]['accuracy'])}",
+            f"Right under {attack.label}",
+            percent(attack.points[0].accuracy.value),
+            f"{REACH[attack.norm].format(write_epsilon(attack.points[0].epsilon))}; "
+            f"{interval(attack.points[0].accuracy)}",
         )
-        for attack in attacks_of(card)
+        for attack in card.attacks
     ]
 
 
-def _low(card: dict[str, Any]) -> str:
-    half = card["critical_radius"]["half"]
-    if card["clean"]["accuracy"]["value"] / 2 <= guessing(card):
+def _low(card: ClassifierCard) -> str:
+    half = card.critical_radius.half
+    if card.clean.accuracy.value / 2 <= guessing(card):
         return "Half of that is no more than guessing gives, so no radius can be named at which half of it is kept."
-    if half["radius"] is None:
+    if half.radius is None:
         return "No low-frequency component measured keeps half of that."
-    radius = number(half["radius"])
-    if half["note"]:
+    radius = number(half.radius)
+    if half.note:
         return f"It keeps at least half of that even when only frequencies up to {radius} cycles per image are left."
     return f"To keep half of that it needs the frequencies up to {radius} cycles per image{_in_pixels(card, half)}."
 
 
-def _in_pixels(card: dict[str, Any], critical: dict[str, Any]) -> str:
-    height, width = card["data"]["height"], card["data"]["width"]
-    if height != width or not critical["radius"]:
+def _in_pixels(card: ClassifierCard, critical: CriticalRadius) -> str:
+    height, width = card.data.height, card.data.width
+    if height != width or not critical.radius:
         return ""  # a cycle has no single length where the sides differ
-    return f", waves about {number(width / critical['radius'])} pixels long"
+    return f", waves about {number(width / critical.radius)} pixels long"
 
 
-def _high(card: dict[str, Any]) -> str:
+def _high(card: ClassifierCard) -> str:
     floor, best = guessing(card), best_hfc(card)
-    if best["accuracy"]["low"] <= floor:
+    if best.accuracy.low <= floor:
         return "On the high-frequency components alone it is, at every radius measured, not measurably better than guessing."
-    beyond = [p for p in card["curves"] if p["component"] == "hfc" and p["radius"] >= best["radius"]]
-    above = list(takewhile(lambda p: p["accuracy"]["low"] > floor, beyond))
-    stays = f", and stays so up to radius {number(above[-1]['radius'])}" if len(above) > 1 else ""
+    beyond = [point for point in card.curve("hfc") if point.radius >= best.radius]
+    above = list(takewhile(lambda point: point.accuracy.low > floor, beyond))
+    stays = f", and stays so up to radius {number(above[-1].radius)}" if len(above) > 1 else ""
     return (
-        f"With everything up to radius {number(best['radius'])} removed, it still answers "
-        f"{percent(best['accuracy']['value'])} right, measurably better than guessing{stays}."
+        f"With everything up to radius {number(best.radius)} removed, it still answers "
+        f"{percent(best.accuracy.value)} right, measurably better than guessing{stays}."
     )
 
 
-def _followers(card: dict[str, Any]) -> list[str]:
-    found = card["hfc_followers"]
-    if not found["samples"]:
+def _flips(card: ClassifierCard) -> list[str]:
+    found = card.flips
+    if not found.samples:
         return []
     said = (
-        f"For {found['samples']:,} of the {found['eligible']:,} images answered right there is a radius at which "
+        f"For {found.samples:,} of the {found.eligible:,} images answered right there is a radius at which "
         "the answer goes with the HFC: right on the high frequencies alone, wrong on the low ones."
     )
-    by_chance = sum(point["expected"] for point in found["by_radius"])
-    share = f"{percent(min(1, by_chance / found['pairs']))} of these pairs of image and radius"
+    by_chance = sum(point.expected for point in found.by_radius)
+    share = f"{percent(min(1, by_chance / found.pairs))} of these pairs of image and radius"
     return [said, f"By chance alone, {share} would be expected."]
 
 
-def _critical_tile(card: dict[str, Any], which: str, name: str) -> Tile:
-    critical, share = card["critical_radius"][which], {"half": 0.5, "most": 0.95}[which]
+def _critical_tile(card: ClassifierCard, critical: CriticalRadius, share: float, name: str) -> Tile:
     name = f"{name} is kept from radius"
-    if share * card["clean"]["accuracy"]["value"] <= guessing(card):
+    if share * card.clean.accuracy.value <= guessing(card):
         return Tile(name, "–", "guessing alone would reach it")
-    if critical["radius"] is None:
-        return Tile(name, "–", critical["note"] or "not reached")
+    if critical.radius is None:
+        return Tile(name, "–", critical.note or "not reached")
     return Tile(
         name,
-        number(critical["radius"]),
-        critical["note"] or f"of at most {number(card['settings']['corner'])} cycles per image",
+        number(critical.radius),
+        critical.note or f"of at most {number(card.settings.corner)} cycles per image",
     )

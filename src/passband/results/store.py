@@ -1,6 +1,7 @@
 """Folders of runs and of measurements, written whole.
 
-A run has `config.json`, `rows.parquet`, `environment.json` and `weights.safetensors`; a measurement has no weights.
+A run has `config.json`, `rows.parquet`, `environment.json` and `weights.safetensors`; a measurement has no weights. Both
+have `SHA256SUMS`, by which a file that was cut or changed is noticed; the folders of version 0.1 have none.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import polars as pl
 from torch import nn
 
 from passband.data.dataset import ImageDataset
-from passband.files import read_json, write_json, written_whole
-from passband.models.weights import save_weights
-from passband.train.config import RunConfig, model_arguments
+from passband.errors import DamagedError, InputError
+from passband.files import SEAL, check_seal, read_json, seal, write_json, written_whole
+from passband.models.weights import save_weights, weights_hash
+from passband.train.config import SCHEMA, RunConfig, model_arguments
 from passband.types import Subset
+
+CONFIG, ROWS, ENVIRONMENT, WEIGHTS = "config.json", "rows.parquet", "environment.json", "weights.safetensors"
 
 
 def write_run(
@@ -48,6 +52,7 @@ def write_run(
     arguments = model_arguments(config, num_classes=len(dataset.classes), in_channels=dataset.channels)
     description: dict[str, Any] = {
         "kind": "run",
+        "schema": SCHEMA,
         "run": run,
         "status": "finished" if failure is None else "failed",
         "message": failure,
@@ -62,30 +67,35 @@ def write_run(
             "size": list(dataset.size),
             "channels": dataset.channels,
         },
+        "weights_hash": weights_hash(model) if failure is None else None,
     }
     with written_whole(folder) as aside:
-        write_json(aside / "config.json", description)
-        write_json(aside / "environment.json", environment)
-        rows.write_parquet(aside / "rows.parquet")
+        write_json(aside / CONFIG, description)
+        write_json(aside / ENVIRONMENT, environment)
+        rows.write_parquet(aside / ROWS)
         if failure is None:
             about = {"model": arguments, "classes": list(dataset.classes), "size": list(dataset.size)}
-            save_weights(model, aside / "weights.safetensors", about)
+            save_weights(model, aside / WEIGHTS, about)
+        seal(aside)
 
 
 def find_run(folder: Path) -> dict[str, Any] | None:
     """Return what the `config.json` of a run says; None if the folder holds no run that has ended.
 
     Raises:
-        InputError: If there is a `config.json` that cannot be read.
+        DamagedError: If a file of it is missing, cut or changed. Of a run of version 0.1 only what cannot be read is
+            noticed.
     """
-    if not (folder / "config.json").is_file():
+    return _find(folder, "run")
+
+
+def holds_run(folder: Path, run: str) -> dict[str, Any] | None:
+    """Return what the `config.json` of a run says if it is this run, whole; None for all else that may lie there."""
+    try:
+        record = find_run(folder)
+    except DamagedError:
         return None
-    record = read_json(folder / "config.json")
-    if not isinstance(record, dict) or record.get("kind") != "run":
-        return None
-    if record.get("status") != "failed" and not (folder / "weights.safetensors").is_file():
-        return None
-    return record
+    return record if record is not None and _is(record, "run", run) else None
 
 
 def write_measurement(
@@ -93,6 +103,7 @@ def write_measurement(
     *,
     name: str,
     run: Mapping[str, Any],
+    weights: str,
     settings: Mapping[str, Any],
     test_fingerprint: str,
     rows: pl.DataFrame,
@@ -104,6 +115,7 @@ def write_measurement(
         folder: Takes the place of what was there, once all files are written.
         name: The measurement's id.
         run: What the run's `config.json` says.
+        weights: The hash of the weights that were measured.
         settings: The measurement's settings, as JSON holds them.
         test_fingerprint: Identifies the test images.
         rows: What was measured.
@@ -111,25 +123,76 @@ def write_measurement(
     """
     description = {
         "kind": "measurement",
+        "schema": SCHEMA,
         "measurement": name,
         "run": run["run"],
+        "weights_hash": weights,
         "settings": settings,
         "classes": run["classes"],
         "data": {**run["data"], "test_fingerprint": test_fingerprint},
     }
     with written_whole(folder) as aside:
-        write_json(aside / "config.json", description)
-        write_json(aside / "environment.json", environment)
-        rows.write_parquet(aside / "rows.parquet")
+        write_json(aside / CONFIG, description)
+        write_json(aside / ENVIRONMENT, environment)
+        rows.write_parquet(aside / ROWS)
+        seal(aside)
 
 
 def find_measurement(folder: Path) -> dict[str, Any] | None:
     """Return what the `config.json` of a measurement says; None if the folder holds no measurement.
 
     Raises:
-        InputError: If there is a `config.json` that cannot be read.
+        DamagedError: If a file of it is missing, cut or changed.
     """
-    if not (folder / "config.json").is_file() or not (folder / "rows.parquet").is_file():
+    return _find(folder, "measurement")
+
+
+def holds_measurement(folder: Path, name: str, weights: str | None) -> bool:
+    """Return whether a folder holds this measurement, whole, and of these weights.
+
+    Args:
+        folder: Where it would be.
+        name: The measurement's id.
+        weights: The hash of the weights that the run has now; a run that failed has none.
+    """
+    try:
+        record = find_measurement(folder)
+    except DamagedError:
+        return False
+    if record is None or weights is None:
+        return False
+    return _is(record, "measurement", name) and record.get("weights_hash") == weights
+
+
+def is_ours(folder: Path) -> bool:
+    """Return whether a folder holds nothing but files of a run or a measurement: what remains of one, if damaged."""
+    names = {path.name for path in folder.iterdir()}
+    return names <= {CONFIG, ROWS, ENVIRONMENT, WEIGHTS, SEAL} and bool(names & {ROWS, SEAL})
+
+
+def _find(folder: Path, kind: str) -> dict[str, Any] | None:
+    if not (folder / CONFIG).is_file():
+        if (folder / SEAL).is_file():
+            raise DamagedError(f"{folder / CONFIG} is missing")
         return None
-    record = read_json(folder / "config.json")
-    return record if isinstance(record, dict) and record.get("kind") == "measurement" else None
+    try:
+        record = read_json(folder / CONFIG)
+    except InputError as error:
+        raise DamagedError(str(error)) from error
+    if not isinstance(record, dict) or record.get("kind") != kind:
+        if (folder / SEAL).is_file():
+            check_seal(folder)  # it may be the kind that is damaged
+        return None
+    names = [CONFIG, ROWS]
+    if kind == "run" and record.get("status") != "failed":
+        names.append(WEIGHTS)
+    if "schema" in record or (folder / SEAL).is_file():
+        check_seal(folder, names)
+    for name in names:
+        if not (folder / name).is_file():
+            raise DamagedError(f"{folder / name} is missing")
+    return record
+
+
+def _is(record: Mapping[str, Any], kind: str, name: str) -> bool:
+    return record.get("schema") == SCHEMA and record.get(kind) == name

@@ -1,13 +1,14 @@
 """Checkpoints: a run in training, on disk, whole or not at all.
 
 They lie in a folder beside the run's: `NAME.checkpoint` beside `NAME`. A new one is written aside and takes the old
-one's place when it is on the disk; so a process may be killed at any moment.
+one's place when it is on the disk; so a process may be killed at any moment. One that was changed since is noticed by
+its checksum, which torch's own format does not promise.
 """
 
 from __future__ import annotations
 
-import os
-import pickle
+import hashlib
+import io
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,11 @@ from typing import Any
 
 import torch
 
-from passband.errors import InputError
+from passband.errors import DamagedError
+from passband.files import write_file
+
+MAGIC = b"passband checkpoint 2\n"
+"""Begins the file; the SHA-256 of all that follows comes after it."""
 
 
 def checkpoint_folder(folder: Path) -> Path:
@@ -37,29 +42,34 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     """
     place = checkpoint_folder(folder)
     place.mkdir(parents=True, exist_ok=True)
-    aside = place / "state.pt.new"
-    with aside.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())  # or a power cut could leave the new name without its content
-    aside.replace(place / "state.pt")
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    content = buffer.getbuffer()
+    write_file(place / "state.pt", MAGIC, hashlib.sha256(content).digest(), content)
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
     """Return the last checkpoint of the run in `folder`, on the CPU; None if it has none. Nothing in it is executed.
 
     Raises:
-        InputError: If it cannot be read.
+        DamagedError: If it cannot be read, or is not as it was written.
     """
     file = checkpoint_folder(folder) / "state.pt"
-    if not file.is_file():
-        return None
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InputError(
-            f"the checkpoint {file} cannot be read. Delete {file.parent} to train from the beginning. ({error})"
-        ) from error
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DamagedError(f"the checkpoint {file} cannot be read: {error}") from error
+    start = len(MAGIC) + hashlib.sha256().digest_size
+    if not content.startswith(MAGIC):
+        raise DamagedError(f"{file} is no checkpoint of this version of passband")
+    if hashlib.sha256(memoryview(content)[start:]).digest() != content[len(MAGIC) : start]:
+        raise DamagedError(f"the checkpoint {file} is damaged: it was cut or changed since it was written")
+    try:
+        return torch.load(io.BytesIO(content[start:]), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever its unpickler, zip reader or tensors raise
+        raise DamagedError(f"the checkpoint {file} cannot be read: {type(error).__name__}") from error
 
 
 def remove_checkpoint(folder: Path) -> None:

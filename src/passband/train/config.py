@@ -21,6 +21,12 @@ from passband.types import Amplitude, Component
 ATTACK_OPTIONS = ("attack_steps", "attack_step_size", "attack_random_start")
 """What commands, and version 0.1 in configs, say beside `adversarial`, which is epsilon there."""
 
+SCHEMA = 2
+"""Raised when a change of passband's code makes equal settings give other rows or other weights: all ids change with it.
+
+1 is version 0.1, whose ids knew nothing of it.
+"""
+
 Precision = Literal["32", "bf16-mixed", "16-mixed"]
 """What the network computes in: float32, or bfloat16 or float16 where that is safe, with float32 weights."""
 
@@ -289,12 +295,12 @@ def model_arguments(config: RunConfig, *, num_classes: int, in_channels: int) ->
 
 
 def run_id(config: RunConfig, fingerprint: str, probe: Mapping[str, Any] | None = None) -> str:
-    """Return the name of a run: 12 hexadecimal digits that follow from its settings, its data and its probe.
+    """Return the name of a run: 12 hexadecimal digits that follow from its settings, its data, its probe and `SCHEMA`.
 
     Args:
         config: The settings; those that make no difference do not count.
-        fingerprint: Identifies the data.
+        fingerprint: Identifies the data that are read, training and test images.
         probe: What is measured along the run, as JSON holds it; None is nothing.
     """
-    settings = json.dumps([config.resolved().to_dict(), probe], sort_keys=True)
+    settings = json.dumps([SCHEMA, config.resolved().to_dict(), probe], sort_keys=True)
     return digest(settings.encode(), fingerprint.encode())[:12]

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passband.report.curves import Curve, Level, clearest, lines, named, rules
+from passband.report.series import Level, Place, Series, clearest, colored, lines, named, numbers, rules
 from passband.report.theme import radius_axis, share_axis
 
-RISING = Curve("up", "#000000", [{"radius": r, "value": v} for r, v in ((1, 0.1), (2, 0.5), (4, 0.9))])
-FALLING = Curve("down", "#ffffff", [{"radius": r, "value": v} for r, v in ((1, 0.9), (2, 0.5), (4, 0.1))])
+RISING = Series("up", "#000000", [Place(1, 0.1), Place(2, 0.5), Place(4, 0.9)])
+FALLING = Series("down", "#ffffff", [Place(1, 0.9), Place(2, 0.5), Place(4, 0.1)])
 
 
 def placed(layers) -> dict[str, tuple[float, float]]:
     rows = [layer.to_dict()["data"]["values"][0] for layer in layers]
-    return {row["text"]: (row["radius"], row["value"]) for row in rows}
+    return {row["text"]: (row["x"], row["value"]) for row in rows}
 
 
 @settings(max_examples=15)
@@ -37,8 +37,8 @@ def test_name_avoids_the_other_curve_and_the_levels():
 
 
 def test_a_curve_of_one_point_is_named_and_one_of_none_is_not():
-    assert placed(named([Curve("one", "#000000", RISING.points[:1])]))["one"][0] == 1
-    assert named([Curve("none", "#000000", [])]) == []
+    assert placed(named([Series("one", "#000000", RISING.places[:1])]))["one"][0] == 1
+    assert named([Series("none", "#000000", [])]) == []
 
 
 def test_clearest_interpolates_between_points():
@@ -48,8 +48,9 @@ def test_clearest_interpolates_between_points():
 @pytest.mark.parametrize("banded", [True, False])
 def test_lines_have_a_band_exactly_where_there_are_intervals(banded):
     extra = {"low": 0.0, "high": 1.0} if banded else {}
-    curve = Curve("a", "#000000", [{**point, **extra} for point in RISING.points])
-    layers = [layer.to_dict() for layer in lines([curve], radius_axis([1, 4], 5), share_axis("share"), ".1%")]
+    series = [Series("a", "#000000", [place._replace(**extra) for place in RISING.places])]
+    drawn = lines(numbers(series), colored(series), radius_axis([1, 4], 5), share_axis("share"), ".1%")
+    layers = [layer.to_dict() for layer in drawn]
     assert [layer["mark"]["type"] for layer in layers] == ["area"] * banded + ["line", "point"]
     fields = [entry["field"] for entry in layers[-1]["encoding"]["tooltip"]]
-    assert fields == ["curve", "radius", "value", *(["low", "high"] if banded else [])]
+    assert fields == ["series", "x", "value", *(["low", "high"] if banded else [])]

@@ -1,0 +1,250 @@
+"""The parts of a card, each computed from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from passband.audit.card import (
+    Answers,
+    Area,
+    Baselines,
+    Ceiling,
+    CeilingPoint,
+    ClassEntry,
+    CriticalRadii,
+    CriticalRadius,
+    CurvePoint,
+    DataEntry,
+    FlipCount,
+    Flips,
+    Manifest,
+    ModelEntry,
+    Part,
+    Share,
+    TracesEntry,
+)
+from passband.data.dataset import ImageDataset
+from passband.environment import choose_device, describe_environment
+from passband.frequency.fourier import corner_radius
+from passband.frequency.traces import Traces
+from passband.instruments.components import Outcome
+from passband.instruments.counterexamples import Counterexamples, robust_accuracy_ceiling
+from passband.models.pixels import PixelModel
+from passband.serial import from_plain
+from passband.stats import wilson_interval
+from passband.types import Labels, Norm
+
+AT_MOST = "at or below the smallest radius measured"
+NOT_REACHED = "not reached within the radii measured"
+NOTHING_TO_REACH = "the clean accuracy is 0"
+
+
+def share(correct: Bool[Tensor, " samples"]) -> Share:
+    """Return how many samples are correct, as a share with its 95% Wilson interval."""
+    successes, total = int(correct.sum()), len(correct)
+    return Share(successes / total, *wilson_interval(successes, total), total)
+
+
+def model_entry(model: PixelModel, dataset: ImageDataset, run: str) -> ModelEntry:
+    """Return what a card says of the model; `run` is the hash of its weights."""
+    return ModelEntry(
+        name=model.name,
+        source=model.source,
+        weights_hash=run,
+        parameters=sum(p.numel() for p in model.parameters()),
+        outputs=len(dataset.classes),
+    )
+
+
+def data_entry(dataset: ImageDataset, evaluated: int) -> DataEntry:
+    """Return what a card says of the data, of which so many samples were `evaluated`."""
+    return DataEntry(
+        name=dataset.name,
+        source=dataset.source,
+        subset=dataset.subset,
+        fingerprint=dataset.fingerprint,
+        samples=len(dataset),
+        evaluated=evaluated,
+        classes=tuple(dataset.classes),
+        height=dataset.size[0],
+        width=dataset.size[1],
+        channels=dataset.channels,
+    )
+
+
+def manifest(seconds: float, device: str, images: int | None = None) -> Manifest:
+    """Return how long it took, and now and here; `images` is how many the model was shown."""
+    return Manifest(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+        images_per_second=None if images is None else images / seconds,
+        environment=describe_environment(choose_device(device)),
+    )
+
+
+def baselines(labels: Labels, dataset: ImageDataset) -> Baselines:
+    """Return the accuracy that needs no image: that of naming the most frequent of `labels` throughout."""
+    counts = torch.bincount(labels, minlength=len(dataset.classes))
+    return Baselines(majority=counts.max().item() / len(labels))
+
+
+def answers(outcome: Outcome) -> Answers:
+    """Return what the model makes of whole images."""
+    return Answers(
+        accuracy=share(outcome.correct[0]),
+        loss=outcome.loss[0].double().mean().item(),
+        confidence=outcome.confidence[0].double().mean().item(),
+    )
+
+
+def curves(outcome: Outcome, radii: Sequence[float], within: Sequence[float]) -> tuple[CurvePoint, ...]:
+    """Return what the model makes of each component at each radius; the LFC holds `within` of the energy there."""
+    return tuple(
+        _curve_point(outcome, component, radius, energy if component == "lfc" else 1 - energy)
+        for component in ("lfc", "hfc")
+        for radius, energy in zip(radii, within, strict=True)
+    )
+
+
+def _curve_point(outcome: Outcome, component: Part, radius: float, energy: float) -> CurvePoint:
+    index = outcome.of(component, radius)
+    return CurvePoint(
+        component=component,
+        radius=radius,
+        accuracy=share(outcome.correct[index]),
+        agreement=share(outcome.agrees[index]),
+        loss=outcome.loss[index].double().mean().item(),
+        confidence=outcome.confidence[index].double().mean().item(),
+        energy=energy,
+    )
+
+
+def classes(outcome: Outcome, radii: Sequence[float], dataset: ImageDataset) -> tuple[ClassEntry, ...]:
+    """Return each class's accuracies; classes without a sample are left out."""
+    found = []
+    for label, name in enumerate(dataset.classes):
+        correct = outcome.correct[:, outcome.labels == label]
+        if correct.shape[1]:
+            lfc, hfc = (
+                tuple(share(correct[outcome.of(component, radius)]) for radius in radii)
+                for component in ("lfc", "hfc")
+            )
+            found.append(ClassEntry(name, correct.shape[1], share(correct[0]), lfc, hfc))
+    return tuple(found)
+
+
+def critical_radii(points: Sequence[CurvePoint], clean: float) -> CriticalRadii:
+    """Return where the LFC reaches half, and 95%, of the clean accuracy."""
+    radii, accuracies = _accuracies(points, "lfc")
+    return CriticalRadii(
+        half=critical_radius(radii, accuracies, 0.5 * clean),
+        most=critical_radius(radii, accuracies, 0.95 * clean),
+    )
+
+
+def critical_radius(radii: Sequence[float], accuracies: Sequence[float], threshold: float) -> CriticalRadius:
+    """Return the smallest radius at which the LFC accuracy reaches a threshold, interpolated between radii.
+
+    Example:
+        >>> critical_radius([4, 8], [0.2, 0.6], threshold=0.4)
+        CriticalRadius(radius=6.0, note=None)
+    """
+    if threshold <= 0:
+        return CriticalRadius(None, NOTHING_TO_REACH)
+    for index, (radius, value) in enumerate(zip(radii, accuracies, strict=True)):
+        if value >= threshold:
+            if index == 0:
+                return CriticalRadius(float(radius), AT_MOST)
+            before, below = radii[index - 1], accuracies[index - 1]
+            return CriticalRadius(before + (radius - before) * (threshold - below) / (value - below), None)
+    return CriticalRadius(None, NOT_REACHED)
+
+
+def areas(points: Sequence[CurvePoint]) -> Area:
+    """Return the mean accuracy on either component over the measured range of radii."""
+    return Area(lfc=area(*_accuracies(points, "lfc")), hfc=area(*_accuracies(points, "hfc")))
+
+
+def area(radii: Sequence[float], accuracies: Sequence[float]) -> float:
+    """Return the mean accuracy over the measured range of radii, by trapezoids; with one radius, that accuracy."""
+    if len(radii) == 1:
+        return accuracies[0]
+    x, y = torch.tensor(radii, dtype=torch.float64), torch.tensor(accuracies, dtype=torch.float64)
+    return (torch.trapezoid(y, x) / (x[-1] - x[0])).item()
+
+
+def flips(
+    found: Bool[Tensor, "radii samples"],
+    expected: Float[Tensor, " radii"],
+    radii: Sequence[float],
+    eligible: int,
+) -> Flips:
+    """Return how many images flip (Figure 2), and how many would by chance; `eligible` are right as a whole."""
+    counts = zip(radii, found.sum(dim=1).tolist(), expected.tolist(), strict=True)
+    return Flips(
+        pairs=int(found.sum()),
+        samples=int(found.any(dim=0).sum()),
+        eligible=eligible,
+        by_radius=tuple(
+            FlipCount(radius, count, count / eligible if eligible else 0.0, by_chance)
+            for radius, count, by_chance in counts
+        ),
+    )
+
+
+def ceiling(found: Counterexamples) -> Ceiling:
+    """Return Corollary 1's bound by epsilon: in steps of 1/255 for Linf, of a 64th of the largest distance for L2."""
+    finite = {norm: distance[distance.isfinite()] for norm, distance in found.distance.items()}
+    medians = {norm: near.median().item() if len(near) else None for norm, near in finite.items()}
+    return Ceiling(
+        samples=len(found.samples),
+        correct=int(found.correct.sum()),
+        clean=found.correct.double().mean().item(),
+        radii=found.radii,
+        l2=_ceiling_curve(found, "l2"),
+        median_l2=medians["l2"],
+        fooled=len(finite["l2"]),  # the same samples in either norm
+        linf=_ceiling_curve(found, "linf"),
+        median_linf=medians["linf"],
+    )
+
+
+def _ceiling_curve(found: Counterexamples, norm: Norm) -> tuple[CeilingPoint, ...]:
+    distance = found.distance[norm]
+    finite = distance[distance.isfinite()]
+    largest = finite.max().item() if len(finite) else 1.0
+    step = 1 / 255 if norm == "linf" else largest / 64
+    epsilons = [step * k for k in range(int(largest / step) + 2)]
+    values = robust_accuracy_ceiling(found.correct, distance, epsilons).tolist()
+    return tuple(map(CeilingPoint, epsilons, values))
+
+
+def traces_entry(traces: Traces) -> TracesEntry:
+    """Return what a card says of traces of processing in the images."""
+    return from_plain(TracesEntry, traces.to_dict(), "the traces")
+
+
+def default_radii(size: tuple[int, int]) -> list[float]:
+    """Return about eight radii from 1 to near the corner, scaled to the image's size.
+
+    At 32x32 pixels they are 1, 2, 4, 6, 8, 12, 16, 20, among them those of the paper.
+
+    Example:
+        >>> default_radii((32, 32)), default_radii((224, 224))
+        ([1, 2, 4, 6, 8, 12, 16, 20], [1, 7, 14, 28, 42, 56, 84, 112, 140])
+    """
+    corner = corner_radius(*size)
+    scale = corner / corner_radius(32, 32)
+    chosen = {1, *(round(radius * scale) for radius in (1, 2, 4, 6, 8, 12, 16, 20))}
+    return sorted(radius for radius in chosen if 0 < radius < corner) or [0]
+
+
+def _accuracies(points: Sequence[CurvePoint], component: Part) -> tuple[list[float], list[float]]:
+    """Return radii and accuracies of one component."""
+    those = [point for point in points if point.component == component]
+    return [point.radius for point in those], [point.accuracy.value for point in those]

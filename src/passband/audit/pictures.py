@@ -1,0 +1,60 @@
+"""What a report shows beside the card, as one file: images, spectra and what became of each sample under attack.
+
+The file holds tensors and their description as JSON; nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from passband.audit.card import AttackedCard
+from passband.errors import InputError
+from passband.instruments.spectrum import DataSpectrum
+from passband.robustness.plan import Attacked
+from passband.serial import read_tensors
+
+PICTURES = "pictures.safetensors"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pictures:
+    """What reports of all kinds show beside the card.
+
+    Attributes:
+        spectrum: The data set's.
+        attacks: What each attack found.
+    """
+
+    spectrum: DataSpectrum
+    attacks: tuple[Attacked, ...]
+
+
+Found = TypeVar("Found", bound=Pictures)
+
+
+def read_pictures(folder: Path, kind: type[Found], card: AttackedCard) -> Found:
+    """Read the pictures of a folder.
+
+    Args:
+        folder: Of an audit, or of attacks alone.
+        kind: What they are.
+        card: That of the same folder.
+
+    Raises:
+        InputError: If they are missing or damaged, or belong to another card.
+    """
+    path = folder / PICTURES
+    if not path.is_file():
+        raise InputError(
+            f"{path} is missing: version 0.1 wrote none. The card and the tables beside it are whole; to have the pictures "
+            f"too, run `{card.made_by}` again."
+        )
+    found = read_tensors(path, kind)
+    attacks = [attacked.plan.measure for attacked in found.attacks]
+    if found.spectrum.fingerprint != card.data.fingerprint or attacks != [e.measure for e in card.attacks]:
+        raise InputError(
+            f"{path} does not belong to the card beside it, which is of other data or attacks. Run `{card.made_by}` again."
+        )
+    return found

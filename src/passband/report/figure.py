@@ -1,0 +1,142 @@
+"""Figures that are described by what they show (`passband.analysis.figure`), drawn: a study's, or an instrument's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from passband.analysis.figure import Bar, Curve, Figure, Mark, Panel
+from passband.report.series import Look, lines
+from passband.report.theme import LIGHT, Chart, finish, load_altair, printed
+
+PANEL = (300, 220)  # width and height in pixels
+PALEST = 0.6  # how much white the palest shade of a color holds
+LINES = Look(width=2, size=18, band=False)  # there may be many in a panel
+
+
+def draw(figure: Figure, table: pl.DataFrame) -> Chart:
+    """Draw a figure's panels as one chart, from the numbers behind it (`passband.analysis.figure.TABLE`)."""
+    alt = load_altair()
+    layers, looks = _layers(figure, table), _looks(figure)
+    rows = (
+        alt.hconcat(
+            *(
+                alt.layer(*layers(panel, looks)).properties(
+                    width=PANEL[0], height=PANEL[1], title=panel.title
+                )
+                for panel in row
+            )
+        )
+        for row in figure.rows
+    )
+    return printed(alt.vconcat(*rows)).configure_legend(
+        labelColor=LIGHT["ink"], title=None, symbolStrokeWidth=2.5, symbolSize=200
+    )
+
+
+def draw_panels(figure: Figure, table: pl.DataFrame) -> list[Chart]:
+    """Draw each of a figure's panels as a chart of its own, as wide as a page, each with its own legend."""
+    alt = load_altair()
+    layers = _layers(figure, table)
+    return [
+        finish(
+            alt.layer(*layers(panel, {mark.name: mark for mark in panel.marks})),
+            f"{panel.title}: {panel.y}{f' by {panel.x}' if panel.x else ''}.",
+        )
+        for panel in figure.panels
+    ]
+
+
+def _layers(figure: Figure, table: pl.DataFrame) -> Callable[[Panel, Mapping[str, Mark]], list[Chart]]:
+    """Return a function that draws a panel of the figure; panels of one `y` share its axis."""
+    numbers = {panel.title: table.filter(pl.col("panel") == panel.title) for panel in figure.panels}
+    ranges = {
+        y: _range([numbers[panel.title] for panel in figure.panels if panel.y == y])
+        for y in {panel.y for panel in figure.panels}
+    }
+    return lambda panel, looks: _panel(panel, numbers[panel.title], ranges[panel.y], looks)
+
+
+def _looks(figure: Figure) -> dict[str, Mark]:
+    """Return the marks that the figure's one legend names: not those that are alone in a panel, which names them."""
+    named = (panel for panel in figure.panels if len({mark.name for mark in panel.marks}) > 1)
+    return {mark.name: mark for panel in named for mark in panel.marks}
+
+
+def _panel(
+    panel: Panel, numbers: pl.DataFrame, range_: tuple[float, float], looks: Mapping[str, Mark]
+) -> list[Chart]:
+    """Return the layers of one panel; `looks` are the marks that its legend names."""
+    alt = load_altair()
+    own = {mark.name: mark for mark in panel.marks}
+    looks = looks if len(own) > 1 else own
+    axis = alt.Axis(format="%", tickCount=5)
+    y = alt.Y("value:Q", title=panel.y, scale=alt.Scale(domain=range_, nice=False), axis=axis)
+    rows = numbers.to_dicts()
+    kind = type(panel.marks[0])
+    if kind is Curve:
+        whole = {"tickMinStep": 1, "format": "d"} if panel.x == "epoch" else {"format": "~g"}
+        x = alt.X("x:Q", title=panel.x, axis=alt.Axis(grid=False, **whole))
+        color, dash = _colors(looks, "stroke"), _dashes(looks)
+        return lines(rows, color, x, y, ".3f", over=panel.x, dash=dash, look=LINES)
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        color=_colors(looks, "square" if kind is Bar else "circle"),
+        tooltip=["series:N", *(alt.Tooltip(f"{part}:Q", format=".3f") for part in ("value", "low", "high"))],
+    )
+    if kind is Bar:
+        return _bars(base, panel, own, y)
+    base = base.encode(x=alt.X("x:Q", title=panel.x, axis=axis, scale=alt.Scale(zero=False)))
+    return [
+        base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=panel.y), y2="high:Q"),
+        base.mark_point(filled=True, size=70, opacity=1).encode(y=y),
+    ]
+
+
+def _dashes(looks: Mapping[str, Mark]) -> Any:
+    alt = load_altair()
+    dashes = [[5, 3] if mark.dashed else [1, 0] for mark in looks.values()]
+    legend = alt.Legend(symbolType="stroke")  # as that of the color, so that both are one
+    return alt.StrokeDash("series:N", scale=alt.Scale(domain=list(looks), range=dashes), legend=legend)
+
+
+def _bars(base: Any, panel: Panel, looks: Mapping[str, Mark], y: Any) -> list[Chart]:
+    alt = load_altair()
+    order = list(dict.fromkeys(mark.category for mark in panel.marks if isinstance(mark, Bar)))
+    axis = alt.Axis(labelAngle=-30, grid=False)
+    base = base.encode(x=alt.X("category:N", title=panel.x or None, sort=order, axis=axis))
+    if len(looks) > 1:
+        base = base.encode(xOffset=alt.XOffset("series:N", sort=list(looks)))
+    ends = base.mark_rule(strokeWidth=1.5).encode(
+        y=alt.Y("low:Q", title=panel.y), y2="high:Q", color=alt.value(LIGHT["ink"])
+    )
+    return [base.mark_bar().encode(y=y), ends]
+
+
+def _colors(looks: Mapping[str, Mark], symbol: str) -> Any:
+    """Return the color of each mark; one mark alone needs no legend, since its panel names it."""
+    alt = load_altair()
+    colors = [_color(mark) for mark in looks.values()]
+    if len(looks) == 1:
+        return alt.value(colors[0])
+    scale = alt.Scale(domain=list(looks), range=colors)
+    return alt.Color("series:N", scale=scale, legend=alt.Legend(symbolType=symbol))
+
+
+def _range(tables: Sequence[pl.DataFrame]) -> tuple[float, float]:
+    """Return the ends of an axis that several panels share: from 0, or from below where a value is negative."""
+    ends = [end for table in tables for end in table["low"].to_list() + table["high"].to_list()]
+    return 1.05 * min([0.0, *ends]), min(1.0, 1.05 * max([0.05, *ends]))
+
+
+def _color(mark: Mark) -> str:
+    """Return a mark's color: that of its role, mixed with white the more the paler its shade.
+
+    Example:
+        >>> _color(Mark("LFC", "lfc")), _color(Mark("LFC", "lfc", shade=0))
+        ('#0072b2', '#99c7e0')
+    """
+    white = PALEST * (1 - mark.shade)
+    parts = (int(LIGHT[mark.role][start : start + 2], 16) for start in (1, 3, 5))
+    return "#" + "".join(f"{round(part + (255 - part) * white):02x}" for part in parts)

@@ -1,0 +1,68 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passband.audit import parts
+from passband.audit.card import CriticalRadius, FlipCount, Flips
+from passband.frequency.fourier import corner_radius
+
+points = st.lists(
+    st.tuples(st.integers(1, 40), st.floats(0, 1)), min_size=1, max_size=8, unique_by=lambda p: p[0]
+)
+
+
+@given(points, st.floats(0.01, 1))
+def test_critical_radius_is_where_the_interpolated_curve_first_reaches_the_threshold(pairs, threshold):
+    radii, accuracies = zip(*sorted(pairs), strict=True)
+    found = parts.critical_radius(radii, accuracies, threshold)
+    if found.note == parts.NOT_REACHED:
+        assert found.radius is None
+        assert max(accuracies) < threshold
+    elif found.note == parts.AT_MOST:
+        assert found.radius == radii[0]
+        assert accuracies[0] >= threshold
+    else:
+        at = found.radius
+        index = next(i for i, r in enumerate(radii) if r >= at - 1e-9)
+        assert all(a < threshold for a in accuracies[:index])
+        share = (at - radii[index - 1]) / (radii[index] - radii[index - 1])
+        assert accuracies[index - 1] + share * (accuracies[index] - accuracies[index - 1]) == pytest.approx(
+            threshold
+        )
+
+
+def test_critical_radius_of_a_model_that_is_never_right():
+    assert parts.critical_radius([1, 2], [0, 0], 0) == CriticalRadius(None, parts.NOTHING_TO_REACH)
+
+
+@given(points)
+def test_area_lies_between_the_lowest_and_the_highest_accuracy(pairs):
+    radii, accuracies = zip(*sorted(pairs), strict=True)
+    assert min(accuracies) - 1e-9 <= parts.area(radii, accuracies) <= max(accuracies) + 1e-9
+
+
+def test_area_weighs_by_the_gaps_between_radii():
+    assert parts.area([1, 2, 10], [0.0, 1.0, 1.0]) == pytest.approx((0.5 + 8) / 9)
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_default_radii_are_measurable_on_any_size(height, width):
+    radii = parts.default_radii((height, width))
+    assert radii == sorted(set(radii))
+    assert 1 <= len(radii) <= 9
+    assert all(0 <= radius < max(corner_radius(height, width), 1) for radius in radii)
+
+
+def test_default_radii_at_32_pixels_hold_those_of_the_paper():
+    assert {4, 8, 12, 16} <= set(parts.default_radii((32, 32)))
+
+
+def test_flips_count_by_radius():
+    found = torch.tensor([[True, False, True], [True, False, False]])
+    assert parts.flips(found, torch.tensor([0.5, 1.5]), [4, 8], eligible=4) == Flips(
+        pairs=3,
+        samples=2,
+        eligible=4,
+        by_radius=(FlipCount(4, 2, 0.5, 0.5), FlipCount(8, 1, 0.25, 1.5)),
+    )

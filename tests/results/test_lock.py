@@ -1,0 +1,116 @@
+"""Real processes on one place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from passband.results.lock import lock_file, locked
+
+HOLDER = """
+    import sys, time
+    from pathlib import Path
+    from passband.results.lock import locked
+    with locked(Path(sys.argv[1])):
+        print("held", flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Return a process that holds the lock of `tmp_path/run` until it reads a line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HOLDER), str(tmp_path / "run")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_another_process_is_waited_for_and_named(tmp_path, holder):
+    notes, entered = [], threading.Event()
+
+    def wait():
+        with locked(tmp_path / "run", on_note=notes.append):
+            entered.set()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert not entered.wait(0.6)
+    holder.stdin.write("\n")
+    holder.stdin.flush()
+    waiting.join(timeout=20)
+    assert entered.is_set()
+    (note,) = notes
+    assert f"process {holder.pid} on {os.uname().nodename} is making it" in note
+    assert str(tmp_path / "run") in note
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_waiting_it_is_an_error(tmp_path, holder):
+    with pytest.raises(TimeoutError), locked(tmp_path / "run", wait=False):
+        pass
+    with locked(tmp_path / "another", wait=False):
+        pass
+
+
+def test_a_killed_holder_leaves_a_file_and_no_lock(tmp_path, holder):
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert lock_file(tmp_path / "run").is_file()
+    with locked(tmp_path / "run", wait=False):
+        assert f"process {os.getpid()} " in lock_file(tmp_path / "run").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_replacing_the_folder_does_not_drop_the_lock(tmp_path):
+    with locked(tmp_path / "run"):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run").rename(tmp_path / "old")
+        with pytest.raises(TimeoutError), locked(tmp_path / "run", wait=False):
+            pass
+
+
+def test_an_error_releases_it_and_what_killed_writers_left_is_removed(tmp_path):
+    (tmp_path / ".run-aside-abcdefgh").mkdir()
+    with pytest.raises(RuntimeError), locked(tmp_path / "run"):
+        raise RuntimeError
+    with locked(tmp_path / "run", wait=False):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+CLIMBER = """
+    import sys
+    from pathlib import Path
+    from passband.results.lock import locked
+    place = Path(sys.argv[1])
+    for _ in range(100):
+        with locked(place):
+            inside = place.with_name("inside")
+            inside.mkdir()  # raises if another process is inside
+            count = int(place.read_text())
+            place.write_text(str(count + 1))
+            inside.rmdir()
+"""
+
+
+def test_only_one_process_at_a_time_is_inside_though_the_file_comes_and_goes(tmp_path):
+    place = Path(tmp_path / "count")
+    place.write_text("0")
+    command = [sys.executable, "-c", textwrap.dedent(CLIMBER), str(place)]
+    processes = [subprocess.Popen(command) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0] * 4
+    assert place.read_text() == "400"

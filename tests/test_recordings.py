@@ -1,0 +1,89 @@
+"""The numbers that commands gave before the code was laid out anew, and what version 0.1 wrote."""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+
+import killed_runs
+import recordings
+
+CLOSE = 1e-5
+"""Values are those of one machine; another one may round otherwise."""
+
+
+def killed_while_training(folder: str) -> None:
+    """Train as `recordings.TRAIN` says, and be killed before the second epoch's checkpoint."""
+    os.chdir(folder)
+    torch.set_num_threads(1)
+    killed_runs.kill_at("before a checkpoint", call=2)
+    recordings.run_here(recordings.TRAIN)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory) -> tuple[dict[str, pl.DataFrame], dict[str, dict]]:
+    """Run the commands again, the training interrupted by a kill; return tables and cards."""
+    folder, home = tmp_path_factory.mktemp("recordings"), Path.cwd()
+    process = multiprocessing.get_context("spawn").Process(target=killed_while_training, args=(str(folder),))
+    process.start()
+    process.join()
+    assert process.exitcode == -9
+    os.chdir(folder)
+    try:
+        tables = recordings.record(recordings.run_here)
+        return tables, recordings.cards()
+    finally:
+        os.chdir(home)
+
+
+NAMES = sorted(path.stem for path in (recordings.FOLDER / "rows").glob("*.parquet"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_hold_the_recorded_values(found, name):
+    expected = pl.read_parquet(recordings.FOLDER / "rows" / f"{name}.parquet")
+    actual = found[0][name].select(expected.columns)
+    assert len(actual) == len(expected)
+    keys = [column for column in expected.columns if not expected.schema[column].is_float()]
+    keys += [key for key in recordings.KEYS if key in expected.columns and key not in keys]
+    numbers = [column for column in expected.columns if column not in keys]
+    actual, expected = (table.sort(keys, maintain_order=True) for table in (actual, expected))
+    assert actual.select(keys).equals(expected.select(keys))
+    for column in numbers:
+        for one, other in zip(actual[column], expected[column], strict=True):
+            same = one is None and other is None
+            assert same or math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE), (name, column, one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(recordings.CARDS))
+def test_cards_say_what_they_said(found, name):
+    recorded = json.loads((recordings.FOLDER / "rows" / f"{name}.json").read_text())
+    assert differences(recorded, found[1][name]) == []
+
+
+def differences(recorded: object, actual: object, path: str = "") -> list[str]:
+    """Return where a card no longer says what was recorded; it may say more."""
+    if isinstance(recorded, dict) and isinstance(actual, dict):
+        missing = [f"{path}.{key} is missing" for key in recorded if key not in actual]
+        shared = (key for key in recorded if key in actual and key != "source")
+        return missing + [
+            d for key in shared for d in differences(recorded[key], actual[key], f"{path}.{key}")
+        ]
+    if isinstance(recorded, list) and isinstance(actual, list) and len(recorded) == len(actual):
+        pairs = enumerate(zip(recorded, actual, strict=True))
+        return [d for index, (one, other) in pairs for d in differences(one, other, f"{path}[{index}]")]
+    if isinstance(recorded, float) and isinstance(actual, int | float):
+        if math.isclose(recorded, actual, rel_tol=CLOSE, abs_tol=CLOSE):
+            return []
+    elif recorded == actual:
+        return []
+    return [f"{path}: {recorded!r} became {actual!r}"]
