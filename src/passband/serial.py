@@ -1,4 +1,4 @@
-"""Dataclasses as JSON and tensors, and back; what is read is checked key by key.
+"""Dataclasses as JSON, tensors and tables, and back; what is read is checked key by key.
 
 A field is written under its name, or the key that `named` gives it in its metadata. One that has a default may be missing, since earlier
 versions did not have it; where that default is None, None is not written. A class with a `from_dict` of its own is written
@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import polars as pl
+import torch
 from jaxtyping import AbstractArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -28,7 +31,7 @@ Tensors = dict[str, Tensor]
 """Tensors by the names that the JSON beside them has for them."""
 
 METADATA_KEY = "passband"
-TENSOR = "tensor"  # the only key of what stands in JSON for a tensor
+TENSOR, TABLE = "tensor", "table"  # the only key of what stands in JSON for either
 SIMPLE = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -42,16 +45,18 @@ def to_plain(value: Any, tensors: Tensors | None = None) -> Any:
 
     Args:
         value: Dataclasses, mappings, sequences, numbers, texts and None, in each other.
-        tensors: Takes the tensors in it; without, there may be none.
+        tensors: Takes the tensors and tables in it; without, there may be none.
     """
     if isinstance(value, Tensor):
         if tensors is None:
             raise TypeError("a tensor has no place in JSON")
-        name = f"{len(tensors):03}"
-        tensors[name] = (
-            value.detach().cpu().contiguous().clone()
-        )  # a file holds no two tensors that share memory
-        return {TENSOR: name}
+        alone = value.detach().cpu().contiguous().clone()  # a file holds no two tensors that share memory
+        return {TENSOR: _put(tensors, alone)}
+    if isinstance(value, pl.DataFrame):
+        if tensors is None:
+            raise TypeError("a table has no place in JSON")
+        value.write_parquet(buffer := BytesIO())
+        return {TABLE: _put(tensors, torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8))}
     if is_dataclass(value):
         return value.to_dict() if hasattr(value, "from_dict") else fields_to_plain(value, tensors)
     if isinstance(value, Mapping):
@@ -133,8 +138,10 @@ class _Reader:
         if kind is Any:
             return plain
         if origin in (Union, UnionType):
-            (inner,) = (each for each in arguments if each is not NoneType)
-            return None if plain is None else self.read(inner, plain, path)
+            inner = [each for each in arguments if each is not NoneType]
+            if plain is None and NoneType in arguments:
+                return None
+            return self.read(inner[0] if len(inner) == 1 else self.choose(inner, plain, path), plain, path)
         if origin is Literal:
             if plain not in arguments:
                 raise self.refuse(path, f"one of {', '.join(map(repr, arguments))}", plain)
@@ -147,6 +154,8 @@ class _Reader:
             return {key: self.read(arguments[1], each, f"{path}.{key}") for key, each in plain.items()}
         if isinstance(kind, type) and issubclass(kind, AbstractArray):
             return self.tensor(kind, plain, path)
+        if kind is pl.DataFrame:
+            return self.table(plain, path)
         if hasattr(kind, "from_dict"):
             return self.own(kind, plain, path)
         if is_dataclass(kind):
@@ -172,6 +181,24 @@ class _Reader:
             raise self.refuse(path, f"a tensor {kind.__name__}", f"{found.dtype} {tuple(found.shape)}")
         return found
 
+    def table(self, plain: Any, path: str) -> pl.DataFrame:
+        name = plain.get(TABLE) if isinstance(plain, dict) else None
+        found = self.tensors.get(name) if isinstance(name, str) else None
+        if found is None:
+            raise self.refuse(path, "a table in the same file", plain)
+        try:
+            return pl.read_parquet(BytesIO(found.numpy().tobytes()))
+        except pl.exceptions.PolarsError as error:
+            raise InputError(f"{self.where}: {path} cannot be read as Parquet: {error}") from error
+
+    def choose(self, kinds: Sequence[Any], plain: Any, path: str) -> Any:
+        """Return the one of several dataclasses that has these keys."""
+        for kind in kinds:
+            keys = {_key(each) for each in fields(kind)}
+            if isinstance(plain, dict) and plain.keys() <= keys and keys - plain.keys() <= _optional(kind):
+                return kind
+        raise self.refuse(path, f"one of {', '.join(kind.__name__ for kind in kinds)}", plain)
+
     def own(self, kind: Any, plain: Any, path: str) -> Any:
         if not isinstance(plain, dict):
             raise self.refuse(path, "an object", plain)
@@ -191,7 +218,7 @@ class _Reader:
         for key, each in known.items():
             if key in plain:
                 values[each.name] = self.read(hints[each.name], plain[key], inside + key)
-            elif each.default is MISSING and each.default_factory is MISSING:
+            elif key not in _optional(kind):
                 raise InputError(f"{self.where}: the key {inside}{key} is missing")
         try:
             return kind(**values)
@@ -205,6 +232,22 @@ class _Reader:
         if kind is not float and type(plain) is kind and kind in SIMPLE:
             return plain
         raise self.refuse(path, SIMPLE.get(kind, str(kind)), plain)
+
+
+def _put(tensors: Tensors, tensor: Tensor) -> str:
+    """Put a tensor beside the JSON and return its name."""
+    name = f"{len(tensors):03}"
+    tensors[name] = tensor
+    return name
+
+
+def _optional(kind: Any) -> set[str]:
+    """Return the keys that may be missing."""
+    return {
+        _key(each)
+        for each in fields(kind)
+        if each.default is not MISSING or each.default_factory is not MISSING
+    }
 
 
 @cache

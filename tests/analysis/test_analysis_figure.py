@@ -60,6 +60,7 @@ def test_what_no_run_measured_is_left_out():
     assert table.schema == TABLE
 
 
+@pytest.mark.usefixtures("untyped")
 def test_a_mark_without_a_kind_is_a_mistake():
     with pytest.raises(TypeError, match="a Curve, a Bar or a Point, got Mark"):
         table_of(Mark("A"))

@@ -75,7 +75,7 @@ class Panel:
     """One of the charts of a figure; its marks are of one kind, and panels with one `y` share its axis."""
 
     title: str
-    marks: tuple[Mark, ...]
+    marks: tuple[Curve | Bar | Point, ...]
     x: str = "epoch"
     y: str = "accuracy"
 

@@ -15,7 +15,7 @@ from passband.audit import parts
 from passband.audit.attack import attack_entry, robustness_rows, samples_table
 from passband.audit.card import ClassifierCard, Settings, read_card
 from passband.audit.gate import Checked, check, parse_requirement
-from passband.audit.pictures import PICTURES, Pictures, read_pictures
+from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictures
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
@@ -59,6 +59,7 @@ class AuditPictures(Pictures):
 
     panels: tuple[Panel, ...]
     strip: Strip
+    extra: tuple[ExtraReading, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,7 @@ class Audit:
         strip: One image at growing radii.
         spectrum: The data set's.
         attacks: What each attack that was asked for found.
+        extra: What each other instrument that was asked for found.
     """
 
     card: ClassifierCard
@@ -84,6 +86,7 @@ class Audit:
     strip: Strip
     spectrum: DataSpectrum
     attacks: tuple[Attacked, ...] = ()
+    extra: tuple[ExtraReading, ...] = ()
 
     def save(self, folder: Path | str) -> None:
         """Write all of it into a folder, from which `load` reads it back.
@@ -102,7 +105,11 @@ class Audit:
         if self.attacks:
             samples_table(self.attacks).write_parquet(folder / "attacks.parquet")
         shown = AuditPictures(
-            panels=self.panels, strip=self.strip, spectrum=self.spectrum, attacks=self.attacks
+            panels=self.panels,
+            strip=self.strip,
+            spectrum=self.spectrum,
+            attacks=self.attacks,
+            extra=self.extra,
         )
         write_tensors(folder / PICTURES, shown)
 
@@ -128,6 +135,7 @@ class Audit:
             strip=shown.strip,
             spectrum=shown.spectrum,
             attacks=shown.attacks,
+            extra=shown.extra,
         )
 
     def check(self, requirement: str) -> Checked:

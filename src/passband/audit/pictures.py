@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import polars as pl
+
+from passband.analysis.figure import Figure
 from passband.audit.card import AttackedCard
 from passband.errors import InputError
 from passband.instruments.spectrum import DataSpectrum
@@ -29,6 +32,23 @@ class Pictures:
 
     spectrum: DataSpectrum
     attacks: tuple[Attacked, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ExtraReading:
+    """What an instrument found that audits do not have by themselves.
+
+    Attributes:
+        name: The instrument.
+        summary: What it measures, in a line.
+        rows: What it found, with the columns `passband.rows.COLUMNS`.
+        figure: The picture that these rows make, whose terms call the network as the rows do (`run`); None if there is none.
+    """
+
+    name: str
+    summary: str
+    rows: pl.DataFrame
+    figure: Figure | None
 
 
 Found = TypeVar("Found", bound=Pictures)

@@ -36,17 +36,20 @@ def draw(figure: Figure, table: pl.DataFrame) -> Chart:
     )
 
 
-def draw_panels(figure: Figure, table: pl.DataFrame) -> list[Chart]:
-    """Draw each of a figure's panels as a chart of its own, as wide as a page, each with its own legend."""
+def draw_panels(figure: Figure, table: pl.DataFrame) -> dict[str, Chart]:
+    """Draw each of a figure's panels as a chart of its own, by title; those of which nothing was measured are left out."""
     alt = load_altair()
-    layers = _layers(figure, table)
-    return [
-        finish(
+    layers, measured = _layers(figure, table), set(table["panel"])
+    return {
+        panel.title: finish(
             alt.layer(*layers(panel, {mark.name: mark for mark in panel.marks})),
             f"{panel.title}: {panel.y}{f' by {panel.x}' if panel.x else ''}.",
+        ).configure_legend(
+            title=None, orient="top", labelColor=LIGHT["ink"], labelFontSize=12, labelLimit=150
         )
         for panel in figure.panels
-    ]
+        if panel.title in measured
+    }
 
 
 def _layers(figure: Figure, table: pl.DataFrame) -> Callable[[Panel, Mapping[str, Mark]], list[Chart]]:

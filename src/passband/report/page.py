@@ -18,6 +18,7 @@ from passband.instruments.flips import Panel
 from passband.instruments.spectrum import DataSpectrum
 from passband.report import figures, panels, words
 from passband.report.attacks import attack_charts, attack_pictures, example_pictures, name_of
+from passband.report.extra import extra_charts, shown_reading
 from passband.report.render import write_figures, write_page
 from passband.report.spectrum import energy_by_radius, radial_power, spectrum_picture
 from passband.report.theme import Chart
@@ -45,6 +46,7 @@ def write_report(audit: Audit, folder: Path | str) -> Path:
     """
     folder, card, spectrum = Path(folder), audit.card, audit.spectrum
     charts = _audit_charts(card) | _spectrum_charts(spectrum) | attack_charts(card, spectrum)
+    charts |= extra_charts(audit.extra)
     strip = _strip(audit.strip)
     pictures = {
         "components": panels.grid([[image for _, image in row] for row in strip.values()]),
@@ -64,6 +66,7 @@ def write_report(audit: Audit, folder: Path | str) -> Path:
         strip_label=audit.strip.label,
         panels=[_panel(panel, card.data.classes) for panel in audit.panels],
         attacks=_attacks(card, audit.attacks, pictures),
+        extra=[shown_reading(reading, charts) for reading in audit.extra],
         shown_classes=figures.shown_classes(card),
         spectrum=spectrum,
         spectrum_picture=pictures["spectrum"],
