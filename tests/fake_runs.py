@@ -1,4 +1,4 @@
-"""Jobs that train and measure nothing; a new process can import them without torch."""
+"""Planned runs that train and measure nothing; a new process can import them without torch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class FakeJob:
-    """A job whose work is a function of this module."""
+class FakePlanned:
+    """A run or measurement whose work is a function of this module."""
 
     id: str
     folder: Path
     act: Callable[..., Path]
     passes: float = 1.0
-    needs: FakeJob | None = None
+    needs: FakePlanned | None = None
 
     @property
     def done(self) -> bool:
@@ -36,56 +36,56 @@ class FakeJob:
         return json.loads((self.folder / "result.json").read_text())
 
 
-def note(job: FakeJob, text: str) -> int:
-    """Add a line to the log beside the results, and return how many lines a job has there."""
-    log = job.folder.parent / "log"
+def note(planned: FakePlanned, text: str) -> int:
+    """Add a line to the log beside the results, and return how many lines it has there."""
+    log = planned.folder.parent / "log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as file:
-        file.write(f"{job.id} {text}\n")
-    return log.read_text().count(job.id)
+        file.write(f"{planned.id} {text}\n")
+    return log.read_text().count(planned.id)
 
 
-def finish(job, *, device, threads, message=None):
+def finish(planned, *, device, threads, message=None):
     """Leave a result."""
-    note(job, f"{device} {threads} {os.getpid()}")
-    job.folder.mkdir(parents=True)
-    (job.folder / "result.json").write_text(json.dumps(message))
-    return job.folder
+    note(planned, f"{device} {threads} {os.getpid()}")
+    planned.folder.mkdir(parents=True)
+    (planned.folder / "result.json").write_text(json.dumps(message))
+    return planned.folder
 
 
-def diverge(job, **settings):
+def diverge(planned, **settings):
     """End as a run whose loss became infinite."""
-    return finish(job, message="the loss is inf", **settings)
+    return finish(planned, message="the loss is inf", **settings)
 
 
-def killed_once(job, **settings):
+def killed_once(planned, **settings):
     """Be killed at the first attempt."""
-    if note(job, "tried") == 1:
+    if note(planned, "tried") == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    return finish(job, **settings)
+    return finish(planned, **settings)
 
 
-def killed(job, **settings):
+def killed(planned, **settings):
     """Be killed at every attempt."""
-    note(job, "tried")
+    note(planned, "tried")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def raise_anything(job, **settings):
+def raise_anything(planned, **settings):
     """Raise what nobody foresaw."""
-    note(job, "tried")
+    note(planned, "tried")
     raise ZeroDivisionError("division by zero")
 
 
-def refuse(job, **settings):
+def refuse(planned, **settings):
     """Refuse the settings."""
     from passband.errors import InputError
 
-    note(job, "tried")
+    note(planned, "tried")
     raise InputError("the batch is too large")
 
 
-def interrupt(job, **settings):
+def interrupt(planned, **settings):
     """Be interrupted."""
-    note(job, "tried")
+    note(planned, "tried")
     raise KeyboardInterrupt

@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from passband.analysis.contrast import ESTIMATES
 from passband.results.tables import RUN_COLUMNS
+from passband.rows import OF_KERNELS
 
-MEASURED = (*ESTIMATES, "counterexamples", "counterexamples-right")
+MEASURED = (*OF_KERNELS, "counterexamples", "counterexamples-right")
 
 
 def cell(text: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def rows_of(
         for seed in range(seeds):
             for epoch, point in enumerate(curve, start=1):
                 shift = spread * math.cos(2.5 * seed + len(records)) if seeds > 1 else 0.0
-                estimate = found["metric"] in ESTIMATES
+                estimate = found["metric"] in OF_KERNELS
                 row = found | {
                     "chance": chance,
                     "failed": failed,
@@ -86,8 +86,5 @@ def rows_of(
                     "value": point + shift if estimate else min(max(point + shift, 0.0), 1.0),
                     "count": count,
                 }
-                records.append(row)
-                if estimate:
-                    error = {"metric": f"{found['metric']}-error", "value": 0.5 / math.sqrt(count)}
-                    records.append(row | error)
+                records.append(row | {"error": 0.5 / math.sqrt(count) if estimate else None})
     return pl.DataFrame(records, schema=RUN_COLUMNS)

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from passband.errors import InputError
-from passband.rows import ADDED, COLUMNS, ProbeRow, RobustnessRow, read_table, to_table
+from passband.rows import ADDED, COLUMNS, KernelRow, ProbeRow, RobustnessRow, read_table, to_table
 
 PROBE = ProbeRow(
     run="a", subset="test", component="lfc", radius=4, metric="accuracy", value=0.5, count=2, class_name="x"
@@ -50,6 +50,21 @@ def test_a_table_written_before_there_were_attacks_is_read(tmp_path):
     table.drop("value").write_parquet(tmp_path / "other.parquet")
     with pytest.raises(InputError, match="lacks the columns value"):
         read_table(tmp_path / "other.parquet", COLUMNS)
+
+
+def test_errors_that_were_rows_of_their_own_stand_beside_their_values(tmp_path):
+    kernel = KernelRow(
+        run="a", subset=None, metric="roughness", value=1.5, error=0.1, count=8, rho=0.0, normalized=False
+    )
+    rows = [
+        kernel,
+        replace(kernel, rho=1.0, value=0.5, error=0.2),
+        replace(kernel, metric="accuracy", error=None),
+    ]
+    table = to_table(rows)
+    errors = [replace(row, metric="roughness-error", value=row.error) for row in rows[:2]]
+    to_table([*errors, *rows]).drop("error").write_parquet(tmp_path / "rows.parquet")
+    assert read_table(tmp_path / "rows.parquet", COLUMNS).equals(table)
 
 
 def test_what_is_no_such_table_is_refused(tmp_path):

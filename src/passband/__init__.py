@@ -52,10 +52,13 @@ if TYPE_CHECKING:
     from passband.models.load import load_model as load_model
     from passband.models.pixels import PixelModel as PixelModel
     from passband.report.page import write_report as write_report
+    from passband.report.studies import write_study as write_study
     from passband.robustness.evaluate import AttackOutcome as AttackOutcome
     from passband.robustness.evaluate import evaluate_attack as evaluate_attack
     from passband.robustness.plan import AttackPlan as AttackPlan
     from passband.robustness.smoothing import smoothed as smoothed
+    from passband.studies.run import run_studies as run_studies
+    from passband.studies.study import Study as Study
     from passband.train.config import RunConfig as RunConfig
     from passband.train.loop import train as train
 
@@ -86,9 +89,12 @@ _HOMES = {
     "passband.models.pixels": ("PixelModel",),
     "passband.instruments.components": ("evaluate_components",),
     "passband.report.page": ("write_report",),
+    "passband.report.studies": ("write_study",),
     "passband.instruments.counterexamples": ("robust_accuracy_ceiling",),
     "passband.robustness.evaluate": ("AttackOutcome", "evaluate_attack"),
     "passband.robustness.smoothing": ("smoothed",),
+    "passband.studies.run": ("run_studies",),
+    "passband.studies.study": ("Study",),
     "passband.train.config": ("RunConfig",),
     "passband.train.loop": ("train",),
 }

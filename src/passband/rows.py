@@ -31,12 +31,43 @@ COLUMNS = pl.Schema(
         "normalized": pl.Boolean(),  # whether the smoothed kernels were scaled back
         "metric": pl.String(),
         "value": pl.Float64(),
+        "error": pl.Float64(),  # the value's standard error, where it is no share of `count`
         "count": pl.Int64(),  # the samples that the value rests on
         "class": pl.String(),  # empty for all classes together
     }
 )
 
-ADDED = ("attack", "band", "rho", "normalized")  # columns that tables written by version 0.1 do not have
+ADDED = (
+    "attack",
+    "band",
+    "rho",
+    "normalized",
+    "error",
+)  # columns that tables written by version 0.1 do not have
+
+ACCURACY = "accuracy"  # the share of samples that are answered right
+LOSS = "loss"  # the mean cross-entropy
+CONFIDENCE = "confidence"  # the mean probability of the answer
+AGREEMENT = "agreement"  # the share of samples that are answered as the whole image is
+FIT_ACCURACY, FIT_LOSS = "fit-accuracy", "fit-loss"  # of what a run trained on, while it trained on it
+PROBE_SECONDS = "probe-seconds"  # what measuring along a run took
+ROBUST_ACCURACY = "robust-accuracy"  # the share that is right and stays so under an attack
+ACCURACY_CEILING = "accuracy-ceiling"  # Corollary 1's bound on it
+PERTURBATION_ENERGY = "perturbation-energy"  # the share of a perturbation's energy at a radius
+COUNTEREXAMPLES = "counterexamples"  # the share of samples that are answered otherwise than their LFC
+COUNTEREXAMPLES_RIGHT = "counterexamples-right"  # those of them that are answered right
+COUNTEREXAMPLES_VERIFIED = "counterexamples-verified"  # the share of these that came out again
+COUNTEREXAMPLE_DISTANCE = "counterexample-distance"  # the median distance of sample and LFC
+ROUGHNESS = "roughness"  # of a layer's kernels: mean squared difference of neighbors over mean square
+KERNEL_HIGH_FREQUENCY = (
+    "kernel-high-frequency"  # of a layer's kernels: the share of energy in high frequencies
+)
+REMOVED = "-removed"  # follows these two: how much of it smoothing has removed
+
+OF_KERNELS = tuple(
+    f"{name}{removed}" for name in (ROUGHNESS, KERNEL_HIGH_FREQUENCY) for removed in ("", REMOVED)
+)
+"""Metrics that are no shares of samples: their standard error is in the column `error`."""
 
 SAMPLE_COLUMNS = pl.Schema(
     {
@@ -74,6 +105,7 @@ class Row:
     subset: str | None
     metric: str
     value: float
+    error: float | None = None
     count: int
     class_name: str | None = None  # the column "class", which Python keeps for itself
 
@@ -145,6 +177,8 @@ def read_table(path: Path, columns: Iterable[str]) -> pl.DataFrame:
         table = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path} cannot be read as Parquet: {error}") from error
+    if "error" in names and "error" not in table.columns and "metric" in table.columns:
+        table = _errors_beside_values(table)
     table = table.with_columns(
         pl.lit(None, dtype=COLUMNS[name]).alias(name)
         for name in ADDED
@@ -154,3 +188,13 @@ def read_table(path: Path, columns: Iterable[str]) -> pl.DataFrame:
     if missing:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; has {', '.join(table.columns)}")
     return table.select(names)
+
+
+def _errors_beside_values(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table of an earlier version, whose standard errors were rows of their own, named `METRIC-error`."""
+    named = pl.col("metric").is_in([f"{metric}-error" for metric in OF_KERNELS])
+    errors = table.filter(named).with_columns(pl.col("metric").str.strip_suffix("-error"))
+    others = [name for name in table.columns if name != "value"]
+    errors = errors.select(*others, error="value")
+    values = table.filter(~named)
+    return values.join(errors, on=others, how="left", nulls_equal=True, maintain_order="left")

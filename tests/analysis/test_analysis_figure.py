@@ -1,7 +1,8 @@
+import polars as pl
 import pytest
 
 from made_up import rows_of
-from passband.analysis.contrast import Term, accuracy, gap
+from passband.analysis.contrast import Contrast, NotMeasured, Term, accuracy, estimate, gap
 from passband.analysis.figure import TABLE, Bar, Curve, Figure, Mark, Panel, Point, figure_table, in_rows
 
 CELLS = {"a test": [0.2, 0.4], "a train": 0.7, "a test hfc 4": 0.1, "a test hfc 8": 0.3, "b test": 0.5}
@@ -46,7 +47,7 @@ def test_a_curve_may_run_along_another_column_of_a_finished_network():
 
 def test_a_bar_and_a_point_are_of_the_last_epoch():
     table = table_of(
-        Bar("A", category="test", quantity=accuracy("a")),
+        Bar("A", category="test", contrast=accuracy("a")),
         Point("A", x=tuple(accuracy("a", component="hfc", radius=r) for r in (4, 8)), y=gap("a")),
     )
     assert table["value"].to_list() == pytest.approx([0.4, 0.3])
@@ -55,7 +56,7 @@ def test_a_bar_and_a_point_are_of_the_last_epoch():
 
 
 def test_what_no_run_measured_is_left_out():
-    table = table_of(Bar("C", category="test", quantity=accuracy("c")), Curve("B", term=Term("b", "train")))
+    table = table_of(Bar("C", category="test", contrast=accuracy("c")), Curve("B", term=Term("b", "train")))
     assert table.is_empty()
     assert table.schema == TABLE
 
@@ -71,3 +72,18 @@ def test_panels_are_set_in_rows():
     figure = in_rows(panels, 3)
     assert [len(row) for row in figure.rows] == [3, 2]
     assert figure.panels == panels
+
+
+def test_a_number_that_is_no_share_has_an_interval_only_with_its_error_or_over_seeds():
+    term = Term("a", metric="loss")
+    rows = rows_of({"a test": 0.5}).with_columns(metric=pl.lit("loss"), value=pl.col("value") + 2)
+    bare = figure_table(Figure(((Panel("p", (Curve("a", term=term),)),),)), rows)
+    assert bare.select("value", "low", "high").row(0) == (2.5, None, None)
+    with_error = figure_table(
+        Figure(((Panel("p", (Curve("a", term=term),)),),)), rows.with_columns(error=pl.lit(0.1))
+    )
+    assert with_error["low"].item(0) == pytest.approx(2.5 - 0.196, abs=1e-3)
+    with pytest.raises(NotMeasured, match="no standard error of loss on full .* several seeds decide it"):
+        estimate(rows, Contrast((term,)))
+    seeds = rows_of({"a test": 0.5}, seeds=3).with_columns(metric=pl.lit("loss"), value=pl.col("value") + 2)
+    assert estimate(seeds, Contrast((term,))).over == "seeds"

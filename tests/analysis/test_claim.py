@@ -6,18 +6,18 @@ import pytest
 from made_up import rows_of
 from passband.analysis.claim import Claim, Rule, difference, farthest_of, greatest_of, judge, least_of
 from passband.analysis.contrast import (
+    Contrast,
     NotMeasured,
-    Quantity,
     Term,
     above_chance,
     accuracy,
     constant,
-    effect,
+    estimate,
     fit,
     gap,
     value_of,
 )
-from passband.analysis.estimate import Effect
+from passband.analysis.estimate import Estimate
 from passband.errors import InputError
 from passband.studies.catalog import STUDIES
 from passband.studies.presets import find_setting
@@ -261,10 +261,10 @@ DECIDED = [pytest.param(param.values[0], *param.values[1:3], id=param.id) for pa
 def test_a_claim_is_supported_and_contradicted(claim, supporting, contradicting, seeds):
     supported = judge(claim, rows_of(supporting, seeds=seeds))
     contradicted = judge(claim, rows_of(contradicting, seeds=seeds))
-    assert supported.effect is not None
-    assert supported.effect.low <= supported.effect.value <= supported.effect.high
-    if supported.effect.over not in ("runs", "filters"):
-        assert supported.effect.over == ("samples" if seeds == 1 else "seeds")
+    assert supported.estimate is not None
+    assert supported.estimate.low <= supported.estimate.value <= supported.estimate.high
+    if supported.estimate.over not in ("runs", "filters"):
+        assert supported.estimate.over == ("samples" if seeds == 1 else "seeds")
     assert (supported.verdict, contradicted.verdict) == ("supported", "contradicted")
 
 
@@ -273,7 +273,7 @@ def test_a_claim_is_supported_and_contradicted(claim, supporting, contradicting,
 ])  # fmt: skip
 def test_a_claim_is_left_open(claim, cells):
     judgement = judge(claim, rows_of(cells, count=FEW))
-    assert judgement.effect is not None
+    assert judgement.estimate is not None
     assert judgement.verdict == "undecided"
 
 
@@ -284,7 +284,7 @@ def test_missing_and_failed_runs_leave_a_claim_open_and_say_why(claim, supportin
     for rows in (rows_of({}), rows_of(supporting, failed=True)):
         judgement = judge(claim, rows)
         assert judgement.verdict == "undecided"
-        assert judgement.effect is None
+        assert judgement.estimate is None
         assert "no seed has finished runs of all of" in judgement.note
 
 
@@ -309,7 +309,7 @@ def test_a_claim_is_a_sentence_with_a_hypothesis_and_says_whose_it_is(claim):
     ],
 )
 def test_the_rule_decides_by_the_whole_interval(side, low, high, verdict):
-    assert Rule(side, 0.1).decide(Effect(0.1, low, high, 10, "samples")) == verdict
+    assert Rule(side, 0.1).decide(Estimate(0.1, low, high, 10, "samples")) == verdict
 
 
 def test_the_rule_says_itself():
@@ -325,7 +325,7 @@ ROWS = rows_of({
 
 
 @pytest.mark.parametrize(
-    ("quantity", "value"),
+    ("contrast", "value"),
     [
         (accuracy("a"), 0.5),
         (accuracy("a", when=0.0), 0.1),
@@ -340,8 +340,8 @@ ROWS = rows_of({
         (fit("a", when=0.5), 0.4),
     ],
 )
-def test_quantities(quantity, value):
-    assert effect(ROWS, quantity).value == pytest.approx(value)
+def test_contrasts(contrast, value):
+    assert estimate(ROWS, contrast).value == pytest.approx(value)
 
 
 INVARIANCE = next(c for c in STUDIES["heuristics"].claims(SETTING) if "invariance" in c.sentence)
@@ -363,13 +363,13 @@ def test_one_answer_to_all_images_is_not_above_chance_however_frequent_its_class
 def test_chance_is_that_of_each_seeds_own_labels():
     one = rows_of({"a test": 0.6}, chance=0.5)
     other = rows_of({"a test": 0.8}, chance=0.6).with_columns(seed=pl.lit(1, pl.Int64))
-    assert effect(pl.concat([one, other]), above_chance("a")).value == pytest.approx(0.15)
+    assert estimate(pl.concat([one, other]), above_chance("a")).value == pytest.approx(0.15)
     assert value_of(other, above_chance("a"), 1) == pytest.approx(0.2)
 
 
 def test_where_chance_is_not_known_a_claim_on_it_stays_open():
     with pytest.raises(NotMeasured, match="a does not say how many test images each class has"):
-        effect(rows_of({"a test": 0.6}, chance=None), above_chance("a"))
+        estimate(rows_of({"a test": 0.6}, chance=None), above_chance("a"))
 
 
 def test_the_finished_network_comes_before_its_last_probe_and_classes_do_not_count():
@@ -380,9 +380,9 @@ def test_the_finished_network_comes_before_its_last_probe_and_classes_do_not_cou
             rows_of({"a test": [0.99]}, count=90).with_columns(pl.lit("cat").alias("class")),
         ]
     )
-    found = effect(finished, accuracy("a"))
+    found = estimate(finished, accuracy("a"))
     assert (found.value, found.n) == (pytest.approx(0.55), 9000)
-    assert effect(finished, accuracy("a", when=0.5)).value == pytest.approx(0.2)
+    assert estimate(finished, accuracy("a", when=0.5)).value == pytest.approx(0.2)
 
 
 MANY = rows_of({
@@ -407,7 +407,7 @@ MANY = rows_of({
     ],
 )  # fmt: skip
 def test_a_term_finds_the_one_row_that_has_what_it_says_and_nothing_else(term, value):
-    assert effect(MANY, Quantity((term,))).value == pytest.approx(value)
+    assert estimate(MANY, Contrast((term,))).value == pytest.approx(value)
 
 
 def test_an_empty_cell_is_matched_by_an_empty_cell_only():
@@ -415,33 +415,33 @@ def test_an_empty_cell_is_matched_by_an_empty_cell_only():
     with pytest.raises(
         NotMeasured, match="a has no robust-accuracy of test images under FGSM at epsilon 0.03"
     ):
-        effect(MANY, Quantity((unsmoothed,)))
+        estimate(MANY, Contrast((unsmoothed,)))
     normalized = Term("a", None, None, metric="roughness", rho=0.0, normalized=True)
     with pytest.raises(NotMeasured, match="a has no roughness with rho 0, normalized"):
-        effect(MANY, Quantity((normalized,)))
+        estimate(MANY, Contrast((normalized,)))
 
 
 def test_two_rows_where_one_is_meant_are_refused():
     twice = pl.concat([MANY, MANY])
     with pytest.raises(InputError, match="several rows of counterexamples on lfc at 4 of test images"):
-        effect(twice, Quantity((Term("a", "test", "lfc", 4, "counterexamples"),)))
+        estimate(twice, Contrast((Term("a", "test", "lfc", 4, "counterexamples"),)))
 
 
 def test_an_estimate_has_the_interval_of_its_standard_error():
-    found = effect(MANY, Quantity((Term("a", None, None, metric="roughness", rho=0.0, normalized=False),)))
+    found = estimate(MANY, Contrast((Term("a", None, None, metric="roughness", rho=0.0, normalized=False),)))
     assert (found.over, found.n) == ("filters", 2400)
     assert found.high - found.value == pytest.approx(1.961 * 0.5 / 2400**0.5, rel=1e-3)
 
 
 def test_seeds_that_not_all_runs_have_do_not_count():
     rows = pl.concat([rows_of({"a test": 0.5}, seeds=3), rows_of({"b test": 0.2}, seeds=2)])
-    assert effect(rows, accuracy("a") - accuracy("b")).n == 2
-    assert effect(rows, accuracy("a")).n == 3
+    assert estimate(rows, accuracy("a") - accuracy("b")).n == 2
+    assert estimate(rows, accuracy("a")).n == 3
 
 
 def test_what_was_not_measured_is_named():
     with pytest.raises(NotMeasured, match="b has no accuracy on hfc at 4 of test images"):
-        effect(ROWS, accuracy("b", component="hfc", radius=4))
+        estimate(ROWS, accuracy("b", component="hfc", radius=4))
 
 
 def test_below_a_margin_the_greatest_decides():
@@ -461,5 +461,5 @@ def test_many_quantities_at_once_have_wider_intervals_than_each():
 
 def test_epochs_to_the_same_accuracy_are_counted():
     claim: Claim = STUDIES["label-shuffle"].claims(SETTING)[0]
-    found = claim.measure(rows_of({"natural fit": FAST, "shuffled fit": SLOW}, count=100_000))
+    found = claim.estimate(rows_of({"natural fit": FAST, "shuffled fit": SLOW}, count=100_000))
     assert (found.value, found.low, found.high) == (6, 6, 6)  # 0.81 after epoch 2, and after epoch 8

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from passband.analysis.estimate import (
-    Effect,
     Estimate,
     Proportion,
+    Statistic,
     farthest,
     greatest,
     least,
@@ -21,28 +21,30 @@ from passband.errors import InputError
 def test_over_seeds_is_students_interval():
     values = [0.51, 0.55, 0.48, 0.53]
     half = 3.182446305284263 * stdev(values) / 2
-    effect = over_seeds(values)
-    assert (effect.value, effect.low, effect.high) == pytest.approx((0.5175, 0.5175 - half, 0.5175 + half))
-    assert (effect.n, effect.over) == (4, "seeds")
+    estimate = over_seeds(values)
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx(
+        (0.5175, 0.5175 - half, 0.5175 + half)
+    )
+    assert (estimate.n, estimate.over) == (4, "seeds")
 
 
 def test_of_one_proportion_it_is_wilsons_interval():
-    effect = over_parts([Proportion(1, 0.8, 10)])
-    assert (effect.low, effect.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    estimate = over_parts([Proportion(1, 0.8, 10)])
+    assert (estimate.low, estimate.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
 
 
 def test_of_two_it_is_newcombes_example():
     """Newcombe 1998, table II, contrast (a), method 10: 56/70 - 48/80."""
-    effect = over_parts([Proportion(1, 56 / 70, 70), Proportion(-1, 48 / 80, 80)])
-    assert (effect.value, effect.low, effect.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
-    assert effect.n == 70
+    estimate = over_parts([Proportion(1, 56 / 70, 70), Proportion(-1, 48 / 80, 80)])
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+    assert estimate.n == 70
 
 
 def test_of_an_estimate_it_is_students_interval():
-    effect = over_parts([Estimate(1, 0.8, 6, 0.1), Estimate(-1, 0.5, 4, 0.0)])
+    estimate = over_parts([Statistic(1, 0.8, 6, 0.1), Statistic(-1, 0.5, 4, 0.0)])
     half = 2.5705818366147395 * 0.1
-    assert (effect.value, effect.low, effect.high) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
-    assert (effect.n, effect.over) == (4, "filters")
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
+    assert (estimate.n, estimate.over) == (4, "filters")
 
 
 def test_a_difference_of_differences_covers_as_often_as_it_says():
@@ -53,30 +55,30 @@ def test_a_difference_of_differences_covers_as_often_as_it_says():
     for _ in range(500):
         drawn = [torch.rand(count, generator=generator).lt(p).double().mean().item() for p in shares]
         parts = [Proportion(w, p, count) for w, p in zip(weights, drawn, strict=True)]
-        effect = over_parts(parts)
-        hits += effect.low <= truth <= effect.high
+        estimate = over_parts(parts)
+        hits += estimate.low <= truth <= estimate.high
     assert 0.92 <= hits / 500 <= 0.99
 
 
 def test_over_runs_is_the_correlation_with_fishers_interval():
     first, second = [1.0, 2.0, 3.0, 4.0, 5.0], [0.9, 2.5, 2.1, 4.4, 4.2]
-    effect = over_runs(first, second)
+    estimate = over_runs(first, second)
     center, half = math.atanh(correlation(first, second)), NormalDist().inv_cdf(0.975) / math.sqrt(2)
     expected = (math.tanh(center), math.tanh(center - half), math.tanh(center + half))
-    assert (effect.value, effect.low, effect.high) == pytest.approx(expected)
-    assert (effect.n, effect.over) == (5, "runs")
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx(expected)
+    assert (estimate.n, estimate.over) == (5, "runs")
 
 
-A = Effect(0.1, -0.1, 0.3, 50, "samples")
-B = Effect(0.2, 0.15, 0.25, 40, "samples")
-C = Effect(-0.3, -0.4, -0.2, 60, "samples")
+A = Estimate(0.1, -0.1, 0.3, 50, "samples")
+B = Estimate(0.2, 0.15, 0.25, 40, "samples")
+C = Estimate(-0.3, -0.4, -0.2, 60, "samples")
 
 
 def test_least_and_farthest():
-    assert least([A, B]) == Effect(0.1, -0.1, 0.25, 40, "samples")
-    assert least([A, B, C]) == Effect(-0.3, -0.4, -0.2, 40, "samples")
-    assert farthest([A, B]) == Effect(0.2, 0.15, 0.3, 40, "samples")
-    assert farthest([A, C]) == Effect(0.3, 0.2, 0.4, 50, "samples")
+    assert least([A, B]) == Estimate(0.1, -0.1, 0.25, 40, "samples")
+    assert least([A, B, C]) == Estimate(-0.3, -0.4, -0.2, 40, "samples")
+    assert farthest([A, B]) == Estimate(0.2, 0.15, 0.3, 40, "samples")
+    assert farthest([A, C]) == Estimate(0.3, 0.2, 0.4, 50, "samples")
     assert farthest([A]).low == 0
 
 
@@ -94,8 +96,8 @@ def test_too_little_is_refused(call, message):
 
 
 def test_the_greatest_is_the_least_of_the_opposites():
-    effects = [Effect(0.1, 0.0, 0.3, 10, "samples"), Effect(0.2, 0.15, 0.25, 8, "samples")]
-    opposites = [Effect(-e.value, -e.high, -e.low, e.n, e.over) for e in effects]
-    found, turned = greatest(effects), least(opposites)
+    estimates = [Estimate(0.1, 0.0, 0.3, 10, "samples"), Estimate(0.2, 0.15, 0.25, 8, "samples")]
+    opposites = [Estimate(-e.value, -e.high, -e.low, e.n, e.over) for e in estimates]
+    found, turned = greatest(estimates), least(opposites)
     assert (found.value, found.low, found.high, found.n) == (0.2, 0.15, 0.3, 8)
     assert (turned.value, turned.high, turned.low) == (-0.2, -0.15, -0.3)

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from passband.cli import study as module
 from passband.engine.execute import execute
+from passband.studies import run as module
 from passband.studies.catalog import STUDIES
 
 
@@ -19,8 +19,8 @@ def in_this_process(monkeypatch):
     def here(function, *arguments, **settings):
         return function(*arguments, **settings)
 
-    def execute_here(jobs, *, workers, device, on_outcome, on_note):
-        return execute(jobs, device="cpu", on_outcome=on_outcome, on_note=on_note, call=here)
+    def execute_here(planned, *, workers, device, on_ended, on_note):
+        return execute(planned, device="cpu", on_ended=on_ended, on_note=on_note, call=here)
 
     monkeypatch.setattr(module, "execute", execute_here)
 
@@ -34,10 +34,10 @@ def test_list_names_all_studies(command):
     assert [entry["name"] for entry in listed] == list(STUDIES)
 
 
-def test_show_tells_runs_claims_departures_and_cost_and_writes_nothing(command, tmp_path):
+def test_show_tells_runs_claims_deviations_and_cost_and_writes_nothing(command, tmp_path):
     ran = command("study", "show", "label-shuffle", "--device", "cpu")
     assert ran.code == 0
-    for text in ("Figure 3, section 4.2", "shuffled", "barely", "supported if", "Departures", "Estimated:"):
+    for text in ("Figure 3, section 4.2", "shuffled", "barely", "supported if", "Deviations", "Estimated:"):
         assert text in ran.out
     assert list(tmp_path.iterdir()) == []
 

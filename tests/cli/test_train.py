@@ -196,3 +196,20 @@ def test_other_commands_do_not_load_what_only_training_needs(command):
     program = "import passband.cli.main, sys; print('lightning_fabric' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
+
+
+def test_a_network_of_ones_own_is_trained_and_its_folder_audited(command, data, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "def make(num_classes, in_channels):\n"
+        "    return nn.Sequential(nn.Conv2d(in_channels, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
+        "                         nn.Linear(4, num_classes))\n"
+    )
+    line = ("train", data, "--model", "python:net.py:make", *SMALL[2:], "--out", "run")
+    assert command(*line).code == 0
+    assert "Trained already" in command(*line).out
+    ran = command("audit", "run", data, "--no-report", "--out", "audit", "--radii", "4")
+    assert ran.code == 0, ran.err
+    ran = command("train", data, "--model", "python:net.py:make", "--width", "4")
+    assert ran.code == 2
+    assert "width is an option of passband's own networks" in ran.err.replace("\n", " ")

@@ -3,9 +3,9 @@ from pathlib import Path
 
 from passband.attacks import PGD
 from passband.engine import cost
-from passband.engine.cost import START, estimate
+from passband.engine.cost import START, estimate_seconds
 from passband.engine.measure import Measurement, Work
-from passband.engine.plan import MeasurementJob, TrainingJob
+from passband.engine.plan import PlannedMeasurement, PlannedRun
 from passband.engine.probe import Probe
 from passband.files import seal, write_json
 from passband.train.adversarial import Adversary
@@ -14,8 +14,8 @@ from passband.train.config import SCHEMA, RunConfig
 SMALL = RunConfig("made-up", width=4, batch_size=10, epochs=10)
 
 
-def job(run: str, config: RunConfig, folder: Path, probe: Probe | None = None) -> TrainingJob:
-    return TrainingJob(
+def planned(run: str, config: RunConfig, folder: Path, probe: Probe | None = None) -> PlannedRun:
+    return PlannedRun(
         id=run,
         folder=folder / run,
         config=config,
@@ -44,12 +44,12 @@ class Steps(Measurement):
         return ()
 
 
-def measurement(name: str, steps: Steps, run: TrainingJob) -> MeasurementJob:
-    return MeasurementJob(name, run.folder.parent / name, steps, run)
+def measurement(name: str, steps: Steps, run: PlannedRun) -> PlannedMeasurement:
+    return PlannedMeasurement(name, run.folder.parent / name, steps, run)
 
 
 def test_a_kind_of_run_is_really_timed(tmp_path):
-    seconds = estimate([job("plain", SMALL, tmp_path)], device="cpu")
+    seconds = estimate_seconds([planned("plain", SMALL, tmp_path)], device="cpu")
     assert seconds["plain"] > START
 
 
@@ -60,12 +60,12 @@ def test_time_follows_from_epochs_attacks_and_probes(tmp_path, monkeypatch):
         "_speeds",
         lambda kind, *_: (0.001 * kind.passes, 0.0005),
     )
-    seconds = estimate(
+    seconds = estimate_seconds(
         [
-            job("plain", SMALL, tmp_path),
-            job("long", replace(SMALL, epochs=20, seed=3), tmp_path),
-            job("attacked", replace(SMALL, adversarial=Adversary(0.03, PGD(steps=9))), tmp_path),
-            job("probed", SMALL, tmp_path, Probe(radii=(2, 4), samples=None)),
+            planned("plain", SMALL, tmp_path),
+            planned("long", replace(SMALL, epochs=20, seed=3), tmp_path),
+            planned("attacked", replace(SMALL, adversarial=Adversary(0.03, PGD(steps=9))), tmp_path),
+            planned("probed", SMALL, tmp_path, Probe(radii=(2, 4), samples=None)),
         ],
         device="cpu",
     )
@@ -86,15 +86,15 @@ def write(folder: Path, **record: str) -> None:
 def test_each_kind_of_run_is_timed_once_and_done_ones_not_at_all(tmp_path, monkeypatch):
     timed = []
     monkeypatch.setattr(cost, "_speeds", lambda *kind: (timed.append(kind[0]), (0.001, 0.0005))[1])
-    done = job("done", replace(SMALL, model="resnet14"), tmp_path)
+    done = planned("done", replace(SMALL, model="resnet14"), tmp_path)
     write(done.folder, kind="run", run="done", status="failed")
-    jobs = [
-        job("a", SMALL, tmp_path),
-        job("b", replace(SMALL, learning_rate=1e-2, mixup=0.5, seed=4), tmp_path),
-        job("c", replace(SMALL, batch_norm=True), tmp_path, Probe(radii=(2,), samples=100, epochs=(10,))),
+    runs = [
+        planned("a", SMALL, tmp_path),
+        planned("b", replace(SMALL, learning_rate=1e-2, mixup=0.5, seed=4), tmp_path),
+        planned("c", replace(SMALL, batch_norm=True), tmp_path, Probe(radii=(2,), samples=100, epochs=(10,))),
         done,
     ]
-    seconds = estimate(jobs)
+    seconds = estimate_seconds(runs)
     assert len(timed) == 2
     assert seconds["done"] == 0
     assert seconds["a"] == seconds["b"] == START + 100 + 6
@@ -102,8 +102,8 @@ def test_each_kind_of_run_is_timed_once_and_done_ones_not_at_all(tmp_path, monke
 
 
 def test_the_network_of_a_measurement_is_really_attacked(tmp_path):
-    run = job("run", SMALL, tmp_path)
-    seconds = estimate([measurement("m", Steps(1, 1), run)], device="cpu")
+    run = planned("run", SMALL, tmp_path)
+    seconds = estimate_seconds([measurement("m", Steps(1, 1), run)], device="cpu")
     assert seconds["m"] > START
 
 
@@ -113,18 +113,18 @@ def test_the_time_of_a_measurement_follows_from_its_work_and_each_kind_of_networ
     timed = []
     monkeypatch.setattr(cost, "_attack_speeds", lambda *kind: (timed.append(kind[0]), (0.003, 0.001))[1])
     natural, attacked = (
-        job(name, replace(SMALL, adversarial=adversary), tmp_path)
+        planned(name, replace(SMALL, adversarial=adversary), tmp_path)
         for name, adversary in (("natural", None), ("attacked", Adversary(0.03)))
     )
-    measured = job("measured", SMALL, tmp_path)
+    measured = planned("measured", SMALL, tmp_path)
     write(measured.folder, kind="run", run="measured", status="finished", weights_hash="0123")
     done = measurement("done", Steps(5), measured)
     write(done.folder, kind="measurement", measurement="done", weights_hash="0123")
-    seconds = estimate(
+    seconds = estimate_seconds(
         [
             measurement("a", Steps(2), natural),
             measurement("b", Steps(2, 5), attacked),
-            measurement("nothing", Steps(0), job("other", replace(SMALL, model="lenet"), tmp_path)),
+            measurement("nothing", Steps(0), planned("other", replace(SMALL, model="lenet"), tmp_path)),
             done,
         ]
     )

@@ -1,4 +1,4 @@
-"""What becomes of jobs, whatever their processes do. In most tests a job is called in this process, which is faster."""
+"""What becomes of what is planned, whatever its processes do. In most tests it is done in this process, which is faster."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 
 import fake_runs
-from fake_runs import FakeJob
+from fake_runs import FakePlanned
 from passband.engine.execute import execute
-from passband.engine.job import Job
+from passband.engine.plan import Planned
 from passband.errors import InputError
 
-Job.register(FakeJob)  # not a subclass, so that a new process need not import torch
+Planned.register(FakePlanned)  # not a subclass, so that a new process need not import torch
 
 
-def jobs_in(store: Path, count: int = 2, act=fake_runs.finish) -> list[FakeJob]:
-    return [FakeJob(f"run{i}", store / f"run{i}", act, passes=1 + i) for i in range(count)]
+def runs_in(store: Path, count: int = 2, act=fake_runs.finish) -> list[FakePlanned]:
+    return [FakePlanned(f"run{i}", store / f"run{i}", act, passes=1 + i) for i in range(count)]
 
 
 def measurement_of(
-    run: FakeJob, name: str = "measured", act=fake_runs.finish, passes: float = 9.0
-) -> FakeJob:
-    return FakeJob(name, run.folder.parent / name, act, passes, needs=run)
+    run: FakePlanned, name: str = "measured", act=fake_runs.finish, passes: float = 9.0
+) -> FakePlanned:
+    return FakePlanned(name, run.folder.parent / name, act, passes, needs=run)
 
 
 def here(function, *arguments, **settings):
@@ -32,76 +32,76 @@ def log_of(store: Path) -> list[list[str]]:
     return [line.split() for line in (store / "log").read_text().splitlines()]
 
 
-def status(outcomes) -> dict[str, str]:
-    return {name: outcome.status for name, outcome in outcomes.items()}
+def status(ended) -> dict[str, str]:
+    return {name: one.status for name, one in ended.items()}
 
 
-def test_jobs_are_done_longest_first_each_once_and_found_the_next_time(tmp_path):
-    jobs = jobs_in(tmp_path, 3)
+def test_runs_are_done_longest_first_each_once_and_found_the_next_time(tmp_path):
+    runs = runs_in(tmp_path, 3)
     seen = []
-    outcomes = execute([*jobs, jobs[0]], call=here, device="cpu", on_outcome=seen.append)
-    assert status(outcomes) == {"run0": "done", "run1": "done", "run2": "done"}
-    assert [outcome.job.id for outcome in seen] == ["run2", "run1", "run0"]
+    ended = execute([*runs, runs[0]], call=here, device="cpu", on_ended=seen.append)
+    assert status(ended) == {"run0": "done", "run1": "done", "run2": "done"}
+    assert [one.planned.id for one in seen] == ["run2", "run1", "run0"]
     assert [line[:3] for line in log_of(tmp_path)] == [[f"run{i}", "cpu", "1"] for i in (2, 1, 0)]
-    again = execute(jobs_in(tmp_path, 3, fake_runs.raise_anything), call=here)
+    again = execute(runs_in(tmp_path, 3, fake_runs.raise_anything), call=here)
     assert set(status(again).values()) == {"found"}
 
 
-def test_each_job_has_a_process_of_its_own(tmp_path):
-    outcomes = execute(jobs_in(tmp_path), workers=2)
-    assert set(status(outcomes).values()) == {"done"}
+def test_each_run_has_a_process_of_its_own(tmp_path):
+    ended = execute(runs_in(tmp_path), workers=2)
+    assert set(status(ended).values()) == {"done"}
     assert len({line[-1] for line in log_of(tmp_path)}) == 2
 
 
-def test_a_killed_job_is_tried_again_and_the_others_go_on(tmp_path):
-    first, second = jobs_in(tmp_path)
-    outcomes = execute([first, replace(second, act=fake_runs.killed)], workers=2)
-    assert status(outcomes) == {"run0": "done", "run1": "failed"}
-    assert "killed, or out of memory" in outcomes["run1"].message
+def test_a_killed_run_is_tried_again_and_the_others_go_on(tmp_path):
+    first, second = runs_in(tmp_path)
+    ended = execute([first, replace(second, act=fake_runs.killed)], workers=2)
+    assert status(ended) == {"run0": "done", "run1": "failed"}
+    assert "killed, or out of memory" in ended["run1"].message
     assert len([line for line in log_of(tmp_path) if line[0] == "run1"]) == 2
 
 
-def test_a_job_that_is_killed_once_succeeds(tmp_path):
-    (run,) = jobs_in(tmp_path, 1)
-    outcomes = execute([run, measurement_of(run, act=fake_runs.killed_once)])
-    assert status(outcomes) == {"run0": "done", "measured": "done"}
+def test_what_is_killed_once_succeeds(tmp_path):
+    (run,) = runs_in(tmp_path, 1)
+    ended = execute([run, measurement_of(run, act=fake_runs.killed_once)])
+    assert status(ended) == {"run0": "done", "measured": "done"}
 
 
-def test_whatever_a_job_raises_it_is_tried_twice(tmp_path):
-    outcomes = execute(jobs_in(tmp_path, 2, fake_runs.raise_anything), call=here)
-    assert status(outcomes) == {"run0": "failed", "run1": "failed"}
-    assert outcomes["run0"].message == "division by zero"
+def test_whatever_a_run_raises_it_is_tried_twice(tmp_path):
+    ended = execute(runs_in(tmp_path, 2, fake_runs.raise_anything), call=here)
+    assert status(ended) == {"run0": "failed", "run1": "failed"}
+    assert ended["run0"].message == "division by zero"
     assert len(log_of(tmp_path)) == 4
 
 
-def test_a_refused_job_is_not_tried_again(tmp_path):
-    outcomes = execute(jobs_in(tmp_path, 1, fake_runs.refuse), call=here)
-    assert outcomes["run0"].message == "the batch is too large"
+def test_a_refused_run_is_not_tried_again(tmp_path):
+    ended = execute(runs_in(tmp_path, 1, fake_runs.refuse), call=here)
+    assert ended["run0"].message == "the batch is too large"
     assert len(log_of(tmp_path)) == 1
 
 
 def test_a_diverged_run_has_failed_now_and_the_next_time(tmp_path):
     for _ in range(2):
-        outcomes = execute(jobs_in(tmp_path, 1, fake_runs.diverge), call=here)
-        assert status(outcomes) == {"run0": "failed"}
-        assert outcomes["run0"].message == "the loss is inf"
+        ended = execute(runs_in(tmp_path, 1, fake_runs.diverge), call=here)
+        assert status(ended) == {"run0": "failed"}
+        assert ended["run0"].message == "the loss is inf"
     assert len(log_of(tmp_path)) == 1
 
 
 def test_a_measurement_comes_after_its_run_and_before_what_takes_less(tmp_path):
-    short, long = jobs_in(tmp_path)
+    short, long = runs_in(tmp_path)
     execute([measurement_of(long), short, long], call=here)
     assert [line[0] for line in log_of(tmp_path)] == ["run1", "measured", "run0"]
 
 
 def test_the_run_that_a_measurement_needs_is_made_though_nobody_asked_for_it(tmp_path):
-    (run,) = jobs_in(tmp_path, 1)
-    outcomes = execute([measurement_of(run)], call=here)
-    assert status(outcomes) == {"run0": "done", "measured": "done"}
+    (run,) = runs_in(tmp_path, 1)
+    ended = execute([measurement_of(run)], call=here)
+    assert status(ended) == {"run0": "done", "measured": "done"}
 
 
 def test_a_measurement_of_a_run_in_the_store_is_made_and_one_in_the_store_is_found(tmp_path):
-    (run,) = jobs_in(tmp_path, 1)
+    (run,) = runs_in(tmp_path, 1)
     execute([run], call=here)
     first = execute([measurement_of(run)], call=here)
     assert status(first) == {"run0": "found", "measured": "done"}
@@ -111,25 +111,25 @@ def test_a_measurement_of_a_run_in_the_store_is_made_and_one_in_the_store_is_fou
 
 @pytest.mark.parametrize("act", [fake_runs.diverge, fake_runs.refuse])
 def test_the_measurements_of_a_failed_run_have_failed_and_say_why(tmp_path, act):
-    (run,) = jobs_in(tmp_path, 1, act)
-    outcomes = execute([run, measurement_of(run, "a"), measurement_of(run, "b")], workers=2, call=here)
-    assert set(status(outcomes).values()) == {"failed"}
-    assert "the run run0 that it needs failed: the" in outcomes["a"].message
+    (run,) = runs_in(tmp_path, 1, act)
+    ended = execute([run, measurement_of(run, "a"), measurement_of(run, "b")], workers=2, call=here)
+    assert set(status(ended).values()) == {"failed"}
+    assert "the run run0 that it needs failed: the" in ended["a"].message
     assert not (tmp_path / "a").exists()
 
 
 def test_an_interrupt_ends_it_all(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        execute(jobs_in(tmp_path, 4, fake_runs.interrupt), call=here)
+        execute(runs_in(tmp_path, 4, fake_runs.interrupt), call=here)
     assert len(log_of(tmp_path)) == 1
 
 
-def test_what_a_job_has_to_say_is_heard(tmp_path):
+def test_what_a_run_has_to_say_is_heard(tmp_path):
     heard = []
-    execute(jobs_in(tmp_path), call=here, on_note=heard.append)
+    execute(runs_in(tmp_path), call=here, on_note=heard.append)
     assert heard == ["run1 begins", "run0 begins"]
 
 
 def test_no_worker_is_refused(tmp_path):
     with pytest.raises(InputError, match="workers must be at least 1, got 0"):
-        execute(jobs_in(tmp_path), workers=0)
+        execute(runs_in(tmp_path), workers=0)

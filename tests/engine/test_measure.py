@@ -12,7 +12,7 @@ import torch
 
 from passband.engine.execute import execute
 from passband.engine.measure import FinishedRun, Measurement, Work, measure, measurement_id
-from passband.engine.plan import MeasurementJob, plan, plan_measurement
+from passband.engine.plan import PlannedMeasurement, plan_measurement, plan_runs
 from passband.errors import InputError
 from passband.files import seal, write_json
 from passband.models.catalog import build_model
@@ -62,39 +62,39 @@ def here(function, *arguments, **settings):
 def store(tmp_path_factory) -> Path:
     """Return a store with one finished run on 50 test images."""
     folder = tmp_path_factory.mktemp("store")
-    execute(plan([(CONFIG, None)], folder, test_limit=50), call=here, device="cpu")
+    execute(plan_runs([(CONFIG, None)], folder, test_limit=50), call=here, device="cpu")
     return folder
 
 
-def job_in(store: Path, samples: int | None = 30) -> MeasurementJob:
-    (run,) = plan([(CONFIG, None)], store, test_limit=50)
+def planned_in(store: Path, samples: int | None = 30) -> PlannedMeasurement:
+    (run,) = plan_runs([(CONFIG, None)], store, test_limit=50)
     return plan_measurement(Right(samples), run, store)
 
 
 def test_a_measurement_has_its_folder_and_is_found_again(store):
-    job = job_in(store)
-    assert not job.done
-    outcomes = execute([job], call=here, device="cpu")
-    assert {name: outcome.status for name, outcome in outcomes.items()} == {
-        job.run.id: "found",
-        job.id: "done",
+    planned = planned_in(store)
+    assert not planned.done
+    ended = execute([planned], call=here, device="cpu")
+    assert {name: one.status for name, one in ended.items()} == {
+        planned.run.id: "found",
+        planned.id: "done",
     }
-    assert sorted(path.name for path in job.folder.iterdir()) == [
+    assert sorted(path.name for path in planned.folder.iterdir()) == [
         "SHA256SUMS", "config.json", "environment.json", "rows.parquet",
     ]  # fmt: skip
-    assert job.folder == store / "measurements" / job.id
-    record = find_measurement(job.folder)
+    assert planned.folder == store / "measurements" / planned.id
+    record = find_measurement(planned.folder)
     assert record is not None
-    assert (record["measurement"], record["run"]) == (job.id, job.run.id)
-    assert record["weights_hash"] == weights_hash(load_model(job.run.folder))
+    assert (record["measurement"], record["run"]) == (planned.id, planned.run.id)
+    assert record["weights_hash"] == weights_hash(load_model(planned.run.folder))
     assert record["settings"] == {"kind": "right", "samples": 30}
-    assert record["data"]["test_fingerprint"] == job.run.fingerprints["test"]
-    environment = json.loads((job.folder / "environment.json").read_text())
+    assert record["data"]["test_fingerprint"] == planned.run.fingerprints["test"]
+    environment = json.loads((planned.folder / "environment.json").read_text())
     assert environment["seconds"] > 0
     assert environment["threads"] == 1
-    rows = pl.read_parquet(job.folder / "rows.parquet")
-    assert rows.select("run", "seed", "metric", "count").row(0) == (job.run.id, 3, "accuracy", 30)
-    assert job_in(store).done
+    rows = pl.read_parquet(planned.folder / "rows.parquet")
+    assert rows.select("run", "seed", "metric", "count").row(0) == (planned.run.id, 3, "accuracy", 30)
+    assert planned_in(store).done
 
 
 def test_the_id_follows_from_settings_and_run():
@@ -104,37 +104,37 @@ def test_the_id_follows_from_settings_and_run():
     assert len({name, measurement_id(Right(31), "run"), measurement_id(Right(30), "other")}) == 3
 
 
-def copied(store: Path, to: Path) -> MeasurementJob:
-    """Return the job of a measurement that is done, in a store of its own."""
-    execute([job_in(store)], call=here, device="cpu")
+def copied(store: Path, to: Path) -> PlannedMeasurement:
+    """Return the planned of a measurement that is done, in a store of its own."""
+    execute([planned_in(store)], call=here, device="cpu")
     shutil.copytree(store, to)
-    job = job_in(to)
-    assert job.done
-    return job
+    planned = planned_in(to)
+    assert planned.done
+    return planned
 
 
-def measure_again(job: MeasurementJob) -> tuple[str, list[str]]:
+def measure_again(planned: PlannedMeasurement) -> tuple[str, list[str]]:
     notes: list[str] = []
-    outcomes = execute([job], call=here, device="cpu", on_note=notes.append)
-    assert outcomes[job.id].status == "found" or job.done
-    return outcomes[job.id].status, notes
+    ended = execute([planned], call=here, device="cpu", on_note=notes.append)
+    assert ended[planned.id].status == "found" or planned.done
+    return ended[planned.id].status, notes
 
 
 def test_a_measurement_of_other_weights_is_made_anew(store, tmp_path, monkeypatch):
-    job = copied(store, tmp_path / "s")
-    shutil.rmtree(job.run.folder)
-    assert not job.done
+    planned = copied(store, tmp_path / "s")
+    shutil.rmtree(planned.run.folder)
+    assert not planned.done
     monkeypatch.setattr("passband.engine.worker.build_model", changed_start)
-    assert execute([job.run], call=here, device="cpu")[job.run.id].status == "done"
-    assert not job.done
-    before = find_measurement(job.folder)["weights_hash"]
-    status, notes = measure_again(job)
+    assert execute([planned.run], call=here, device="cpu")[planned.run.id].status == "done"
+    assert not planned.done
+    before = find_measurement(planned.folder)["weights_hash"]
+    status, notes = measure_again(planned)
     assert (status, notes) == (
         "done",
-        [f"{job.folder} is of other weights. The measurement {job.id} is made anew."],
+        [f"{planned.folder} is of other weights. The measurement {planned.id} is made anew."],
     )
-    now = find_measurement(job.folder)["weights_hash"]
-    assert before != now == weights_hash(load_model(job.run.folder))
+    now = find_measurement(planned.folder)["weights_hash"]
+    assert before != now == weights_hash(load_model(planned.run.folder))
 
 
 def changed_start(*arguments, seed: int, **settings):
@@ -143,74 +143,76 @@ def changed_start(*arguments, seed: int, **settings):
 
 
 def test_a_run_that_is_trained_again_to_the_same_weights_keeps_its_measurements(store, tmp_path):
-    job = copied(store, tmp_path / "s")
-    written = (job.folder / "config.json").stat().st_mtime_ns
-    shutil.rmtree(job.run.folder)
-    assert execute([job], call=here, device="cpu")[job.id].status == "done"
-    assert (job.folder / "config.json").stat().st_mtime_ns == written
+    planned = copied(store, tmp_path / "s")
+    written = (planned.folder / "config.json").stat().st_mtime_ns
+    shutil.rmtree(planned.run.folder)
+    assert execute([planned], call=here, device="cpu")[planned.id].status == "done"
+    assert (planned.folder / "config.json").stat().st_mtime_ns == written
 
 
 @pytest.mark.parametrize("name", ["config.json", "rows.parquet", "environment.json", "SHA256SUMS"])
 def test_a_damaged_measurement_is_named_and_made_anew(store, tmp_path, name):
-    job = copied(store, tmp_path / "s")
-    content = (job.folder / name).read_bytes()
-    (job.folder / name).write_bytes(content[:-3])
-    status, (note,) = measure_again(job)
+    planned = copied(store, tmp_path / "s")
+    content = (planned.folder / name).read_bytes()
+    (planned.folder / name).write_bytes(content[:-3])
+    status, (note,) = measure_again(planned)
     assert status == "done"
-    assert str(job.folder / name) in note
-    assert note.endswith(f"The measurement {job.id} is made anew.")
-    assert measure_again(job) == ("found", [])
+    assert str(planned.folder / name) in note
+    assert note.endswith(f"The measurement {planned.id} is made anew.")
+    assert measure_again(planned) == ("found", [])
 
 
 def test_a_measurement_of_another_run_is_not_believed(store, tmp_path):
-    job = copied(store, tmp_path / "s")
-    other = job_in(tmp_path / "s", 20)
-    shutil.copytree(job.folder, other.folder)
+    planned = copied(store, tmp_path / "s")
+    other = planned_in(tmp_path / "s", 20)
+    shutil.copytree(planned.folder, other.folder)
     assert measure_again(other) == (
         "done",
         [f"{other.folder} is another measurement. The measurement {other.id} is made anew."],
     )
 
 
-def test_a_run_that_vanishes_is_an_outcome(store, tmp_path):
-    job = copied(store, tmp_path / "s")
-    shutil.rmtree(job.run.folder)
+def test_a_run_that_vanishes_is_told(store, tmp_path):
+    planned = copied(store, tmp_path / "s")
+    shutil.rmtree(planned.run.folder)
     with pytest.raises(InputError, match="was removed while the study ran: start it again"):
-        job.do(device="cpu", threads=1)
+        planned.do(device="cpu", threads=1)
 
 
 def test_it_measures_the_finished_network_on_images_that_the_seed_draws(store):
-    job = job_in(store, None)
-    execute([job], call=here, device="cpu")
-    measured = pl.read_parquet(job.folder / "rows.parquet")["value"].item()
-    rows = pl.read_parquet(job.run.folder / "rows.parquet")
+    planned = planned_in(store, None)
+    execute([planned], call=here, device="cpu")
+    measured = pl.read_parquet(planned.folder / "rows.parquet")["value"].item()
+    rows = pl.read_parquet(planned.run.folder / "rows.parquet")
     assert measured == rows.filter(pl.col("epoch").is_null(), subset="test", metric="accuracy", component="full").filter(
         pl.col("class").is_null()
     )["value"].item()  # fmt: skip
-    record = json.loads((job.run.folder / "config.json").read_text())
-    model = load_model(job.run.folder)
-    finished = FinishedRun(job.run.id, 3, model, record["data"], "fashion-mnist", test_limit=50)
+    record = json.loads((planned.run.folder / "config.json").read_text())
+    model = load_model(planned.run.folder)
+    finished = FinishedRun(planned.run.id, 3, model, record["data"], "fashion-mnist", test_limit=50)
     assert sorted(finished.draw(None).tolist()) == list(range(50))
     assert finished.draw(30).tolist() == finished.draw(None)[:30].tolist() != list(range(30))
     assert replace(finished, seed=4).draw(30).tolist() != finished.draw(30).tolist()
 
 
-def test_what_a_measurement_refuses_is_its_outcome_and_leaves_nothing(store):
-    job = job_in(store, 60)
-    outcome = execute([job], call=here, device="cpu")[job.id]
-    assert (outcome.status, outcome.message) == ("failed", "60 images are needed, got 50")
-    assert not job.folder.exists()
+def test_what_a_measurement_refuses_is_told_and_leaves_nothing(store):
+    planned = planned_in(store, 60)
+    ended = execute([planned], call=here, device="cpu")[planned.id]
+    assert (ended.status, ended.message) == ("failed", "60 images are needed, got 50")
+    assert not planned.folder.exists()
 
 
 def test_other_images_than_those_that_were_planned_are_refused(store, tmp_path):
-    job = job_in(store)
+    planned = planned_in(store)
     with pytest.raises(InputError, match="the test images of fashion-mnist changed while the study ran"):
-        measure(job.measurement, job.run.folder, tmp_path / "m", test_fingerprint="another", device="cpu")
+        measure(
+            planned.measurement, planned.run.folder, tmp_path / "m", test_fingerprint="another", device="cpu"
+        )
     assert not (tmp_path / "m").exists()
 
 
 def test_a_failed_run_is_refused(tmp_path, store):
-    record = json.loads((job_in(store).run.folder / "config.json").read_text())
+    record = json.loads((planned_in(store).run.folder / "config.json").read_text())
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "rows.parquet").touch()
     write_json(tmp_path / "run" / "config.json", record | {"status": "failed", "message": "the loss is inf"})
@@ -220,6 +222,6 @@ def test_a_failed_run_is_refused(tmp_path, store):
 
 
 def test_a_measurement_counts_less_than_training_on_as_many_images(store):
-    job = job_in(store, None)
-    assert job.passes == pytest.approx(50 / 3)
-    assert job.run.passes == 40
+    planned = planned_in(store, None)
+    assert planned.passes == pytest.approx(50 / 3)
+    assert planned.run.passes == 40

@@ -9,8 +9,7 @@ from helpers import bright_sides
 from passband.attacks import PGD
 from passband.data.dataset import ImageDataset
 from passband.data.load import load_dataset
-from passband.engine.job import longest_first
-from passband.engine.plan import plan, plan_measurement
+from passband.engine.plan import longest_first, plan_measurement, plan_runs
 from passband.engine.probe import Probe
 from passband.engine.run import identify
 from passband.errors import InputError
@@ -24,9 +23,9 @@ CONFIG = RunConfig("fashion-mnist", limit=60, width=4, epochs=2, batch_size=20)
 PROBE = Probe(samples=10)
 
 
-def test_equal_runs_are_one_job_and_the_id_is_that_of_config_data_and_probe(tmp_path):
+def test_equal_runs_are_planned_once_and_the_id_is_that_of_config_data_and_probe(tmp_path):
     same = replace(CONFIG, amplitude="rms")  # makes no difference where no component is trained on
-    first, again, other, unprobed = plan(
+    first, again, other, unprobed = plan_runs(
         [(CONFIG, PROBE), (same, PROBE), (replace(CONFIG, seed=1), PROBE), (CONFIG, None)], tmp_path
     )
     assert first is again
@@ -40,38 +39,38 @@ def test_equal_runs_are_one_job_and_the_id_is_that_of_config_data_and_probe(tmp_
 
 
 def test_a_run_on_fewer_test_images_is_another_one(tmp_path):
-    (whole,) = plan([(CONFIG, PROBE)], tmp_path)
-    (cut,) = plan([(CONFIG, PROBE)], tmp_path, test_limit=20)
+    (whole,) = plan_runs([(CONFIG, PROBE)], tmp_path)
+    (cut,) = plan_runs([(CONFIG, PROBE)], tmp_path, test_limit=20)
     assert (cut.images, cut.test_limit) == ({"train": 60, "test": 20}, 20)
     assert cut.fingerprints["train"] == whole.fingerprints["train"]
     assert cut.id != whole.id
     folder = cut.do(device="cpu", threads=1)
     rows = pl.read_parquet(folder / "rows.parquet").filter(pl.col("class").is_null(), subset="test")
     assert set(rows["count"]) == {10, 20}  # along the way, and at the end
-    assert plan([(CONFIG, PROBE)], tmp_path, test_limit=20)[0].done
+    assert plan_runs([(CONFIG, PROBE)], tmp_path, test_limit=20)[0].done
 
 
-def test_a_measurement_has_a_place_beside_the_runs_and_one_job(tmp_path):
-    (run,) = plan([(CONFIG, PROBE)], tmp_path)
-    job = plan_measurement(KernelRoughness((0.0, 1.0)), run, tmp_path)
-    assert job == plan_measurement(KernelRoughness((0.0, 1.0)), run, tmp_path)
-    assert job.id != plan_measurement(KernelRoughness((0.0, 0.5)), run, tmp_path).id
-    assert (job.needs, job.folder) == (run, tmp_path / "measurements" / job.id)
-    assert job.passes == 0
+def test_a_measurement_has_a_place_beside_the_runs_and_is_planned_once(tmp_path):
+    (run,) = plan_runs([(CONFIG, PROBE)], tmp_path)
+    planned = plan_measurement(KernelRoughness((0.0, 1.0)), run, tmp_path)
+    assert planned == plan_measurement(KernelRoughness((0.0, 1.0)), run, tmp_path)
+    assert planned.id != plan_measurement(KernelRoughness((0.0, 0.5)), run, tmp_path).id
+    assert (planned.needs, planned.folder) == (run, tmp_path / "measurements" / planned.id)
+    assert planned.passes == 0
 
 
 def test_a_run_in_the_store_is_done(tmp_path):
-    (job,) = plan([(CONFIG, PROBE)], tmp_path)
-    assert not job.done
-    job.folder.mkdir(parents=True)
-    (job.folder / "rows.parquet").touch()
-    record = {"kind": "run", "schema": SCHEMA, "run": job.id, "status": "failed"}
+    (planned,) = plan_runs([(CONFIG, PROBE)], tmp_path)
+    assert not planned.done
+    planned.folder.mkdir(parents=True)
+    (planned.folder / "rows.parquet").touch()
+    record = {"kind": "run", "schema": SCHEMA, "run": planned.id, "status": "failed"}
     for believed, values in ((True, {}), (False, {"run": "another"}), (False, {"schema": SCHEMA - 1})):
-        write_json(job.folder / "config.json", record | values)
-        seal(job.folder)
-        assert job.done == believed
-    write_json(job.folder / "config.json", record)
-    assert not job.done  # its checksum is another
+        write_json(planned.folder / "config.json", record | values)
+        seal(planned.folder)
+        assert planned.done == believed
+    write_json(planned.folder / "config.json", record)
+    assert not planned.done  # its checksum is another
 
 
 @pytest.fixture
@@ -91,7 +90,7 @@ def test_whatever_changes_in_the_data_is_another_run_and_another_measurement(tmp
     seen = set()
     for _ in range(2):
         np.savez(tmp_path / "data.npz", **numbers)
-        (run,) = plan([(config, None)], tmp_path)
+        (run,) = plan_runs([(config, None)], tmp_path)
         seen |= {run.id, plan_measurement(roughness, run, tmp_path).id}
         numbers[changed] = numbers[changed].copy()
         numbers[changed][0] = (numbers[changed][0] + 1) % 3
@@ -108,7 +107,7 @@ def test_classes_of_other_names_are_other_data():
 
 def test_a_change_of_the_codes_meaning_changes_all_ids(tmp_path, monkeypatch):
     def ids() -> set[str]:
-        (run,) = plan([(CONFIG, PROBE)], tmp_path)
+        (run,) = plan_runs([(CONFIG, PROBE)], tmp_path)
         return {run.id, plan_measurement(KernelRoughness((0.0,)), run, tmp_path).id}
 
     before = ids()
@@ -118,17 +117,17 @@ def test_a_change_of_the_codes_meaning_changes_all_ids(tmp_path, monkeypatch):
 
 def test_data_that_change_after_the_plan_are_refused(tmp_path, numbers):
     np.savez(tmp_path / "data.npz", **numbers)
-    (job,) = plan([(RunConfig(f"npz:{tmp_path}/data.npz", batch_size=20, epochs=1), None)], tmp_path)
+    (planned,) = plan_runs([(RunConfig(f"npz:{tmp_path}/data.npz", batch_size=20, epochs=1), None)], tmp_path)
     np.savez(tmp_path / "data.npz", **{**numbers, "x_test": numbers["x_test"] ^ 1})
     with pytest.raises(InputError, match="data npz:.* changed while the study ran: start it again"):
-        job.do(device="cpu", threads=1)
-    assert not job.folder.exists()
+        planned.do(device="cpu", threads=1)
+    assert not planned.folder.exists()
 
 
 def test_the_longest_comes_first(tmp_path):
     attacked = replace(CONFIG, adversarial=Adversary(8 / 255, PGD(steps=3)))
     longer = replace(CONFIG, epochs=7)
-    short, middle, long = plan([(CONFIG, None), (longer, None), (attacked, None)], tmp_path)
+    short, middle, long = plan_runs([(CONFIG, None), (longer, None), (attacked, None)], tmp_path)
     assert (short.passes, middle.passes, long.passes) == (120, 420, 480)
     assert longest_first([short, middle, long]) == [long, middle, short]
 
@@ -144,5 +143,5 @@ def test_the_longest_comes_first(tmp_path):
 )
 def test_what_cannot_be_is_refused_before_any_training(tmp_path, changes, probe, message):
     with pytest.raises(InputError, match=message):
-        plan([(CONFIG, PROBE), (replace(CONFIG, **changes), probe)], tmp_path)
+        plan_runs([(CONFIG, PROBE), (replace(CONFIG, **changes), probe)], tmp_path)
     assert list(tmp_path.iterdir()) == []

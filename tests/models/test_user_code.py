@@ -148,9 +148,9 @@ def test_an_installed_module_and_the_global_generator():
         ("{file}:transposed", r"must return logits shaped .* got \(3, 2\)"),
         ("{file}:one_output", r"with 2 classes or more; got \(2, 1\)"),
         ("{file}:not_finite", "returns NaN or infinity"),
-        ("{file}", "is written python:package.module:function or python:path/to/file.py:function"),
+        ("{file}", "is written python:package.module:NAME or python:path/to/file.py:NAME"),
         ("absent.py:make", "cannot import 'absent.py' .FileNotFoundError: no file absent.py"),
-        ("mymodels:Net", "cannot import 'mymodels' .* is written python:path/to/file.py:function"),
+        ("mymodels:Net", "cannot import 'mymodels' .* is written path/to/file.py"),
     ],
 )
 def test_what_cannot_be_used_is_refused(file, place, message):

@@ -8,14 +8,15 @@ from PIL import Image
 
 from passband.analysis.claim import Judgement, Rule
 from passband.analysis.contrast import Term, above_chance, accuracy
-from passband.analysis.estimate import Effect
+from passband.analysis.estimate import Estimate
 from passband.analysis.figure import Bar, Curve, Figure, Panel, Point, figure_table
 from passband.analysis.table import SummaryTable
-from passband.engine.plan import TrainingJob
+from passband.engine.plan import PlannedRun
 from passband.report.figure import draw
-from passband.report.studies import effect_text, summary, write_study
+from passband.report.studies import estimate_text, summary, write_study
 from passband.results.tables import RUN_COLUMNS
 from passband.studies.catalog import STUDIES
+from passband.studies.plan import PlannedStudy
 from passband.studies.presets import find_setting
 from passband.studies.result import StudyResult
 
@@ -38,7 +39,7 @@ def rows(**values: float) -> pl.DataFrame:
 def result() -> StudyResult:
     measured = rows(original=0.9, **{f"{c}-{r}": 0.6 for c in ("lfc", "hfc") for r in (4, 8, 12, 16)})
     config = SETTING.vanilla
-    job = TrainingJob(
+    run = PlannedRun(
         id="r",
         folder=Path("r"),
         config=config,
@@ -48,13 +49,13 @@ def result() -> StudyResult:
         shape=(1, 28, 28),
         classes=10,
     )
-    effects = [Effect(0.4, 0.3, 0.5, 1234, "samples"), None]
+    estimates = [Estimate(0.4, 0.3, 0.5, 1234, "samples"), None]
     judgements = (
-        Judgement(CLAIMS[0], "supported", effects[0]),
+        Judgement(CLAIMS[0], "supported", estimates[0]),
         Judgement(CLAIMS[1], "undecided", note="hfc-8 | has no rows"),
     )
     table = figure_table(STUDY.figure(SETTING), measured)
-    return StudyResult(STUDY, SETTING, (("original", job),), (), {"hfc-8, seed 0": "the loss is inf"}, measured, table, judgements)  # fmt: skip
+    return StudyResult(PlannedStudy(STUDY, SETTING, [("original", run)], [], Path("x")), {"hfc-8, seed 0": "the loss is inf"}, measured, table, judgements)  # fmt: skip
 
 
 def test_all_files_of_a_study_are_written_whole(result, tmp_path):
@@ -72,7 +73,7 @@ def test_all_files_of_a_study_are_written_whole(result, tmp_path):
     assert pl.read_parquet(folder / "table.parquet").equals(result.table)
     assert len(pl.read_csv(folder / "table.csv")) == len(result.table)
     claims = json.loads((folder / "claims.json").read_text())
-    assert claims[0]["effect"] == {"value": 0.4, "low": 0.3, "high": 0.5, "n": 1234, "over": "samples"}
+    assert claims[0]["estimate"] == {"value": 0.4, "low": 0.3, "high": 0.5, "n": 1234, "over": "samples"}
     assert claims[0]["rule"] == str(CLAIMS[0].rule)
     assert [claim["verdict"] for claim in claims] == ["supported", "undecided"]
     with Image.open(folder / "figure.png") as picture:
@@ -81,7 +82,7 @@ def test_all_files_of_a_study_are_written_whole(result, tmp_path):
     assert len(list((tmp_path / "studies").iterdir())) == 1
 
 
-def test_the_summary_says_claims_rules_failures_and_departures(result):
+def test_the_summary_says_claims_rules_failures_and_deviations(result):
     text = summary(result, "passband study run x")
     assert "    passband study run x" in text
     assert CLAIMS[0].sentence in text
@@ -90,14 +91,14 @@ def test_the_summary_says_claims_rules_failures_and_departures(result):
     assert "Supported if the whole 95% interval lies above 0.1" in text
     assert "hfc-8 \\| has no rows" in text
     assert "- hfc-8, seed 0: the loss is inf" in text
-    assert SETTING.departures[0].here in text
+    assert SETTING.deviations[0].here in text
 
 
-def test_an_effect_of_epochs_reads_as_one():
+def test_an_estimate_of_epochs_reads_as_one():
     claim = STUDIES["label-shuffle"].claims(SETTING)[0]
     assert claim.rule == Rule("above", 0)
-    found = Judgement(claim, "supported", Effect(6.0, 5.0, 8.0, 3, "seeds"))
-    assert effect_text(found) == "6.000 [5.000, 8.000], 3 seeds"
+    found = Judgement(claim, "supported", Estimate(6.0, 5.0, 8.0, 3, "seeds"))
+    assert estimate_text(found) == "6.000 [5.000, 8.000], 3 seeds"
 
 
 def test_every_kind_of_mark_is_drawn_in_its_colors_with_one_legend():
@@ -105,7 +106,7 @@ def test_every_kind_of_mark_is_drawn_in_its_colors_with_one_legend():
     curves = Panel(
         "curves", tuple(Curve(n, "lfc", s, n == "b", term=Term(n)) for n, s in (("a", 0.0), ("b", 1.0)))
     )
-    bars = Panel("bars", (Bar("a", "hfc", category="x", quantity=above_chance("a")),), x="", y="share")
+    bars = Panel("bars", (Bar("a", "hfc", category="x", contrast=above_chance("a")),), x="", y="share")
     points = Panel("points", (Point("a", x=(accuracy("b"),), y=accuracy("a")),), x="across", y="up")
     figure = Figure(((curves, bars), (points,)))
     chart = draw(figure, figure_table(figure, measured))
@@ -144,7 +145,8 @@ def test_a_table_of_the_paper_is_among_the_files_and_in_the_summary(result, tmp_
             "second": {"test": accuracy("hfc-4"), "lfc": accuracy("nobody")},
         },
     )
-    result = replace(result, study=replace(STUDY, table=lambda _: table))
+    planned = replace(result.planned, study=replace(STUDY, table=lambda _: table))
+    result = replace(result, planned=planned)
     folder = write_study(result, tmp_path / "x")
     frame = pl.read_csv(folder / "table9.csv")
     assert frame.columns == ["network", "test", "test, low", "test, high", "lfc", "lfc, low", "lfc, high"]
@@ -163,7 +165,8 @@ def test_what_columns_rest_on_is_said_where_it_differs():
     cells = {"test": accuracy("a"), "train": accuracy("a", "train"), "few": accuracy("few")}
     table = SummaryTable("t", "T", "network", {"a": cells})
     study = replace(STUDY, table=lambda _: table)
-    result = StudyResult(study, SETTING, (), (), {}, pl.concat([rows(a=0.5), few]), rows(), ())
+    planned = PlannedStudy(study, SETTING, [], [], Path("x"))
+    result = StudyResult(planned, {}, pl.concat([rows(a=0.5), few]), rows(), ())
     assert "On 100 samples; few on 7 samples." in summary(result)
 
 
@@ -187,3 +190,13 @@ def test_panels_of_one_measure_share_an_axis():
 def test_a_figure_without_numbers_can_be_drawn_too():
     figure = STUDY.figure(SETTING)
     draw(figure, figure_table(figure, rows())).to_dict()
+
+
+def test_numbers_above_one_have_an_axis_that_holds_them():
+    measured = rows(a=0.5).with_columns(value=pl.col("value") + 2)
+    figure = Figure(((Panel("loss", (Curve("a", term=Term("a")),), y="loss"),),))
+    y = draw(figure, figure_table(figure, measured)).to_dict()["vconcat"][0]["hconcat"][0]["layer"][0][
+        "encoding"
+    ]["y"]
+    assert y["scale"]["domain"][1] > 2.5
+    assert y["axis"]["format"] == "~g"

@@ -7,8 +7,10 @@ from passband.attacks import PGD
 from passband.engine.probe import Probe
 from passband.errors import UnknownNameError
 from passband.studies.catalog import STUDIES
+from passband.studies.figure4_batch_size import BATCH_SIZES
 from passband.studies.presets import PRESETS, find_setting
 from passband.studies.study import distinct
+from passband.studies.table2_smoothing import RHOS, find_plans
 from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig
 
@@ -29,7 +31,7 @@ def test_the_paper_preset_is_the_paper_to_the_letter():
     vanilla = RunConfig(
         DATA, model="resnet18", optimizer="adam", learning_rate=1e-4, batch_size=100, epochs=100
     )
-    assert vanilla.initialization == "xavier"
+    assert vanilla.resolved().initialization == "xavier"
     assert runs["heuristics vanilla"] == vanilla
     assert runs["label-shuffle natural"] == vanilla
     assert runs["label-shuffle shuffled"] == replace(vanilla, shuffle_labels=True, epochs=300)
@@ -45,9 +47,9 @@ def test_the_paper_preset_is_the_paper_to_the_letter():
     assert probe == Probe.full((4, 8, 12, 16))
     assert runs["smoothing natural"] == runs["kernels natural"] == runs["corollary natural"] == vanilla
     assert runs["kernels adversarial, 5x5"] == replace(vanilla, model="lenet", adversarial=Adversary(8 / 255))
-    setting = find_setting("paper", DATA)
-    assert setting.rhos == (0, 0.1, 0.25, 0.5, 1)
-    assert (setting.threat.epsilons, setting.threat.samples) == ((0.03, 0.06, 0.09), None)
+    assert RHOS["paper"] == (0, 0.1, 0.25, 0.5, 1)
+    for plan, samples in zip(find_plans(find_setting("paper", DATA)), (None, None, 1_000), strict=True):
+        assert (plan.epsilons, plan.samples) == ((0.03, 0.06, 0.09), samples)
 
 
 def test_the_code_reading_is_that_of_the_released_code():
@@ -60,9 +62,11 @@ def test_the_code_reading_is_that_of_the_released_code():
     assert not vanilla.augment
     assert runs["batchnorm-on-lfc lfc-4, batchnorm"].batch_statistics
     assert runs["heuristics mixup"].mixup == 1
-    threat = find_setting("paper", DATA, "code").threat
-    assert (threat.samples, threat.epsilons) == (100, (0.03, 0.06, 0.09))
-    assert find_setting("smoke", DATA, "code").threat.samples == 20  # fewer stay fewer
+    plans = find_plans(find_setting("paper", DATA, "code"))
+    assert {plan.epsilons for plan in plans} == {(0.03, 0.06, 0.09)}
+    assert [plan.samples for plan in plans] == [100, 100, 1_000]  # the last has no more than the first
+    fewer = find_plans(find_setting("smoke", DATA, "code"))
+    assert [plan.samples for plan in fewer] == [20, 20, 2]  # fewer stay fewer
 
 
 @pytest.mark.parametrize("source", ["text", "code"])
@@ -84,15 +88,16 @@ def test_studies_share_runs(preset, source):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_batch_sizes_ascend_and_hold_that_of_the_vanilla_run(preset):
-    setting = find_setting(preset, DATA)
-    assert list(setting.batch_sizes) == sorted(setting.batch_sizes)
-    assert setting.vanilla.batch_size in setting.batch_sizes
+    sizes = BATCH_SIZES[preset]
+    assert list(sizes) == sorted(sizes)
+    assert find_setting(preset, DATA).vanilla.batch_size in sizes
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_first_epoch_is_measured_as_a_claim_needs_it(preset):
     setting = find_setting(preset, DATA)
-    assert setting.probe.is_due(1, setting.natural.epochs)
+    natural = STUDIES["label-shuffle"].runs(setting)["natural"]
+    assert setting.probe.is_due(1, natural.epochs)
 
 
 def test_the_laptop_budget_is_what_its_table_says():
@@ -118,9 +123,20 @@ def test_images_are_reduced_but_never_enlarged(tmp_path):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_says_what_it_changed(preset):
-    for departure in find_setting(preset, DATA, "code").departures:
-        assert all([departure.what, departure.paper, departure.here, departure.why])
-    assert find_setting(preset, DATA, "code").departures != find_setting(preset, DATA).departures
+    code, text = find_setting(preset, DATA, "code"), find_setting(preset, DATA)
+    assert code.deviations != text.deviations
+    for study in STUDIES.values():
+        for deviation in study.all_deviations(code):
+            assert all([deviation.what, deviation.paper, deviation.here, deviation.why])
+
+
+def test_a_study_says_what_it_changed_itself_and_once():
+    laptop, paper = find_setting("laptop", DATA), find_setting("paper", DATA)
+    rates = [d.here for d in STUDIES["optimizers"].all_deviations(laptop) if d.what == "rates of optimizers"]
+    assert rates == ["SGD 0.1, AdaDelta 1, RMSprop 1e-3"]
+    assert not STUDIES["train-on-components"].all_deviations(paper)  # nothing but the paper's protocol
+    for name, what in {"smoothing": "images of Table 2", "kernels": "steps of PGD in training"}.items():
+        assert what in [d.what for d in STUDIES[name].all_deviations(paper)]
 
 
 def test_unknown_names_are_refused(untyped):

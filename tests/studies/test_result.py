@@ -7,15 +7,14 @@ import pytest
 
 from passband.analysis.figure import figure_table
 from passband.analysis.table import fill
-from passband.engine.execute import execute
-from passband.engine.plan import plan, plan_measurement
+from passband.engine.execute import Ended, execute
 from passband.errors import InputError
 from passband.studies import corollary1_counterexamples as corollary
 from passband.studies.catalog import STUDIES
 from passband.studies.kernel_figure import KernelFigure
+from passband.studies.plan import plan_studies, result_folder
 from passband.studies.presets import find_setting
-from passband.studies.result import claims_record, conclude, result_folder
-from passband.studies.study import shortened, with_seeds
+from passband.studies.result import conclude, describe_claims
 
 SETTING = find_setting("smoke", "fashion-mnist")
 
@@ -31,36 +30,30 @@ def here(function, *arguments, **settings):
 
 
 def conducted(name: str, store: Path, seeds: int = 1):
-    study = STUDIES[name]
-    labelled = with_seeds(shortened(study.runs(SETTING), limit=60), seeds)
-    jobs = plan([(config, SETTING.probe) for _, config in labelled], store, test_limit=60)
-    runs = [(label, job) for (label, _), job in zip(labelled, jobs, strict=True)]
-    wanted = study.measurements(SETTING)
-    measured = [
-        (label, plan_measurement(m, job, store)) for label, job in runs for m in wanted.get(label, ())
-    ]
-    outcomes = execute([*jobs, *(job for _, job in measured)], call=here, device="cpu")
-    return conclude(study, SETTING, runs, measured, outcomes), outcomes
+    (planned,) = plan_studies(name, limit=60, seeds=seeds, store=store)
+    ended = execute(planned.everything, call=here, device="cpu")
+    return conclude(planned, ended), ended
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_runs_to_its_verdicts(name, store):
-    result, outcomes = conducted(name, store)
+    result, ended = conducted(name, store)
     assert not result.failures
-    assert {outcome.status for outcome in outcomes.values()} <= {"done", "found"}
-    figure = result.study.figure(SETTING)
+    assert {one.status for one in ended.values()} <= {"done", "found"}
+    study = result.planned.study
+    figure = study.figure(SETTING)
     if isinstance(figure, KernelFigure):
         assert set(result.table["panel"]) == {panel.title for panel in figure.panels}
     else:
         marks = {(panel.title, mark.name) for panel in figure.panels for mark in panel.marks}
         drawn = set(result.table.select("panel", "series").rows())
         assert drawn == marks  # nothing that the figure asks for is missing from the rows
-    if result.study.table is not None:
-        cells = fill(result.study.table(SETTING), result.rows)
+    if study.table is not None:
+        cells = fill(study.table(SETTING), result.rows)
         assert None not in [found for row in cells.values() for found in row.values()]
     for judgement in result.judgements:
-        assert judgement.effect is not None or "differ" in judgement.note, judgement.note
-    assert len(claims_record(result)) == len(result.study.claims(SETTING))
+        assert judgement.estimate is not None or "differ" in judgement.note, judgement.note
+    assert len(describe_claims(result)) == len(study.claims(SETTING))
 
 
 def test_what_studies_share_is_trained_once(store):
@@ -72,10 +65,10 @@ def test_what_studies_share_is_trained_once(store):
 
 
 def test_a_failed_run_is_named_and_the_rest_is_decided(store):
-    result, outcomes = conducted("train-on-components", store)
-    label, job = result.runs[1]
-    failed = type(outcomes[job.id])(job, "failed", "the loss is inf")
-    again = conclude(result.study, SETTING, result.runs, (), {**outcomes, job.id: failed})
+    result, ended = conducted("train-on-components", store)
+    label, run = result.planned.runs[1]
+    failed = Ended(run, "failed", "the loss is inf")
+    again = conclude(result.planned, {**ended, run.id: failed})
     assert again.failures == {f"{label}, seed 0": "the loss is inf"}
 
 
@@ -95,18 +88,18 @@ def test_what_studies_measure_of_shared_runs_is_stored_once(store):
     _, again = conducted("smoothing", store)
     _, other = conducted("corollary", store)
     assert set(first) == set(again)
-    assert {outcome.status for outcome in again.values()} == {"found"}
+    assert {one.status for one in again.values()} == {"found"}
     assert len(set(first) & set(other)) == 2  # the two runs
 
 
 def test_several_seeds_make_intervals_over_seeds(store):
     result, _ = conducted("label-shuffle", store, seeds=2)
-    effects = [judgement.effect for judgement in result.judgements]
-    assert {effect.over for effect in effects} == {"seeds"}
+    estimates = [judgement.estimate for judgement in result.judgements]
+    assert {estimate.over for estimate in estimates} == {"seeds"}
     assert result.rows["seed"].n_unique() == 2
     whole = result.table.filter(pl.col("series") == "natural, LFC 4")
     assert set(whole["over"]) == {"seeds"}
-    assert figure_table(result.study.figure(SETTING), result.rows).equals(result.table)
+    assert figure_table(result.planned.study.figure(SETTING), result.rows).equals(result.table)
 
 
 def test_a_result_has_a_place_that_says_what_it_is():

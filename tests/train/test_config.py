@@ -129,7 +129,7 @@ def test_defaults_are_the_vanilla_setting_of_the_paper():
     config = RunConfig("phantom")
     assert (config.optimizer, config.rate, config.batch_size) == ("adam", 1e-4, 100)
     assert (config.batch_norm, config.dropout, config.weight_decay) == (False, 0.0, 0.0)
-    assert config.initialization == "xavier"
+    assert config.resolved().initialization == "xavier"
     assert (config.mixup, config.adversarial, config.component, config.shuffle_labels) == (None,) * 3 + (
         False,
     )

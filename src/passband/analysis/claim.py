@@ -18,9 +18,9 @@ from typing import Literal
 
 import polars as pl
 
-from passband.analysis.contrast import NotMeasured, Quantity, Term, effect, measurements, seeds_of, value_of
+from passband.analysis.contrast import Contrast, NotMeasured, Term, estimate, matching, seeds_of, value_of
 from passband.analysis.estimate import (
-    Effect,
+    Estimate,
     farthest,
     greatest,
     least,
@@ -28,6 +28,7 @@ from passband.analysis.estimate import (
     over_seeds,
 )
 from passband.errors import InputError
+from passband.rows import FIT_ACCURACY
 from passband.stats import each_confidence, wilson_interval
 
 ANY, SIMILAR, MUCH = 0.0, 0.05, 0.10
@@ -43,11 +44,11 @@ class Rule:
     side: Literal["above", "below"]
     margin: float
 
-    def decide(self, effect: Effect) -> Verdict:
-        """Return what an effect says about the claim."""
-        if effect.low > self.margin:
+    def decide(self, estimate: Estimate) -> Verdict:
+        """Return what an estimate says about the claim."""
+        if estimate.low > self.margin:
             return "supported" if self.side == "above" else "contradicted"
-        if effect.high < self.margin:
+        if estimate.high < self.margin:
             return "supported" if self.side == "below" else "contradicted"
         return "undecided"
 
@@ -67,14 +68,14 @@ class Claim:
     Attributes:
         sentence: As the paper has it; a question of ours as the statement that is tested.
         hypothesis: What that means in rows.
-        measure: Takes the rows of a study (see `passband.results.tables.read_runs`) and returns the effect.
-        rule: How the effect decides.
+        estimate: Takes the rows of a study (see `passband.results.tables.read_runs`) and returns the estimate.
+        rule: How the estimate decides.
         asked_by: Whose claim it is: the paper's, or passband's own.
     """
 
     sentence: str
     hypothesis: str
-    measure: Callable[[pl.DataFrame], Effect]
+    estimate: Callable[[pl.DataFrame], Estimate]
     rule: Rule
     asked_by: Literal["paper", "passband"] = "paper"
 
@@ -86,52 +87,52 @@ class Claim:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What came of a claim; without an effect `note` says why."""
+    """What came of a claim; without an estimate `note` says why."""
 
     claim: Claim
     verdict: Verdict
-    effect: Effect | None = None
+    estimate: Estimate | None = None
     note: str = ""
 
 
 def judge(claim: Claim, rows: pl.DataFrame) -> Judgement:
     """Decide a claim on the rows of a study; where rows are missing it stays undecided."""
     try:
-        effect = claim.measure(rows)
+        found = claim.estimate(rows)
     except InputError as error:
         return Judgement(claim, "undecided", note=str(error))
-    return Judgement(claim, claim.rule.decide(effect), effect)
+    return Judgement(claim, claim.rule.decide(found), found)
 
 
-def difference(quantity: Quantity) -> Callable[[pl.DataFrame], Effect]:
-    """Return a measure: one quantity, most often a difference."""
-    return partial(effect, quantity=quantity)
+def difference(contrast: Contrast) -> Callable[[pl.DataFrame], Estimate]:
+    """Return what estimates one contrast, most often a difference."""
+    return partial(estimate, contrast=contrast)
 
 
-def least_of(*quantities: Quantity) -> Callable[[pl.DataFrame], Effect]:
-    """Return a measure: the smallest of several quantities. Above a margin, all of them are; below, one is."""
-    return partial(_combined, least, quantities)
+def least_of(*contrasts: Contrast) -> Callable[[pl.DataFrame], Estimate]:
+    """Return what estimates the smallest of several contrasts. Above a margin, all of them are; below, one is."""
+    return partial(_combined, least, contrasts)
 
 
-def greatest_of(*quantities: Quantity) -> Callable[[pl.DataFrame], Effect]:
-    """Return a measure: the greatest of several quantities. Below a margin, all of them are; above, one is."""
-    return partial(_combined, greatest, quantities)
+def greatest_of(*contrasts: Contrast) -> Callable[[pl.DataFrame], Estimate]:
+    """Return what estimates the greatest of several contrasts. Below a margin, all of them are; above, one is."""
+    return partial(_combined, greatest, contrasts)
 
 
-def farthest_of(*quantities: Quantity) -> Callable[[pl.DataFrame], Effect]:
-    """Return a measure: how far the farthest of several quantities is from 0. Below a margin, all are near it."""
-    return partial(_combined, farthest, quantities)
+def farthest_of(*contrasts: Contrast) -> Callable[[pl.DataFrame], Estimate]:
+    """Return what estimates how far the farthest of several contrasts is from 0. Below a margin, all are near it."""
+    return partial(_combined, farthest, contrasts)
 
 
-def extra_epochs(slow: str, fast: str) -> Callable[[pl.DataFrame], Effect]:
-    """Return a measure: how many epochs more one run needs to the same training accuracy as another.
+def extra_epochs(slow: str, fast: str) -> Callable[[pl.DataFrame], Estimate]:
+    """Return what estimates how many epochs more one run needs to the same training accuracy as another.
 
     That accuracy is nine tenths of what the worse of the two reaches. Over samples, the interval follows from when
     the ends of Wilson's interval pass it; a curve that never does counts with all its epochs, so the interval's end is
     then a lower bound.
     """
 
-    def measure(rows: pl.DataFrame) -> Effect:
+    def found(rows: pl.DataFrame) -> Estimate:
         seeds = seeds_of(rows, [slow, fast])
         if len(seeds) > 1:
             values = [_epochs_to_reach(rows, slow, fast, seed) for seed in seeds]
@@ -139,17 +140,17 @@ def extra_epochs(slow: str, fast: str) -> Callable[[pl.DataFrame], Effect]:
         many, few = _epochs_to_reach(rows, slow, fast, seeds[0])
         count = _curve(rows, slow, seeds[0])["count"].item(0)
         low, high = many[0] - few[2], many[2] - few[0]
-        return Effect(many[1] - few[1], low, high, count, "samples")
+        return Estimate(many[1] - few[1], low, high, count, "samples")
 
-    return measure
+    return found
 
 
 def correlation_of(
-    labels: Sequence[str], first: Callable[[str], Quantity], second: Callable[[str], Sequence[Quantity]]
-) -> Callable[[pl.DataFrame], Effect]:
-    """Return a measure: the correlation, over all runs of these labels, of a quantity and a mean of others."""
+    labels: Sequence[str], first: Callable[[str], Contrast], second: Callable[[str], Sequence[Contrast]]
+) -> Callable[[pl.DataFrame], Estimate]:
+    """Return what estimates the correlation, over all runs of these labels, of a contrast and a mean of others."""
 
-    def measure(rows: pl.DataFrame) -> Effect:
+    def found(rows: pl.DataFrame) -> Estimate:
         pairs = [
             (
                 value_of(rows, first(label), seed),
@@ -160,14 +161,14 @@ def correlation_of(
         ]
         return over_runs([pair[0] for pair in pairs], [pair[1] for pair in pairs])
 
-    return measure
+    return found
 
 
 def _combined(
-    combine: Callable[[Sequence[Effect]], Effect], quantities: Sequence[Quantity], rows: pl.DataFrame
-) -> Effect:
-    confidence = each_confidence(len(quantities))
-    return combine([effect(rows, quantity, confidence) for quantity in quantities])
+    combine: Callable[[Sequence[Estimate]], Estimate], contrasts: Sequence[Contrast], rows: pl.DataFrame
+) -> Estimate:
+    confidence = each_confidence(len(contrasts))
+    return combine([estimate(rows, contrast, confidence) for contrast in contrasts])
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -176,7 +177,7 @@ def _mean(values: Sequence[float]) -> float:
 
 def _curve(rows: pl.DataFrame, label: str, seed: int) -> pl.DataFrame:
     """Return the accuracy of a run on what it trained on, by epoch."""
-    curve = measurements(rows, Term(label, "train", metric="fit-accuracy")).filter(pl.col("seed") == seed)
+    curve = matching(rows, Term(label, "train", metric=FIT_ACCURACY)).filter(pl.col("seed") == seed)
     if curve.is_empty():
         raise NotMeasured(f"{label} has no fit-accuracy")
     return curve

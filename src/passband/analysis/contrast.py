@@ -1,22 +1,18 @@
-"""What a claim or a figure asks of rows: weighted sums of measured numbers, and their effects."""
+"""What a claim or a figure asks of rows: weighted sums of measured numbers, and their estimates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from passband.analysis.estimate import Effect, Estimate, Proportion, over_parts, over_seeds
+from passband.analysis.estimate import Estimate, Proportion, Statistic, over_parts, over_seeds
 from passband.errors import InputError
+from passband.rows import ACCURACY, FIT_ACCURACY, OF_KERNELS
 from passband.stats import CONFIDENCE
 from passband.types import Component, Norm, Subset
-
-ESTIMATES = tuple(
-    f"{name}{removed}" for name in ("roughness", "kernel-high-frequency") for removed in ("", "-removed")
-)
-"""Metrics that are no proportions; the standard error of each is a row of its own, with the metric's name and `-error`."""
 
 
 class NotMeasured(InputError):
@@ -47,7 +43,7 @@ class Term:
     subset: Subset | None = "test"
     component: Component | None = "full"
     radius: float | None = None
-    metric: str = "accuracy"
+    metric: str = ACCURACY
     when: float = 1.0
     weight: float = 1.0
     attack: str | None = None
@@ -59,8 +55,8 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Quantity:
-    """A weighted sum of measured numbers and a constant; quantities can be subtracted.
+class Contrast:
+    """A weighted sum of measured numbers and a constant; contrasts can be subtracted.
 
     Example:
         >>> gain = accuracy("mixup") - accuracy("vanilla")
@@ -71,10 +67,10 @@ class Quantity:
     terms: tuple[Term, ...]
     constant: float = 0.0
 
-    def __sub__(self, other: Quantity) -> Quantity:
-        """Return the difference of two quantities."""
+    def __sub__(self, other: Contrast) -> Contrast:
+        """Return the difference of two contrasts."""
         taken = tuple(replace(term, weight=-term.weight) for term in other.terms)
-        return Quantity(self.terms + taken, self.constant - other.constant)
+        return Contrast(self.terms + taken, self.constant - other.constant)
 
 
 def accuracy(
@@ -84,9 +80,9 @@ def accuracy(
     radius: float | None = None,
     *,
     when: float = 1.0,
-) -> Quantity:
+) -> Contrast:
     """Return the accuracy of a run on a subset and component; see `Term`."""
-    return Quantity((Term(label, subset, component, radius, when=when),))
+    return Contrast((Term(label, subset, component, radius, when=when),))
 
 
 def above_chance(
@@ -94,51 +90,51 @@ def above_chance(
     subset: Subset = "test",
     component: Component = "full",
     radius: float | None = None,
-) -> Quantity:
+) -> Contrast:
     """Return by how much a run is more often right than always naming the most frequent class of the subset.
 
     A network that gives one answer to all images is not above chance, whatever the answer and however many images each
     class has. Below chance says nothing: the answer may be a rarer class.
     """
-    return Quantity((Term(label, subset, component, radius, above_chance=True),))
+    return Contrast((Term(label, subset, component, radius, above_chance=True),))
 
 
-def fit(label: str, *, when: float = 1.0) -> Quantity:
+def fit(label: str, *, when: float = 1.0) -> Contrast:
     """Return the accuracy of a run on what it trained on, taken while it trained on it."""
-    return Quantity((Term(label, "train", metric="fit-accuracy", when=when),))
+    return Contrast((Term(label, "train", metric=FIT_ACCURACY, when=when),))
 
 
-def gap(label: str) -> Quantity:
+def gap(label: str) -> Contrast:
     """Return the generalization gap of a run: accuracy on clean training images minus accuracy on test images."""
     return accuracy(label, "train") - accuracy(label)
 
 
-def constant(value: float) -> Quantity:
+def constant(value: float) -> Contrast:
     """Return a number that needs no measuring."""
-    return Quantity((), constant=value)
+    return Contrast((), constant=value)
 
 
-def effect(rows: pl.DataFrame, quantity: Quantity, confidence: float = CONFIDENCE) -> Effect:
-    """Return what a quantity measures: over seeds where there are several, else over samples or filters.
+def estimate(rows: pl.DataFrame, contrast: Contrast, confidence: float = CONFIDENCE) -> Estimate:
+    """Return what a contrast measures: over seeds where there are several, else over samples or filters.
 
     Raises:
         NotMeasured: If no seed has all rows that it needs.
     """
-    seeds = seeds_of(rows, [term.label for term in quantity.terms])
+    seeds = seeds_of(rows, [term.label for term in contrast.terms])
     if len(seeds) > 1:
-        return over_seeds([value_of(rows, quantity, seed) for seed in seeds], confidence)
-    found = over_parts([_part(rows, term, seeds[0]) for term in quantity.terms], confidence)
-    offset = _offset(rows, quantity, seeds[0])
+        return over_seeds([value_of(rows, contrast, seed) for seed in seeds], confidence)
+    found = over_parts([part(_row(rows, term, seeds[0]), term) for term in contrast.terms], confidence)
+    offset = _offset(rows, contrast, seeds[0])
     return replace(found, value=found.value + offset, low=found.low + offset, high=found.high + offset)
 
 
-def measurements(rows: pl.DataFrame, term: Term, along: str = "epoch") -> pl.DataFrame:
+def matching(rows: pl.DataFrame, term: Term, along: str = "epoch") -> pl.DataFrame:
     """Return a term's rows of all seeds in the order of a column, whatever stands there; empty cells come last.
 
     Rows without an epoch are of the finished network.
     """
     cells = [column for column in CELLS if column != along]
-    if term.metric == "fit-accuracy":  # that is of what the run trained on
+    if term.metric == FIT_ACCURACY:  # that is of what the run trained on
         cells = [column for column in cells if column not in ("component", "radius")]
     return rows.filter(
         pl.col("label") == term.label,
@@ -152,18 +148,26 @@ CELLS = ("subset", "component", "radius", "attack", "epsilon", "norm", "rho", "n
 """The columns in which a term's rows have what the term says."""
 
 
-def _part(rows: pl.DataFrame, term: Term, seed: int) -> Proportion | Estimate:
-    row = _row(rows, term, seed)
-    if term.metric not in ESTIMATES:
-        return Proportion(term.weight, row["value"], row["count"])
-    error = _row(rows, replace(term, metric=f"{term.metric}-error"), seed)
-    return Estimate(term.weight, row["value"], row["count"], error["value"])
+def part(row: Mapping[str, Any], term: Term) -> Proportion | Statistic:
+    """Return a term's row as a part of a weighted sum.
+
+    Raises:
+        NotMeasured: If its value is no share of samples, and has no standard error.
+    """
+    if row["error"] is not None:
+        over = "filters" if term.metric in OF_KERNELS else "samples"
+        return Statistic(term.weight, row["value"], row["count"], row["error"], over)
+    if term.metric in OF_KERNELS or not 0 <= row["value"] <= 1:
+        raise NotMeasured(
+            f"{term.label} has no standard error of {_described(term)}, which is no share: several seeds decide it"
+        )
+    return Proportion(term.weight, row["value"], row["count"])
 
 
-def _offset(rows: pl.DataFrame, quantity: Quantity, seed: int) -> float:
-    """Return what of a quantity is known without error: its constant, less chance where it is taken."""
-    taken = [term.weight * _chance(rows, term, seed) for term in quantity.terms if term.above_chance]
-    return quantity.constant - sum(taken)
+def _offset(rows: pl.DataFrame, contrast: Contrast, seed: int) -> float:
+    """Return what of a contrast is known without error: its constant, less chance where it is taken."""
+    taken = [term.weight * _chance(rows, term, seed) for term in contrast.terms if term.above_chance]
+    return contrast.constant - sum(taken)
 
 
 def _chance(rows: pl.DataFrame, term: Term, seed: int) -> float:
@@ -174,7 +178,7 @@ def _chance(rows: pl.DataFrame, term: Term, seed: int) -> float:
 
 
 def _row(rows: pl.DataFrame, term: Term, seed: int) -> dict[str, Any]:
-    found = measurements(rows, term).filter(pl.col("seed") == seed)
+    found = matching(rows, term).filter(pl.col("seed") == seed)
     if found.is_empty():
         raise NotMeasured(f"{term.label} has no {_described(term)}")
     if found["epoch"].n_unique() < len(found):
@@ -213,11 +217,11 @@ def seeds_of(rows: pl.DataFrame, labels: Sequence[str]) -> list[int]:
     return sorted(common)
 
 
-def value_of(rows: pl.DataFrame, quantity: Quantity, seed: int) -> float:
-    """Return what a quantity measures for one seed.
+def value_of(rows: pl.DataFrame, contrast: Contrast, seed: int) -> float:
+    """Return what a contrast measures for one seed.
 
     Raises:
         NotMeasured: If the seed lacks a row that it needs.
     """
-    parts = [_part(rows, term, seed) for term in quantity.terms]
-    return sum(part.weight * part.value for part in parts) + _offset(rows, quantity, seed)
+    values = (term.weight * _row(rows, term, seed)["value"] for term in contrast.terms)
+    return sum(values) + _offset(rows, contrast, seed)

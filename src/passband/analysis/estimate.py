@@ -1,4 +1,4 @@
-"""An effect: a number measured over seeds, samples, filters or runs, with its 95% interval."""
+"""An estimate: a number measured over seeds, samples, filters or runs, with its 95% interval."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Over = Literal["seeds", "samples", "filters", "runs"]
 
 
 @dataclass(frozen=True)
-class Effect:
+class Estimate:
     """What was measured.
 
     Attributes:
@@ -57,25 +57,21 @@ class Proportion(NamedTuple):
         return wilson_interval(round(self.value * self.count), self.count, confidence)
 
 
-class Estimate(NamedTuple):
-    """One part of a weighted sum: a number of a layer with its standard error over `count` filters."""
+class Statistic(NamedTuple):
+    """One part of a weighted sum: a number with its standard error over `count` samples, or filters of a layer."""
 
     weight: float
     value: float
     count: int
     error: float
-
-    @property
-    def over(self) -> Over:
-        """What its interval is over."""
-        return "filters"
+    over: Over
 
     def ends(self, confidence: float) -> tuple[float, float]:
         """Return Student's interval."""
         return student_interval(self.value, self.error, self.count - 1, confidence)
 
 
-def over_parts(parts: Sequence[Proportion | Estimate], confidence: float = CONFIDENCE) -> Effect:
+def over_parts(parts: Sequence[Proportion | Statistic], confidence: float = CONFIDENCE) -> Estimate:
     """Return a weighted sum with its interval, from the interval of each part.
 
     Of a difference of two proportions it is Newcombe's interval. The parts count as independent; two networks shown
@@ -84,27 +80,27 @@ def over_parts(parts: Sequence[Proportion | Estimate], confidence: float = CONFI
     """
     values = [part.weight * part.value for part in parts]
     low, high = sum_interval(values, [_weighted(part, confidence) for part in parts])
-    return Effect(sum(values), low, high, min(part.count for part in parts), parts[0].over)
+    return Estimate(sum(values), low, high, min(part.count for part in parts), parts[0].over)
 
 
-def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Effect:
+def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Return the mean of one value a seed, with Student's interval.
 
     Raises:
         InputError: If there are fewer than two seeds.
 
     Example:
-        >>> effect = over_seeds([0.1, 0.2, 0.3])
-        >>> round(effect.low, 3), round(effect.high, 3)
+        >>> estimate = over_seeds([0.1, 0.2, 0.3])
+        >>> round(estimate.low, 3), round(estimate.high, 3)
         (-0.048, 0.448)
     """
     if len(values) < 2:
         raise InputError(f"an interval over seeds needs at least 2 of them, got {len(values)}")
     low, high = mean_interval(values, confidence)
-    return Effect(fmean(values), low, high, len(values), "seeds")
+    return Estimate(fmean(values), low, high, len(values), "seeds")
 
 
-def over_runs(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Effect:
+def over_runs(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Return Pearson's correlation of two values a run, with Fisher's interval.
 
     Raises:
@@ -113,43 +109,43 @@ def over_runs(first: Sequence[float], second: Sequence[float], confidence: float
     if len(first) < 4:
         raise InputError(f"the interval of a correlation needs at least 4 runs, got {len(first)}")
     value, low, high = correlation_interval(first, second, confidence)
-    return Effect(value, low, high, len(first), "runs")
+    return Estimate(value, low, high, len(first), "runs")
 
 
-def least(effects: Sequence[Effect]) -> Effect:
-    """Return the smallest of several effects; its interval covers if theirs do at once (`each_confidence`)."""
-    return Effect(
-        min(effect.value for effect in effects),
-        min(effect.low for effect in effects),
-        min(effect.high for effect in effects),
-        min(effect.n for effect in effects),
-        effects[0].over,
+def least(estimates: Sequence[Estimate]) -> Estimate:
+    """Return the smallest of several estimates; its interval covers if theirs do at once (`each_confidence`)."""
+    return Estimate(
+        min(estimate.value for estimate in estimates),
+        min(estimate.low for estimate in estimates),
+        min(estimate.high for estimate in estimates),
+        min(estimate.n for estimate in estimates),
+        estimates[0].over,
     )
 
 
-def greatest(effects: Sequence[Effect]) -> Effect:
-    """Return the greatest of several effects; its interval covers if theirs do at once (`each_confidence`)."""
-    return Effect(
-        max(effect.value for effect in effects),
-        max(effect.low for effect in effects),
-        max(effect.high for effect in effects),
-        min(effect.n for effect in effects),
-        effects[0].over,
+def greatest(estimates: Sequence[Estimate]) -> Estimate:
+    """Return the greatest of several estimates; its interval covers if theirs do at once (`each_confidence`)."""
+    return Estimate(
+        max(estimate.value for estimate in estimates),
+        max(estimate.low for estimate in estimates),
+        max(estimate.high for estimate in estimates),
+        min(estimate.n for estimate in estimates),
+        estimates[0].over,
     )
 
 
-def farthest(effects: Sequence[Effect]) -> Effect:
-    """Return how far from 0 the farthest of several effects lies; its interval covers as that of `least`."""
-    nearest = [max(effect.low, -effect.high, 0.0) for effect in effects]
-    return Effect(
-        max(abs(effect.value) for effect in effects),
+def farthest(estimates: Sequence[Estimate]) -> Estimate:
+    """Return how far from 0 the farthest of several estimates lies; its interval covers as that of `least`."""
+    nearest = [max(estimate.low, -estimate.high, 0.0) for estimate in estimates]
+    return Estimate(
+        max(abs(estimate.value) for estimate in estimates),
         max(nearest),
-        max(max(-effect.low, effect.high) for effect in effects),
-        min(effect.n for effect in effects),
-        effects[0].over,
+        max(max(-estimate.low, estimate.high) for estimate in estimates),
+        min(estimate.n for estimate in estimates),
+        estimates[0].over,
     )
 
 
-def _weighted(part: Proportion | Estimate, confidence: float) -> tuple[float, float]:
+def _weighted(part: Proportion | Statistic, confidence: float) -> tuple[float, float]:
     low, high = sorted(part.weight * end for end in part.ends(confidence))
     return low, high

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
-from passband.analysis.contrast import NotMeasured, Quantity, Term, effect, measurements
-from passband.analysis.estimate import Effect, Proportion, over_parts, over_seeds
+from passband.analysis.contrast import Contrast, NotMeasured, Term, estimate, matching, part
+from passband.analysis.estimate import Estimate, over_parts, over_seeds
 
 Role = Literal["full", "lfc", "hfc", "energy", "muted"]
 """A color of `passband.report.theme.LIGHT`."""
@@ -21,7 +21,7 @@ TABLE = pl.Schema(
         "x": pl.Float64(),  # the epoch (or what else is along) of a curve, the place of a point; empty for a bar
         "category": pl.String(),  # under which a bar stands; empty for others
         "value": pl.Float64(),
-        "low": pl.Float64(),
+        "low": pl.Float64(),  # the ends of the interval; empty where one seed has none
         "high": pl.Float64(),
         "n": pl.Int64(),
         "over": pl.String(),  # what value and interval are over: seeds or samples
@@ -45,29 +45,49 @@ class Mark:
     shade: float = 1.0
     dashed: bool = False
 
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it shows."""
+        return ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Curve(Mark):
-    """A measured proportion by epoch, or along another column of the rows of a finished network."""
+    """A measured number by epoch, or along another column of the rows of a finished network."""
 
     term: Term
     along: Literal["epoch", "radius", "epsilon", "rho"] = "epoch"
 
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it shows."""
+        return (self.term,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bar(Mark):
-    """A quantity after the last epoch."""
+    """A contrast after the last epoch."""
 
     category: str
-    quantity: Quantity
+    contrast: Contrast
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it shows."""
+        return self.contrast.terms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point(Mark):
-    """A quantity against the mean of others, after the last epoch."""
+    """A contrast against the mean of others, after the last epoch."""
 
-    x: tuple[Quantity, ...]
-    y: Quantity
+    x: tuple[Contrast, ...]
+    y: Contrast
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it shows."""
+        return tuple(term for contrast in (*self.x, self.y) for term in contrast.terms)
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,11 @@ class Figure:
     def panels(self) -> tuple[Panel, ...]:
         """All of them, row by row."""
         return tuple(panel for row in self.rows for panel in row)
+
+    @property
+    def labels(self) -> set[str]:
+        """The runs that it shows."""
+        return {term.label for panel in self.panels for mark in panel.marks for term in mark.terms}
 
 
 def in_rows(panels: Iterable[Panel], columns: int) -> Figure:
@@ -126,33 +151,33 @@ def _points(mark: Mark, rows: pl.DataFrame) -> list[dict]:
     match mark:
         case Curve(term=term, along=along):
             return _curve(term, along, rows)
-        case Bar(category=category, quantity=quantity):
-            return [{"x": None, "category": category, **_numbers(effect(rows, quantity))}]
-        case Point(x=across, y=quantity):
-            places = [effect(rows, each).value for each in across]
-            return [{"x": sum(places) / len(places), "category": None, **_numbers(effect(rows, quantity))}]
+        case Bar(category=category, contrast=contrast):
+            return [{"x": None, "category": category, **_numbers(estimate(rows, contrast))}]
+        case Point(x=across, y=contrast):
+            places = [estimate(rows, each).value for each in across]
+            return [{"x": sum(places) / len(places), "category": None, **_numbers(estimate(rows, contrast))}]
         case _:
             raise TypeError(f"a mark is a Curve, a Bar or a Point, got {type(mark).__name__}")
 
 
 def _curve(term: Term, along: str, rows: pl.DataFrame) -> list[dict]:
-    by_place = (
-        measurements(rows, term, along)
-        .drop_nulls(along)
-        .group_by(along, maintain_order=True)
-        .agg("value", "count")
-    )
+    found = matching(rows, term, along).drop_nulls(along)
     return [
-        {"x": place, "category": None, **_numbers(_mean(values, counts))}
-        for place, values, counts in by_place.rows()
+        {"x": place, "category": None, **_mean(term, there)}
+        for (place,), there in found.group_by(along, maintain_order=True)
     ]
 
 
-def _mean(values: Sequence[float], counts: Sequence[int]) -> Effect:
-    if len(values) > 1:
-        return over_seeds(values)
-    return over_parts([Proportion(1.0, values[0], counts[0])])
+def _mean(term: Term, rows: pl.DataFrame) -> dict:
+    """Return the mean over seeds; of one seed, its number, with an interval if it is a share or has a standard error."""
+    if len(rows) > 1:
+        return _numbers(over_seeds(rows["value"].to_list()))
+    row = rows.row(0, named=True)
+    try:
+        return _numbers(over_parts([part(row, term)]))
+    except NotMeasured:
+        return {"value": row["value"], "low": None, "high": None, "n": row["count"], "over": "samples"}
 
 
-def _numbers(found: Effect) -> dict:
+def _numbers(found: Estimate) -> dict:
     return {"value": found.value, "low": found.low, "high": found.high, "n": found.n, "over": found.over}

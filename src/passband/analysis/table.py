@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from passband.analysis.contrast import NotMeasured, Quantity, effect
-from passband.analysis.estimate import Effect
+from passband.analysis.contrast import Contrast, NotMeasured, estimate
+from passband.analysis.estimate import Estimate
 
 
 @dataclass(frozen=True)
 class SummaryTable:
-    """A table of quantities.
+    """A table of contrasts.
 
     Attributes:
         name: Of its files.
@@ -25,7 +25,7 @@ class SummaryTable:
     name: str
     title: str
     head: str
-    rows: Mapping[str, Mapping[str, Quantity]]
+    rows: Mapping[str, Mapping[str, Contrast]]
 
     @property
     def columns(self) -> list[str]:
@@ -33,15 +33,15 @@ class SummaryTable:
         return list(next(iter(self.rows.values())))
 
 
-def fill(table: SummaryTable, rows: pl.DataFrame) -> dict[str, dict[str, Effect | None]]:
+def fill(table: SummaryTable, rows: pl.DataFrame) -> dict[str, dict[str, Estimate | None]]:
     """Return what stands in each cell; None where nothing was measured."""
     return {
-        name: {column: _measured(rows, quantity) for column, quantity in cells.items()}
+        name: {column: _measured(rows, contrast) for column, contrast in cells.items()}
         for name, cells in table.rows.items()
     }
 
 
-def as_frame(table: SummaryTable, cells: Mapping[str, Mapping[str, Effect | None]]) -> pl.DataFrame:
+def as_frame(table: SummaryTable, cells: Mapping[str, Mapping[str, Estimate | None]]) -> pl.DataFrame:
     """Return a filled table for files: each column with its value and, in two more, the ends of its interval."""
     records = []
     for name, row in cells.items():
@@ -55,8 +55,8 @@ def as_frame(table: SummaryTable, cells: Mapping[str, Mapping[str, Effect | None
     return pl.DataFrame(records, schema={table.head: pl.String(), **dict.fromkeys(columns, pl.Float64())})
 
 
-def _measured(rows: pl.DataFrame, quantity: Quantity) -> Effect | None:
+def _measured(rows: pl.DataFrame, contrast: Contrast) -> Estimate | None:
     try:
-        return effect(rows, quantity)
+        return estimate(rows, contrast)
     except NotMeasured:
         return None

@@ -3,45 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, print_table, progress_bars, say
-from passband.engine.cost import estimate
-from passband.engine.execute import Outcome, execute
-from passband.engine.plan import MeasurementJob, TrainingJob, plan, plan_measurement
+from passband.engine.cost import estimate_seconds
+from passband.engine.execute import check_workers
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.optional import require
-from passband.report.studies import effect_text, write_study
+from passband.report.studies import estimate_text, write_study
 from passband.studies.catalog import STUDIES, find_studies
-from passband.studies.presets import Setting, Source, find_setting
-from passband.studies.result import claims_record, conclude, result_folder
-from passband.studies.study import Study, shortened, with_seeds
+from passband.studies.plan import PlannedStudy, plan_studies
+from passband.studies.presets import Preset, Setting, Source
+from passband.studies.result import describe_claims
+from passband.studies.run import run_studies
+from passband.studies.study import Study
 from passband.train.config import RunConfig
 
 study = App(
     name="study", help="The paper's experiments: which runs and measurements, which claims, which figure."
 )
-
-
-@dataclass(frozen=True)
-class Jobs:
-    """What a study needs: the label and the job of each run, and of each measurement of a finished run."""
-
-    runs: Sequence[tuple[str, TrainingJob]]
-    measurements: Sequence[tuple[str, MeasurementJob]]
-
-    @property
-    def all(self) -> list[TrainingJob | MeasurementJob]:
-        """All jobs, runs first."""
-        return [job for _, job in (*self.runs, *self.measurements)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,44 +45,13 @@ class StudyOptions:
             `studies`.
     """
 
-    preset: Literal["smoke", "laptop", "paper"] = "smoke"
+    preset: Preset = "smoke"
     data: str = "fashion-mnist"
     source: Source = "text"
     seeds: int = 1
     epochs: int | None = None
     limit: int | None = None
     store: Path = Path("results")
-
-    def setting(self) -> Setting:
-        """Return what preset, data and source come to."""
-        return find_setting(self.preset, self.data, self.source)
-
-    def runs(self, one: Study, setting: Setting) -> list[tuple[str, RunConfig]]:
-        """Return the runs of a study, with their labels."""
-        return with_seeds(shortened(one.runs(setting), epochs=self.epochs, limit=self.limit), self.seeds)
-
-    def planned(self, studies: Sequence[Study], setting: Setting) -> dict[str, Jobs]:
-        """Return the jobs of several studies by the study's name; what they share is one job."""
-        runs = {one.name: self.runs(one, setting) for one in studies}
-        wanted = [(config, setting.probe) for labelled in runs.values() for _, config in labelled]
-        jobs = iter(plan(wanted, self.store, test_limit=self.limit))
-        found = {}
-        for one in studies:
-            labelled = [(label, next(jobs)) for label, _ in runs[one.name]]
-            each = one.measurements(setting)
-            measured = [
-                (label, plan_measurement(measurement, job, self.store))
-                for label, job in labelled
-                for measurement in each.get(label, ())
-            ]
-            found[one.name] = Jobs(labelled, measured)
-        return found
-
-    @property
-    def cut(self) -> str:
-        """What was cut, as part of a folder's name."""
-        parts = (("epochs", self.epochs), ("limit", self.limit))
-        return "-".join(f"{name}{value}" for name, value in parts if value is not None)
 
 
 DEFAULTS = StudyOptions()
@@ -123,45 +78,45 @@ def show(
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> int:
-    """Show a study before it runs: runs, measurements, claims, how it departs from the paper, and what it will cost here.
+    """Show a study before it runs: runs, measurements, claims, how it deviates from the paper, and what it will cost here.
 
     The cost is estimated from a few real steps of training and of attacks of each kind of network on this machine. How
     long an attack takes depends on how many images withstand it; that is taken to be one in ten.
 
     Args:
-        name: One that `passband study list` prints.
+        name: One that `passband study list` prints, or a study of one's own: FILE.py:NAME.
         workers: Runs at a time.
     """
-    (one,) = _single(name)
-    _check_workers(workers)
+    one = _single(name)
+    check_workers(workers)
     choose_device(device)
-    setting = study_options.setting()
-    say(f"Loading the data {setting.data}")
-    jobs = study_options.planned([one], setting)[one.name]
+    say(f"Loading the data {study_options.data}")
+    (planned,) = plan_studies(one, **asdict(study_options))
+    setting = planned.setting
     say("Timing a few steps")
-    seconds = estimate(jobs.all, device)
+    seconds = estimate_seconds(planned.everything, device)
     total = sum(seconds.values()) / min(workers, max(len(seconds), 1))
     if json:
-        print_json(_shown(one, setting, jobs, seconds, total))
+        print_json(_shown(planned, seconds, total))
         return 0
     print_lines([f"{one.title}: {one.source}", one.question, ""])
     table = [
-        (label, str(job.config.seed), job.id, _changes(job.config, setting), _minutes(seconds[job.id]))
-        for label, job in jobs.runs
+        (label, str(run.config.seed), run.id, _changes(run.config, setting), _minutes(seconds[run.id]))
+        for label, run in planned.runs
     ]
     heading = f"Runs on {setting.data}, preset {setting.preset}, source {setting.source}"
     print_table(heading, ("run", "seed", "id", "settings", "time"), table, wrapped=True)
-    if jobs.measurements:
+    if planned.measurements:
         measured = [
-            (label, str(job.run.config.seed), job.id, str(job.measurement), _minutes(seconds[job.id]))
-            for label, job in jobs.measurements
+            (label, str(m.run.config.seed), m.id, str(m.measurement), _minutes(seconds[m.id]))
+            for label, m in planned.measurements
         ]
         heading = "Measurements of finished runs"
         print_table(heading, ("run", "seed", "id", "measurement", "time"), measured, wrapped=True)
     claims = [(c.quoted, c.hypothesis, str(c.rule)) for c in one.claims(setting)]
     print_table("Claims", ("claim", "in rows", "rule"), claims, wrapped=True)
-    departures = [(d.what, d.paper, d.here, d.why) for d in setting.departures]
-    print_table("Departures from the paper", ("what", "paper", "here", "why"), departures, wrapped=True)
+    deviations = [(d.what, d.paper, d.here, d.why) for d in one.all_deviations(setting)]
+    print_table("Deviations from the paper", ("what", "paper", "here", "why"), deviations, wrapped=True)
     print_lines([f"Estimated: {_minutes(total)} with {workers} workers; what the store holds takes nothing."])
     return 0
 
@@ -180,59 +135,41 @@ def run(
     interrupted run goes on from its last epoch. Results are in STORE/studies/NAME-PRESET-DATA.
 
     Args:
-        names: Those that `passband study list` prints, or all.
+        names: Those that `passband study list` prints, or all; a study of one's own is FILE.py:NAME.
         workers: Runs and measurements at a time.
     """
-    if not names:
-        raise InputError(f"name at least one study, or all. Known: {', '.join(STUDIES)}")
-    studies = find_studies(names)
-    _check_workers(workers)
-    choose_device(device)
     for module in ("altair", "vl_convert"):
         require(module, extra="report", purpose="drawing a study's figure")
-    setting = study_options.setting()
-    say(f"Loading the data {setting.data}")
-    jobs = study_options.planned(studies, setting)
-    outcomes = _execute([job for each in jobs.values() for job in each.all], workers, device)
-    records = []
-    for one in studies:
-        result = conclude(one, setting, jobs[one.name].runs, jobs[one.name].measurements, outcomes)
-        folder = result_folder(study_options.store, one, setting, study_options.cut)
-        write_study(result, folder, command=f"passband {' '.join(sys.argv[1:])}")
-        records.append({"study": one.name, "folder": str(folder), "claims": claims_record(result)})
+    say(f"Loading the data {study_options.data}")
+    with progress_bars() as progress:
+        results = run_studies(
+            names,
+            **asdict(study_options),
+            workers=workers,
+            device=device,
+            on_progress=progress,
+            on_note=say,
+        )
+    printed = []
+    for result in results:
+        one, claims = result.planned.study, describe_claims(result)
+        folder = write_study(result, command=f"passband {' '.join(sys.argv[1:])}")
+        printed.append({"study": one.name, "folder": str(folder), "claims": claims})
         if not json:
-            rows = [(j.claim.quoted, effect_text(j), j.verdict) for j in result.judgements]
-            print_table(f"{one.title} ({one.source})", ("claim", "effect", "verdict"), rows, wrapped=True)
+            rows = [(j.claim.quoted, estimate_text(j), j.verdict) for j in result.judgements]
+            print_table(f"{one.title} ({one.source})", ("claim", "estimate", "verdict"), rows, wrapped=True)
             print_lines([f"{what} failed: {why}" for what, why in result.failures.items()])
             print_lines([f"Figure, table and claims: {folder}", ""])
     if json:
-        print_json(records)
+        print_json(printed)
     return 0
 
 
-def _execute(jobs: Sequence[TrainingJob | MeasurementJob], workers: int, device: str) -> dict[str, Outcome]:
-    kinds = {job.id: "measurements" if isinstance(job, MeasurementJob) else "runs" for job in jobs}
-    total, done = Counter(kinds.values()), Counter[str]()
-    with progress_bars() as progress:
-
-        def on_outcome(outcome: Outcome) -> None:
-            kind = kinds[outcome.job.id]
-            done[kind] += 1
-            progress(kind, done[kind], total[kind], f"{outcome.job.id} {outcome.status}")
-
-        return execute(jobs, workers=workers, device=device, on_outcome=on_outcome, on_note=say)
-
-
-def _single(name: str) -> list[Study]:
+def _single(name: str) -> Study:
     found = find_studies([name])
     if len(found) > 1:
         raise InputError(f"show takes one study, got {name!r}. Known: {', '.join(STUDIES)}")
-    return found
-
-
-def _check_workers(workers: int) -> None:
-    if workers < 1:
-        raise InputError(f"workers must be at least 1, got {workers}")
+    return found[0]
 
 
 def _changes(config: RunConfig, setting: Setting) -> str:
@@ -249,9 +186,8 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _shown(
-    one: Study, setting: Setting, jobs: Jobs, seconds: dict[str, float], total: float
-) -> dict[str, Any]:
+def _shown(planned: PlannedStudy, seconds: dict[str, float], total: float) -> dict[str, Any]:
+    one, setting = planned.study, planned.setting
     return {
         "study": one.name,
         "source": one.source,
@@ -262,28 +198,28 @@ def _shown(
         "runs": [
             {
                 "label": label,
-                "run": job.id,
-                "config": job.config.resolved().to_dict(),
-                "seconds": seconds[job.id],
-                "done": job.done,
+                "run": run.id,
+                "config": run.config.resolved().to_dict(),
+                "seconds": seconds[run.id],
+                "done": run.done,
             }
-            for label, job in jobs.runs
+            for label, run in planned.runs
         ],
         "measurements": [
             {
                 "label": label,
-                "run": job.run.id,
-                "measurement": job.id,
-                "settings": job.measurement.to_dict(),
-                "seconds": seconds[job.id],
-                "done": job.done,
+                "run": measurement.run.id,
+                "measurement": measurement.id,
+                "settings": measurement.measurement.to_dict(),
+                "seconds": seconds[measurement.id],
+                "done": measurement.done,
             }
-            for label, job in jobs.measurements
+            for label, measurement in planned.measurements
         ],
         "claims": [
             {"sentence": c.sentence, "asked_by": c.asked_by, "hypothesis": c.hypothesis, "rule": str(c.rule)}
             for c in one.claims(setting)
         ],
-        "departures": [vars(departure) for departure in setting.departures],
+        "deviations": [asdict(deviation) for deviation in one.all_deviations(setting)],
         "seconds": total,
     }

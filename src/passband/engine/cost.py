@@ -1,4 +1,4 @@
-"""What jobs will cost on this machine, known before they start: a few real steps of each kind, and arithmetic."""
+"""What runs and measurements will cost on this machine, known before they start: a few real steps of each kind, and arithmetic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from passband.attacks import pgd
 from passband.data.dataset import ImageDataset
-from passband.engine.plan import MeasurementJob, TrainingJob
+from passband.engine.plan import PlannedMeasurement, PlannedRun
 from passband.engine.probe import Probe
 from passband.environment import choose_device
 from passband.models.catalog import build_model
@@ -20,11 +20,13 @@ from passband.train.epoch import EpochReport
 
 TIMED = 50  # images of a timed step, at most
 START = 8.0
-"""Seconds until a job's process begins: importing torch and reading the data, measured on one busy core."""
+"""Seconds until a process begins: importing torch and reading the data, measured on one busy core."""
 
 
-def estimate(jobs: Iterable[TrainingJob | MeasurementJob], device: str = "auto") -> dict[str, float]:
-    """Return the seconds that each job will take on this machine, by its id; one that the store holds takes nothing.
+def estimate_seconds(
+    planned: Iterable[PlannedRun | PlannedMeasurement], device: str = "auto"
+) -> dict[str, float]:
+    """Return the seconds that each run and measurement will take here, by its id; what the store holds takes nothing.
 
     For each kind of run, four epochs of one batch are really trained, on made-up images of the right size; the
     fastest counts, since the first one warms up. Then one probe is timed. For each kind of network that is attacked, a
@@ -32,37 +34,37 @@ def estimate(jobs: Iterable[TrainingJob | MeasurementJob], device: str = "auto")
     its attacks, which nobody knows before: see its `work` for what is assumed.
 
     Args:
-        jobs: From `passband.engine.plan`.
+        planned: From `passband.engine.plan`.
         device: Where they would compute.
     """
     trained: dict[tuple, tuple[float, float]] = {}
     attacked: dict[tuple, tuple[float, float]] = {}
     seconds = {}
-    for job in jobs:
-        run = job if isinstance(job, TrainingJob) else job.run
+    for one in planned:
+        run = one if isinstance(one, PlannedRun) else one.run
         kind = (_kind(run.config), run.shape, run.classes)
-        if job.done:
-            seconds[job.id] = 0.0
-        elif isinstance(job, TrainingJob):
+        if one.done:
+            seconds[one.id] = 0.0
+        elif isinstance(one, PlannedRun):
             if kind not in trained:
                 trained[kind] = _speeds(*kind, device)
-            seconds[job.id] = START + _training_seconds(job, *trained[kind])
+            seconds[one.id] = START + _training_seconds(one, *trained[kind])
         else:
             untrained = replace(kind[0], adversarial=None, component=None)  # how it was trained is all one
             kind = (untrained, *kind[1:])
-            work = job.measurement.work(run.images["test"])
+            work = one.measurement.work(run.images["test"])
             if any(work) and kind not in attacked:
                 attacked[kind] = _attack_speeds(*kind, device)
             gradient, answer = attacked[kind] if any(work) else (0.0, 0.0)
-            seconds[job.id] = START + work.gradients * gradient + work.answers * answer
+            seconds[one.id] = START + work.gradients * gradient + work.answers * answer
     return seconds
 
 
-def _training_seconds(job: TrainingJob, trained: float, answered: float) -> float:
-    answers = sum(job.images.values())  # of the finished network, to all whole images
-    if job.probe is not None:
-        answers += job.probe.count_answers(job.config.epochs, job.images)
-    return job.config.epochs * job.images["train"] * trained + answers * answered
+def _training_seconds(run: PlannedRun, trained: float, answered: float) -> float:
+    answers = sum(run.images.values())  # of the finished network, to all whole images
+    if run.probe is not None:
+        answers += run.probe.count_answers(run.config.epochs, run.images)
+    return run.config.epochs * run.images["train"] * trained + answers * answered
 
 
 def _kind(config: RunConfig) -> RunConfig:

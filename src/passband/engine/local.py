@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from passband.errors import PassbandError
+from passband.user_modules import import_again, imported_code
 
 Result = TypeVar("Result")
 
@@ -31,8 +33,16 @@ def call_in_process(function: Callable[..., Result], *arguments: object, **setti
     Raises:
         Crashed: If the process ended without an answer.
     """
+    # What is called may hold objects of the user's code, so the new process imports that before it reads the call.
     with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
         try:
-            return process.submit(function, *arguments, **settings).result()
+            call = pickle.dumps((function, arguments, settings))
+            return process.submit(_call, imported_code(), call).result()
         except BrokenProcessPool as error:
             raise Crashed("its process ended without an answer: killed, or out of memory") from error
+
+
+def _call(code: Mapping[str, str], call: bytes) -> Any:
+    import_again(code)
+    function, arguments, settings = pickle.loads(call)
+    return function(*arguments, **settings)

@@ -1,12 +1,16 @@
-"""From what is wanted to the jobs that are left to do: each run and measurement once, checked before any training."""
+"""From what is wanted to what is planned: each run and each measurement once, checked before any training.
+
+What is planned has an id, a place in the store, and a picklable call that fills it.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from passband.engine.job import Job
 from passband.engine.measure import Measurement, measure, measurement_id
 from passband.engine.probe import Probe
 from passband.engine.run import Datasets, identify, load_datasets
@@ -22,7 +26,46 @@ ANSWER = 1 / 3
 
 
 @dataclass(frozen=True)
-class TrainingJob(Job):
+class Planned(ABC):
+    """A training run, or one measurement of a finished run.
+
+    Attributes:
+        id: Follows from its settings and its data, so that what is equal has one id.
+        folder: Where its result is, or will be.
+    """
+
+    id: str
+    folder: Path
+
+    @property
+    def needs(self) -> Planned | None:
+        """What must be finished before, if anything."""
+        return None
+
+    @property
+    @abstractmethod
+    def done(self) -> bool:
+        """Whether the store holds its result."""
+
+    @property
+    @abstractmethod
+    def passes(self) -> float:
+        """Images that are sent forward and back until it is done: what its time is proportional to."""
+
+    @abstractmethod
+    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
+        """Do it, and write its folder; this is called in another process.
+
+        `on_note` is told what somebody should know: which process is waited for, what was damaged.
+        """
+
+    def failure(self) -> str | None:
+        """Return why the result in the store counts as failed, or None if it does not."""
+        return None
+
+
+@dataclass(frozen=True)
+class PlannedRun(Planned):
     """A run and its place in the store.
 
     Attributes:
@@ -57,7 +100,10 @@ class TrainingJob(Job):
         """Train the network."""
         datasets = load_datasets(self.config, self.test_limit)
         if identify(self.config, self.probe, datasets) != self.id:
-            raise InputError(f"the data {self.config.dataset} changed while the study ran: start it again")
+            code = f" or the code of {self.config.model}" * self.config.has_own_model
+            raise InputError(
+                f"the data {self.config.dataset}{code} changed while the study ran: start it again"
+            )
         return train_run(
             self.config,
             self.probe,
@@ -75,7 +121,7 @@ class TrainingJob(Job):
 
 
 @dataclass(frozen=True)
-class MeasurementJob(Job):
+class PlannedMeasurement(Planned):
     """A measurement of a finished run and its place in the store.
 
     Attributes:
@@ -84,10 +130,10 @@ class MeasurementJob(Job):
     """
 
     measurement: Measurement
-    run: TrainingJob
+    run: PlannedRun
 
     @property
-    def needs(self) -> TrainingJob:
+    def needs(self) -> PlannedRun:
         """The run."""
         return self.run
 
@@ -119,10 +165,10 @@ class MeasurementJob(Job):
         )
 
 
-def plan(
+def plan_runs(
     wanted: Iterable[tuple[RunConfig, Probe | None]], store: Path, *, test_limit: int | None = None
-) -> list[TrainingJob]:
-    """Return the job of each of these runs, in their order; equal runs have the same job.
+) -> list[PlannedRun]:
+    """Return each of these runs as planned, in their order; equal runs are planned once.
 
     Data sets are loaded here, each once, since a run's id follows from its data too.
 
@@ -135,8 +181,8 @@ def plan(
         InputError: If data cannot be loaded, a batch is larger than its data, or a radius does not fit.
     """
     loaded: dict[tuple, Datasets] = {}
-    jobs: dict[str, TrainingJob] = {}
-    planned: list[TrainingJob] = []
+    by_id: dict[str, PlannedRun] = {}
+    planned: list[PlannedRun] = []
     for config, probe in wanted:
         key = (config.dataset, config.size, config.limit)
         if key not in loaded:
@@ -146,8 +192,8 @@ def plan(
         if probe is not None:
             probe.check_fits(train.size)
         run = identify(config, probe, loaded[key])
-        if run not in jobs:
-            jobs[run] = TrainingJob(
+        if run not in by_id:
+            by_id[run] = PlannedRun(
                 id=run,
                 config=config,
                 probe=probe,
@@ -158,11 +204,19 @@ def plan(
                 classes=len(train.classes),
                 test_limit=test_limit,
             )
-        planned.append(jobs[run])
+        planned.append(by_id[run])
     return planned
 
 
-def plan_measurement(measurement: Measurement, run: TrainingJob, store: Path) -> MeasurementJob:
-    """Return the job of a measurement of a run; it is in the folder `measurements` of the store."""
+def plan_measurement(measurement: Measurement, run: PlannedRun, store: Path) -> PlannedMeasurement:
+    """Return a measurement of a run as planned; it is in the folder `measurements` of the store."""
     name = measurement_id(measurement, run.id)
-    return MeasurementJob(name, store / "measurements" / name, measurement, run)
+    return PlannedMeasurement(name, store / "measurements" / name, measurement, run)
+
+
+Kind = TypeVar("Kind", bound=Planned)
+
+
+def longest_first(planned: Iterable[Kind]) -> list[Kind]:
+    """Return what is planned in the order that keeps several workers busy to the end."""
+    return sorted(planned, key=lambda one: -one.passes)

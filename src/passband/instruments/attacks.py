@@ -82,17 +82,8 @@ class UnderAttack(Instrument[RobustnessReading]):
         return AttackPlan(self.attack, self.epsilons, self.samples, self.sanity_samples)
 
     def cost(self, dataset: ImageDataset, samples: int) -> Cost:
-        """Return the cost if all images withstand the first epsilon, and one in ten each other; checks aside."""
-        attacked = min(samples, self.samples or samples)
-        gradients, answers = self.attack.effort
-        ascent = self.attack.ascent
-        if ascent is None:  # what it breaks costs little beside what it does not
-            withstanding = WITHSTAND * attacked * len(self.epsilons)
-            return Cost(withstanding * gradients, withstanding * answers + attacked)
-        # The last answer comes with a gradient. Between, an image that is broken goes on to its next epsilon at once.
-        whole = gradients + 1
-        later = WITHSTAND * whole + (1 - WITHSTAND) * min(BROKEN_AFTER, whole)
-        return Cost(attacked * (whole + (len(self.epsilons) - 1) * later), attacked)
+        """Return the cost: see `cost_of`."""
+        return cost_of(self.plan, samples)
 
     def measure(self, subject: Subject) -> RobustnessReading:
         """Attack the network, check the attack, and keep some examples."""
@@ -111,3 +102,17 @@ class UnderAttack(Instrument[RobustnessReading]):
     def check(self, subject: Subject) -> None:
         """Refuse an attack that does not fit network and data."""
         check_plans([self.plan], subject.model, subject.dataset)
+
+
+def cost_of(plan: AttackPlan, samples: int) -> Cost:
+    """Return what a plan asks for, if all images withstand the first epsilon, and one in ten each other; checks aside."""
+    attacked = min(samples, plan.samples or samples)
+    gradients, answers = plan.attack.effort
+    ascent = plan.attack.ascent
+    if ascent is None:  # what it breaks costs little beside what it does not
+        withstanding = WITHSTAND * attacked * len(plan.epsilons)
+        return Cost(withstanding * gradients, withstanding * answers + attacked)
+    # The last answer comes with a gradient. Between, an image that is broken goes on to its next epsilon at once.
+    whole = gradients + 1
+    later = WITHSTAND * whole + (1 - WITHSTAND) * min(BROKEN_AFTER, whole)
+    return Cost(attacked * (whole + (len(plan.epsilons) - 1) * later), attacked)

@@ -1,4 +1,4 @@
-"""Networks of passband's own: the folder of a run, or a name with a file of weights."""
+"""The folder of a run, and networks that passband can build with a file of weights."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from passband.errors import DamagedError, InputError
 from passband.files import SEAL, check_seal, read_json
 from passband.models.catalog import build_model
 from passband.models.sources import Found, Options
+from passband.models.user_code import PYTHON, name_of
 from passband.models.weights import Match, Weights, load_state, read_weights
 
 
@@ -93,9 +94,10 @@ def _load(
     except TypeError as error:
         raise InputError(f"{weights.path} belongs to a network that cannot be built: {error}") from error
     load_state(body, weights, match)
+    name = arguments["name"]
     return Found(
         body,
-        arguments["name"],
+        name_of(name.removeprefix(PYTHON)) if name.startswith(PYTHON) else name,
         size=None if size is None else (size[0], size[-1]),
         channels=arguments.get("in_channels", 3),
         names=None if classes is None else [(name,) for name in classes],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,6 +15,7 @@ from passband.models.blocks import check_batch_norm, set_batch_norm
 from passband.models.initialize import INITIALIZATIONS
 from passband.models.lenet import LeNet
 from passband.models.resnet import PreActivationResNet, ResNet18
+from passband.models.user_code import PYTHON, build_from_code
 from passband.models.vgg import VGG
 
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
@@ -28,6 +30,10 @@ ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "vgg16": partial(VGG, depth=16),
 }
 """One line a network. `resnet18` is the paper's; `resnet32` is the released code's, with its smaller relatives."""
+
+
+XAVIER = "xavier"
+"""The paper's initialization."""
 
 
 def list_models() -> list[str]:
@@ -45,15 +51,17 @@ def build_model(
     width: int | None = None,
     batch_statistics: bool = False,
     fixed_affine: bool = False,
-    initialization: str = "xavier",
+    initialization: str | None = None,
     seed: int | None = None,
+    code: str | None = None,
 ) -> nn.Module:
     """Build an untrained network for images of 28 to 224 pixels a side, square or not.
 
     Without BatchNorm, without dropout and with Xavier initialization it is the paper's vanilla network.
 
     Args:
-        name: One of `list_models()`.
+        name: One of `list_models()`; or `python:package.module:function` or `python:path/to/file.py:function`, which is
+            called with those of `num_classes` and `in_channels` that it takes, and has none of the options below.
         num_classes: Number of outputs.
         in_channels: Channels of the images: 1 gray, 3 color.
         batch_norm: Whether to use BatchNorm.
@@ -63,8 +71,9 @@ def build_model(
         batch_statistics: BatchNorm uses the current batch's statistics at test too, as in the paper's released code.
         fixed_affine: BatchNorm's scale is 1 and its offset 0, for good.
         initialization: One of `passband.models.initialize.INITIALIZATIONS`: `"xavier"`, `"code"` (that of the
-            released code) or `"default"` (torch's own).
+            released code) or `"default"` (torch's own). None is Xavier.
         seed: Draws the weights from a generator of their own. None draws them from torch's global generator.
+        code: The hash that the source of a `python:` network must have; None takes any.
 
     Returns:
         The network, in training mode, on the CPU: images (batch, in_channels, height, width) to logits
@@ -72,7 +81,8 @@ def build_model(
 
     Raises:
         UnknownNameError: If there is no such network or initialization.
-        InputError: If a number is out of its range, or BatchNorm's options are given without BatchNorm.
+        InputError: If a number is out of its range, BatchNorm's options are given without BatchNorm, or a `python:`
+            network cannot be made, is given options, or has changed.
 
     Example:
         >>> model = build_model("resnet8", num_classes=4, in_channels=1, seed=0)
@@ -82,13 +92,18 @@ def build_model(
     Source:
         Wang et al. 2020, sections 4.2 and 5.
     """
-    if name not in ARCHITECTURES:
-        raise UnknownNameError("model", name, ARCHITECTURES)
     check_at_least_one("num_classes", num_classes)
     check_at_least_one("in_channels", in_channels)
+    if name.startswith(PYTHON):
+        options = (width, batch_norm, batch_statistics, fixed_affine, dropout, initialization)
+        refuse_options(name, dict(zip(BUILT_IN_ONLY, options, strict=True)))
+        return build_from_code(name, num_classes=num_classes, in_channels=in_channels, seed=seed, code=code)
+    if name not in ARCHITECTURES:
+        raise UnknownNameError("model", name, ARCHITECTURES)
     check_at_least_one("width", width)
     check_dropout(dropout)
     check_batch_norm(batch_norm, batch_statistics=batch_statistics, fixed_affine=fixed_affine)
+    initialization = initialization or XAVIER
     if initialization not in INITIALIZATIONS:
         raise UnknownNameError("initialization", initialization, INITIALIZATIONS)
     options = {} if width is None else {"width": width}
@@ -103,6 +118,30 @@ def build_model(
     set_batch_norm(model, batch_statistics=batch_statistics, fixed_affine=fixed_affine)
     INITIALIZATIONS[initialization](model, None if seed is None else torch.Generator().manual_seed(seed))
     return model
+
+
+BUILT_IN_ONLY: dict[str, Any] = {
+    "width": None,
+    "batch_norm": False,
+    "batch_statistics": False,
+    "fixed_affine": False,
+    "dropout": 0.0,
+    "initialization": None,
+}
+"""Options that only passband's own networks have, and what they are where nothing was said."""
+
+
+def refuse_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options of passband's own networks for another one.
+
+    Raises:
+        InputError: If one of `BUILT_IN_ONLY` is not at its default.
+    """
+    for option, default in BUILT_IN_ONLY.items():
+        if options[option] != default:
+            raise InputError(
+                f"{option} is an option of passband's own networks, and {name} is made by your code: decide it there"
+            )
 
 
 def check_at_least_one(what: str, value: int | None) -> None:

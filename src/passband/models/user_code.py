@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from passband.errors import InputError
 from passband.models.pixels import PixelModel
 from passband.models.sources import Found, Options
 from passband.models.weights import load_state, read_weights
+from passband.user_modules import code_hash, import_code, importable, is_file, said, split_place
 
 
 def from_python(place: str, options: Options) -> Found:
@@ -30,17 +29,12 @@ def from_python(place: str, options: Options) -> Found:
             else.
     """
     options.refuse("num_classes", because="the function decides how many classes its model has")
-    module_name, _, function_name = place.rpartition(":")
-    if not module_name or not function_name:
-        raise InputError(
-            f"a Python model is written python:package.module:function or python:path/to/file.py:function, "
-            f"got 'python:{place}'"
-        )
-    model = _call(module_name, function_name, place)
+    module_name, function_name = split_place(place, kind="a Python model", prefix=PYTHON)
+    model = _call(_find(module_name, function_name, place), module_name, place)
     if options.weights is not None:
         load_state(model, read_weights(options.weights), options.match)
     model = model.cpu()
-    name = f"{Path(module_name).stem if module_name.endswith('.py') else module_name}:{function_name}"
+    name = name_of(place)
     if isinstance(model, PixelModel):  # kept whole: it may be a subclass
         names = None if model.classes is None else [(c,) for c in model.classes]
         return Found(model, model.name, size=model.size, channels=model.channels, names=names)
@@ -49,62 +43,122 @@ def from_python(place: str, options: Options) -> Found:
     return Found(model, name, channels=channels)
 
 
-def _call(module_name: str, function_name: str, place: str) -> nn.Module:
-    """Import the module, call the function, and return its model."""
-    is_file = module_name.endswith(".py")
-    with _importable(Path(module_name).resolve().parent if is_file else None):
+PYTHON = "python:"
+"""What stands before the place of a function."""
+
+
+def build_from_code(
+    source: str, *, num_classes: int, in_channels: int, seed: int | None = None, code: str | None = None
+) -> nn.Module:
+    """Call `python:package.module:function` or `python:path/to/file.py:function` for an untrained network.
+
+    Args:
+        source: Where the function is. It is called with `num_classes` and `in_channels` by name, if it takes them.
+        num_classes: How many logits the network must return.
+        in_channels: Channels of its images.
+        seed: Torch's random numbers are drawn by it while the function runs; None leaves them as they are.
+        code: The hash that the source must have; None takes any.
+
+    Raises:
+        InputError: If the code cannot be imported, is other code, has no such function, or the function fails or returns
+            something else than a network.
+    """
+    place = source.removeprefix(PYTHON)
+    module_name, function_name = split_place(place, kind="a Python model", prefix=PYTHON)
+    if code is not None:
+        _check_unchanged(module_name, code, source)
+    function = _find(module_name, function_name, place)
+    offered = {"num_classes": num_classes, "in_channels": in_channels}
+    taken = inspect.signature(function).parameters
+    if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values()):
+        offered = {name: value for name, value in offered.items() if name in taken}
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        model = _call(function, module_name, place, **offered)
+    if any(isinstance(weight, UninitializedParameter) for weight in model.parameters()):
+        raise InputError(f"the network of {place} must know its shapes when it is made: it has lazy layers")
+    return model
+
+
+def name_of(place: str) -> str:
+    """Return what a network is called that a function makes.
+
+    Example:
+        >>> name_of("path/to/net.py:make")
+        'net:make'
+    """
+    module, _, function = place.rpartition(":")
+    return f"{Path(module).stem if is_file(module) else module}:{function}"
+
+
+def find_code(source: str) -> str:
+    """Import what makes a `python:` network, as it is now, and return the hash of its source.
+
+    Raises:
+        InputError: If it cannot be imported, has no such function, or has no source.
+    """
+    place = source.removeprefix(PYTHON)
+    module, name = split_place(place, kind="a Python model", prefix=PYTHON)
+    _find(module, name, place)
+    return code_hash(module)
+
+
+def describe_code(source: str) -> dict[str, str]:
+    """Return by which `name` and of which `code` a `python:` network can be built again, from any folder.
+
+    The code is that which this process has imported, though its file may have changed since.
+
+    Raises:
+        InputError: If the code cannot be imported, or has no source.
+    """
+    module, name = split_place(source.removeprefix(PYTHON), kind="a Python model", prefix=PYTHON)
+    place = str(Path(module).resolve()) if is_file(module) else module
+    return {"name": f"{PYTHON}{place}:{name}", "code": code_hash(module)}
+
+
+def _check_unchanged(module: str, code: str, source: str) -> None:
+    advice = (
+        f"If its layers are the same, {source} with --weights and the run's weights.safetensors loads it."
+    )
+    if is_file(module) and not Path(module).is_file():
+        raise InputError(
+            f"the network was made by {source}, and there is no file {module} any more. {advice}"
+        )
+    import_code(module)
+    if code_hash(module) != code:
+        raise InputError(
+            f"the network was made by {source}, and {module} has changed since (its hash was {code}, and is "
+            f"{code_hash(module)}). {advice}"
+        )
+
+
+def _find(module_name: str, function_name: str, place: str) -> Callable[..., object]:
+    """Import the module and return the function."""
+    function = getattr(import_code(module_name), function_name, None)
+    if function is None:
+        raise InputError(f"{module_name} has no function {function_name!r}")
+    if isinstance(function, nn.Module) or not callable(function):
+        raise InputError(
+            f"{place} must be a function that returns a model when called without arguments, "
+            f"got a {type(function).__name__}"
+        )
+    return function
+
+
+def _call(function: Callable[..., object], module_name: str, place: str, **arguments: int) -> nn.Module:
+    """Call the function and return its model."""
+    with importable(module_name):
         try:
-            module = _import_file(Path(module_name)) if is_file else importlib.import_module(module_name)
+            model = function(**arguments)
         except (Exception, SystemExit) as error:
-            hint = ""
-            if isinstance(error, ModuleNotFoundError) and not is_file:
-                hint = " A file that is not installed is written python:path/to/file.py:function."
-            raise InputError(f"cannot import {module_name!r} ({_said(error)}).{hint}") from error
-        function = getattr(module, function_name, None)
-        if function is None:
-            raise InputError(f"{module_name} has no function {function_name!r}")
-        if isinstance(function, nn.Module) or not callable(function):
-            raise InputError(
-                f"{place} must be a function that returns a model when called without arguments, "
-                f"got a {type(function).__name__}"
-            )
-        try:
-            model = function()
-        except (Exception, SystemExit) as error:
-            raise InputError(f"calling {place} without arguments failed ({_said(error)})") from error
+            given = f"with {', '.join(arguments)}" if arguments else "without arguments"
+            raise InputError(f"calling {place} {given} failed ({said(error)})") from error
     if not isinstance(model, nn.Module):
         raise InputError(
             f"{place} must return a torch.nn.Module or a passband PixelModel, got {_kind(model)}"
         )
     return model
-
-
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    spec = importlib.util.spec_from_file_location(f"passband_user_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses and pickle look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-@contextmanager
-def _importable(folder: Path | None) -> Generator[None]:
-    """Let code in `folder` import what lies beside it, as it could if it were run as a script."""
-    before = list(sys.path)
-    if folder is not None:
-        sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path[:] = before
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip(": ")
 
 
 def _kind(value: Any) -> str:

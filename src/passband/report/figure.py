@@ -76,7 +76,8 @@ def _panel(
     own = {mark.name: mark for mark in panel.marks}
     looks = looks if len(own) > 1 else own
     axis = alt.Axis(format="%", tickCount=5)
-    y = alt.Y("value:Q", title=panel.y, scale=alt.Scale(domain=range_, nice=False), axis=axis)
+    y_axis = axis if range_[1] <= 1 else alt.Axis(format="~g", tickCount=5)
+    y = alt.Y("value:Q", title=panel.y, scale=alt.Scale(domain=range_, nice=False), axis=y_axis)
     rows = numbers.to_dicts()
     kind = type(panel.marks[0])
     if kind is Curve:
@@ -129,8 +130,9 @@ def _colors(looks: Mapping[str, Mark], symbol: str) -> Any:
 
 def _range(tables: Sequence[pl.DataFrame]) -> tuple[float, float]:
     """Return the ends of an axis that several panels share: from 0, or from below where a value is negative."""
-    ends = [end for table in tables for end in table["low"].to_list() + table["high"].to_list()]
-    return 1.05 * min([0.0, *ends]), min(1.0, 1.05 * max([0.05, *ends]))
+    ends = [end for table in tables for part in ("value", "low", "high") for end in table[part].drop_nulls()]
+    top = max([0.05, *ends])
+    return 1.05 * min([0.0, *ends]), 1.05 * top if top > 1 else min(1.0, 1.05 * top)
 
 
 def _color(mark: Mark) -> str:

@@ -8,36 +8,38 @@ from pathlib import Path
 import polars as pl
 
 from passband.analysis.claim import Judgement
-from passband.analysis.estimate import Effect
+from passband.analysis.estimate import Estimate
 from passband.analysis.table import SummaryTable, as_frame, fill
 from passband.files import write_json, written_whole
 from passband.optional import require
 from passband.report.figure import draw
 from passband.report.kernels import draw_kernels
 from passband.studies.kernel_figure import KernelFigure
-from passband.studies.result import StudyResult, claims_record
+from passband.studies.result import StudyResult, describe_claims
 
 PURPOSE = {"extra": "report", "purpose": "drawing a study's figure"}
 
 
-def write_study(result: StudyResult, folder: Path, *, command: str = "") -> Path:
+def write_study(result: StudyResult, folder: Path | None = None, *, command: str = "") -> Path:
     """Write `figure.png`, `figure.svg`, `table.csv`, `table.parquet`, `rows.parquet`, `claims.json` and `study.md`.
 
     A study of one of the paper's tables has that too, as CSV and Parquet.
 
     Args:
         result: The study.
-        folder: Takes the place of what was there, once all files are written.
+        folder: Takes the place of what was there, once all files are written; None is the study's own in the store.
         command: The command line that made it, for `study.md`.
 
     Returns:
-        `folder`.
+        The folder.
 
     Raises:
         MissingDependencyError: If altair or vl-convert is not installed.
     """
+    study, setting = result.planned.study, result.planned.setting
+    folder = result.planned.folder if folder is None else folder
     with written_whole(folder) as aside:
-        figure = result.study.figure(result.setting)
+        figure = study.figure(setting)
         chart = (
             draw_kernels(figure, result.table)
             if isinstance(figure, KernelFigure)
@@ -49,28 +51,29 @@ def write_study(result: StudyResult, folder: Path, *, command: str = "") -> Path
         result.table.write_csv(aside / "table.csv")
         result.table.write_parquet(aside / "table.parquet")
         result.rows.write_parquet(aside / "rows.parquet")
-        if result.study.table is not None:
-            table = result.study.table(result.setting)
+        if study.table is not None:
+            table = study.table(setting)
             frame = as_frame(table, fill(table, result.rows))
             frame.write_csv(aside / f"{table.name}.csv")
             frame.write_parquet(aside / f"{table.name}.parquet")
-        write_json(aside / "claims.json", claims_record(result))
+        write_json(aside / "claims.json", describe_claims(result))
         (aside / "study.md").write_text(summary(result, command), encoding="utf-8")
     return folder
 
 
 def summary(result: StudyResult, command: str = "") -> str:
-    """Return a study as Markdown: what was run, how it departs from the paper, and its claims with their verdicts."""
-    study, setting = result.study, result.setting
-    seeds = len({job.config.seed for _, job in result.runs})
+    """Return a study as Markdown: what was run, how it deviates from the paper, and its claims with their verdicts."""
+    planned = result.planned
+    study, setting = planned.study, planned.setting
+    seeds = len({run.config.seed for _, run in planned.runs})
     lines = [
         f"# {study.title}",
         "",
         f"{study.question} ({study.source})",
         "",
         f"Preset `{setting.preset}`, reading `{setting.source}`, data `{setting.data}`, {seeds} "
-        f"{'seed' if seeds == 1 else 'seeds'}, {len(result.runs)} runs"
-        f"{f', {len(result.measurements)} measurements of them' * bool(result.measurements)}.",
+        f"{'seed' if seeds == 1 else 'seeds'}, {len(planned.runs)} runs"
+        f"{f', {len(planned.measurements)} measurements of them' * bool(planned.measurements)}.",
         "",
         *([f"    {command}", ""] if command else []),
         "![figure](figure.png)",
@@ -79,9 +82,9 @@ def summary(result: StudyResult, command: str = "") -> str:
         "## Claims",
         "",
         *_table(
-            ("Claim", "In rows", "Effect, 95% interval", "Verdict"),
+            ("Claim", "In rows", "Estimate, 95% interval", "Verdict"),
             [
-                (j.claim.quoted, f"{j.claim.hypothesis} *{_capital(str(j.claim.rule))}.*", effect_text(j),
+                (j.claim.quoted, f"{j.claim.hypothesis} *{_capital(str(j.claim.rule))}.*", estimate_text(j),
                  f"**{j.verdict}**")
                 for j in result.judgements
             ],
@@ -90,19 +93,18 @@ def summary(result: StudyResult, command: str = "") -> str:
     if result.failures:
         lines += ["", "## Runs and measurements that failed", ""]
         lines += [f"- {what}: {message}" for what, message in result.failures.items()]
-    lines += ["", "## Where this departs from the paper", ""]
-    lines += _table(
-        ("What", "Paper", "Here", "Why"), [(d.what, d.paper, d.here, d.why) for d in setting.departures]
-    )
+    lines += ["", "## Where this deviates from the paper", ""]
+    deviations = study.all_deviations(setting)
+    lines += _table(("What", "Paper", "Here", "Why"), [(d.what, d.paper, d.here, d.why) for d in deviations])
     return "\n".join(lines) + "\n"
 
 
-def effect_text(judgement: Judgement) -> str:
-    """Return an effect as text, such as `0.120 [0.080, 0.160], 3 seeds`, or why there is none."""
-    effect = judgement.effect
-    if effect is None:
+def estimate_text(judgement: Judgement) -> str:
+    """Return an estimate as text, such as `0.120 [0.080, 0.160], 3 seeds`, or why there is none."""
+    estimate = judgement.estimate
+    if estimate is None:
         return judgement.note
-    return f"{effect.value:.3f} [{effect.low:.3f}, {effect.high:.3f}], {effect.n:,} {effect.over}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}], {estimate.n:,} {estimate.over}"
 
 
 def _summary_table(table: SummaryTable, rows: pl.DataFrame) -> list[str]:
@@ -116,16 +118,16 @@ def _summary_table(table: SummaryTable, rows: pl.DataFrame) -> list[str]:
     return [f"## {table.title}", "", *lines, "", note, ""]
 
 
-def _percent(effect: Effect | None) -> str:
-    return "–" if effect is None else f"{100 * effect.value:.1f}"
+def _percent(estimate: Estimate | None) -> str:
+    return "–" if estimate is None else f"{100 * estimate.value:.1f}"
 
 
-def _counts(table: SummaryTable, cells: Mapping[str, Mapping[str, Effect | None]]) -> str:
+def _counts(table: SummaryTable, cells: Mapping[str, Mapping[str, Estimate | None]]) -> str:
     """Say on how much the columns rest: what most of them do, then those that differ."""
     groups: dict[str, list[str]] = {}
     for column in table.columns:
         found = [row[column] for row in cells.values()]
-        bases = sorted({f"{effect.n:,} {effect.over}" for effect in found if effect is not None})
+        bases = sorted({f"{estimate.n:,} {estimate.over}" for estimate in found if estimate is not None})
         groups.setdefault(" or ".join(bases) or "nothing", []).append(column)
     most, *others = sorted(groups, key=lambda base: -len(groups[base]))
     return "; ".join([f"On {most}", *(f"{', '.join(groups[base])} on {base}" for base in others)]) + "."

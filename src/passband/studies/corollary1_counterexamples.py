@@ -9,13 +9,19 @@ from functools import partial
 from typing import Any, get_args
 
 from passband.analysis.claim import ANY, Claim, Rule, least_of
-from passband.analysis.contrast import Quantity, Term, accuracy
+from passband.analysis.contrast import Contrast, Term, accuracy
 from passband.analysis.figure import Curve, Figure, Panel, Role, shades
 from passband.engine.measure import FinishedRun, Measurement, Work
 from passband.instruments.components import check_radii
 from passband.instruments.pairs import find_pairs, verify
-from passband.rows import CounterexampleRow
-from passband.studies.figure5_heuristics import natural_and_adversarial
+from passband.rows import (
+    COUNTEREXAMPLE_DISTANCE,
+    COUNTEREXAMPLES,
+    COUNTEREXAMPLES_RIGHT,
+    COUNTEREXAMPLES_VERIFIED,
+    CounterexampleRow,
+)
+from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
 from passband.studies.presets import Setting
 from passband.studies.study import Study
 from passband.types import Norm
@@ -70,17 +76,17 @@ class LowPassCounterexamples(Measurement):
             radius=float(radius),
             amplitude="clip",
         )
-        share = partial(row, metric="counterexamples", count=total)
+        share = partial(row, metric=COUNTEREXAMPLES, count=total)
         right = pairs.differ & (pairs.whole == pairs.labels)
         yield share(value=found / total)
-        yield row(metric="counterexamples-right", value=right.double().mean().item(), count=total)
+        yield row(metric=COUNTEREXAMPLES_RIGHT, value=right.double().mean().item(), count=total)
         if found:
-            yield row(metric="counterexamples-verified", value=verified.double().mean().item(), count=found)
+            yield row(metric=COUNTEREXAMPLES_VERIFIED, value=verified.double().mean().item(), count=found)
         for norm in get_args(Norm):
             distance = pairs.distance[norm]
             if found:
                 median = distance[pairs.differ].median().item()
-                yield row(metric="counterexample-distance", value=median, count=found, norm=norm)
+                yield row(metric=COUNTEREXAMPLE_DISTANCE, value=median, count=found, norm=norm)
             for epsilon in bounds(norm, finished.test.images[0].numel()):
                 within = pairs.differ & (distance <= epsilon)
                 yield share(value=within.double().mean().item(), norm=norm, epsilon=epsilon)
@@ -124,7 +130,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "metric and bound ε as long as ε ≥ d(x, x_l).",
             "Share of test images that are answered right, and otherwise than their LFC, an image no farther than ε, "
             f"{where}",
-            least_of(*(_share(label, smallest, "counterexamples-right") for label in networks)),
+            least_of(*(_share(label, smallest, COUNTEREXAMPLES_RIGHT) for label in networks)),
             Rule("above", EXISTS),
         ),
         Claim(
@@ -148,8 +154,8 @@ def figure(setting: Setting) -> Figure:
         Curve(name, role, dashed=dashed, term=_term(label, None, metric), along="radius")
         for label, role in colors.items()
         for name, dashed, metric in (
-            (label, False, "counterexamples"),
-            (f"{label}, x predicted right", True, "counterexamples-right"),
+            (label, False, COUNTEREXAMPLES),
+            (f"{label}, x predicted right", True, COUNTEREXAMPLES_RIGHT),
         )
     ]
 
@@ -166,13 +172,13 @@ def figure(setting: Setting) -> Figure:
 
 
 def _term(
-    label: str, radius: float | None, metric: str = "counterexamples", *, norm: Norm | None = None
+    label: str, radius: float | None, metric: str = COUNTEREXAMPLES, *, norm: Norm | None = None
 ) -> Term:
     return Term(label, "test", "lfc", radius, metric, norm=norm)
 
 
-def _share(label: str, radius: float, metric: str = "counterexamples") -> Quantity:
-    return Quantity((_term(label, radius, metric),))
+def _share(label: str, radius: float, metric: str = COUNTEREXAMPLES) -> Contrast:
+    return Contrast((_term(label, radius, metric),))
 
 
 COROLLARY = Study(
@@ -184,4 +190,5 @@ COROLLARY = Study(
     claims=claims,
     figure=figure,
     measurements=measurements,
+    deviations=adversarial_deviations,
 )

@@ -5,18 +5,34 @@ from __future__ import annotations
 from dataclasses import replace
 
 from passband.analysis.claim import ANY, Claim, Rule, correlation_of, difference
-from passband.analysis.contrast import Quantity, Term, accuracy, gap
+from passband.analysis.contrast import Contrast, Term, accuracy, gap
 from passband.analysis.figure import Curve, Figure, Panel, Point, shades
-from passband.studies.presets import Setting
+from passband.studies.deviations import Deviation
+from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
 from passband.types import Component, Subset
 
 COMPONENTS: tuple[Component, ...] = ("lfc", "hfc")
 
+BATCH_SIZES: dict[Preset, tuple[int, ...]] = {
+    "smoke": (10, 20, 30, 60),
+    "laptop": (25, 50, 100, 200, 400),
+    "paper": (25, 50, 100, 200, 400),
+}
+"""Ascending; one is that of the vanilla run."""
+
 
 def runs(setting: Setting) -> Runs:
     """Return the vanilla run with each batch size; one of them is its own."""
-    return {f"batch {size}": replace(setting.vanilla, batch_size=size) for size in setting.batch_sizes}
+    return {
+        f"batch {size}": replace(setting.vanilla, batch_size=size) for size in BATCH_SIZES[setting.preset]
+    }
+
+
+def deviations(setting: Setting) -> tuple[Deviation, ...]:
+    """Return what the paper leaves open."""
+    chosen = Deviation("batch sizes", "several, not said which", "25 to 400", "around the vanilla run's 100")
+    return () if setting.preset == "smoke" else (chosen,)
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
@@ -64,7 +80,8 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
 
 def figure(setting: Setting) -> Figure:
     """Return train, test, LFC and HFC accuracy by epoch, and the gap against HFC accuracy, by batch size."""
-    sizes = list(zip(runs(setting), shades(len(setting.batch_sizes)), strict=True))
+    labels = runs(setting)
+    sizes = list(zip(labels, shades(len(labels)), strict=True))
 
     def panel(
         title: str,
@@ -95,7 +112,7 @@ def figure(setting: Setting) -> Figure:
     return Figure((whole, low, high))
 
 
-def _hfc(label: str, radius: float) -> Quantity:
+def _hfc(label: str, radius: float) -> Contrast:
     return accuracy(label, component="hfc", radius=radius)
 
 
@@ -107,4 +124,5 @@ BATCH_SIZE = Study(
     runs=runs,
     claims=claims,
     figure=figure,
+    deviations=deviations,
 )

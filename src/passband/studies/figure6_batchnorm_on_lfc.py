@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from passband.analysis.claim import ANY, Claim, Rule, least_of
-from passband.analysis.contrast import Quantity, Term, accuracy, fit
+from passband.analysis.contrast import Contrast, Term, accuracy, fit
 from passband.analysis.figure import Curve, Figure, Panel, in_rows
+from passband.rows import FIT_ACCURACY
 from passband.studies.presets import Setting
 from passband.studies.study import Runs, Study
 
@@ -16,8 +17,9 @@ EARLY = 0.5  # the part of the training after which curves are compared for spee
 def runs(setting: Setting) -> Runs:
     """Return runs on the LFC at each radius, without and with BatchNorm."""
     without = {f"lfc-{r:g}": replace(setting.vanilla, component=f"lfc:{r:g}") for r in setting.radii}
+    as_code = setting.source == "code"  # its BatchNorm uses the statistics of the batch at test too
     return without | {
-        f"{label}, batchnorm": replace(config, batch_norm=True, batch_statistics=setting.batch_statistics)
+        f"{label}, batchnorm": replace(config, batch_norm=True, batch_statistics=as_code)
         for label, config in without.items()
     }
 
@@ -73,24 +75,24 @@ def _curves(radius: float) -> list[Curve]:
     curves = []
     for label, name, dashed in ((_without(radius), "", False), (_with(radius), ", BatchNorm", True)):
         curves += [
-            Curve(f"train{name}", "energy", dashed=dashed, term=Term(label, "train", metric="fit-accuracy")),
+            Curve(f"train{name}", "energy", dashed=dashed, term=Term(label, "train", metric=FIT_ACCURACY)),
             Curve(f"test, original{name}", "full", dashed=dashed, term=Term(label)),
             Curve(f"test, LFC{name}", "lfc", dashed=dashed, term=Term(label, "test", "lfc", radius)),
         ]
     return curves
 
 
-def _help(radius: float) -> Quantity:
+def _help(radius: float) -> Contrast:
     return accuracy(_with(radius)) - accuracy(_without(radius))
 
 
-def _help_on_lfc(radius: float) -> Quantity:
+def _help_on_lfc(radius: float) -> Contrast:
     return accuracy(_with(radius), component="lfc", radius=radius) - accuracy(
         _without(radius), component="lfc", radius=radius
     )
 
 
-def _faster(radius: float, when: float = EARLY) -> Quantity:
+def _faster(radius: float, when: float = EARLY) -> Contrast:
     return fit(_with(radius), when=when) - fit(_without(radius), when=when)
 
 

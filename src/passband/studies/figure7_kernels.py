@@ -12,14 +12,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from passband.analysis.claim import ANY, Claim, Rule, difference, least_of
-from passband.analysis.contrast import Quantity, Term
+from passband.analysis.contrast import Contrast, Term
 from passband.engine.measure import FinishedRun, Measurement, Work
 from passband.kernels import roughness, smooth_kernel
 from passband.robustness.smoothing import find_convolution
-from passband.rows import KernelRow
+from passband.rows import KERNEL_HIGH_FREQUENCY, REMOVED, ROUGHNESS, KernelRow
 from passband.stats import jackknife_error
 from passband.studies import section5_architectures as architectures
-from passband.studies.figure5_heuristics import natural_and_adversarial
+from passband.studies.figure5_heuristics import adversarial, adversarial_deviations, natural_and_adversarial
 from passband.studies.kernel_figure import KernelFigure, KernelPanel
 from passband.studies.presets import Setting
 from passband.studies.study import Runs, Study
@@ -28,8 +28,8 @@ SMOOTH = 1.0
 """The rho of Figure 7."""
 
 MEASURES = {
-    "roughness": "Mean squared difference of neighboring weights over their mean square",
-    "kernel-high-frequency": "Share of the kernels' energy beyond half the Nyquist frequency",
+    ROUGHNESS: "Mean squared difference of neighboring weights over their mean square",
+    KERNEL_HIGH_FREQUENCY: "Share of the kernels' energy beyond half the Nyquist frequency",
 }
 """Both are of one layer, its kernels together, and do not depend on their scale: normalized smoothing has the same."""
 
@@ -62,9 +62,7 @@ class KernelRoughness(Measurement):
         weight = convolution.weight.detach()
         for rho in self.rhos:
             values = measures(weight, rho)
-            if len(weight) > 1:
-                errors = jackknife_errors(partial(measures, rho=rho), weight)
-                values |= {f"{name}-error": error for name, error in errors.items()}
+            errors = jackknife_errors(partial(measures, rho=rho), weight) if len(weight) > 1 else {}
             for metric, value in values.items():
                 yield KernelRow(
                     run=finished.run,
@@ -72,6 +70,7 @@ class KernelRoughness(Measurement):
                     subset=None,
                     metric=metric,
                     value=value,
+                    error=errors.get(metric),
                     count=len(weight),
                     rho=rho,
                     normalized=False,
@@ -88,7 +87,7 @@ def measures(weight: Float[Tensor, "filters channels height width"], rho: float)
     values = dict(zip(MEASURES, after, strict=True))
     if rho > 0:
         removed = zip(MEASURES, before, after, strict=True)
-        values |= {f"{name}-removed": rough - smooth for name, rough, smooth in removed}
+        values |= {f"{name}{REMOVED}": rough - smooth for name, rough, smooth in removed}
     return values
 
 
@@ -106,7 +105,7 @@ def runs(setting: Setting) -> Runs:
     return {
         **natural_and_adversarial(setting),
         "natural, 5x5": large,
-        "adversarial, 5x5": setting.attacked(large),
+        "adversarial, 5x5": adversarial(large, setting),
     }
 
 
@@ -133,7 +132,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 "As the visualization shows, the resulting kernels tend to show a significantly smoother pattern.",
                 f"{text} in the first layer: as trained minus smoothed with rho = {SMOOTH:g}; the smallest difference of "
                 "the four networks.",
-                least_of(*(_measured(label, f"{metric}-removed", SMOOTH) for label in LABELS)),
+                least_of(*(_measured(label, f"{metric}{REMOVED}", SMOOTH) for label in LABELS)),
                 Rule("above", ANY),
             )
             for metric, text in MEASURES.items()
@@ -155,8 +154,8 @@ def figure(setting: Setting) -> KernelFigure:
 LABELS = ("natural", "adversarial", "natural, 5x5", "adversarial, 5x5")
 
 
-def _measured(label: str, metric: str, rho: float = 0.0) -> Quantity:
-    return Quantity((Term(label, None, None, metric=metric, rho=rho, normalized=False),))
+def _measured(label: str, metric: str, rho: float = 0.0) -> Contrast:
+    return Contrast((Term(label, None, None, metric=metric, rho=rho, normalized=False),))
 
 
 KERNELS = Study(
@@ -168,4 +167,5 @@ KERNELS = Study(
     claims=claims,
     figure=figure,
     measurements=measurements,
+    deviations=adversarial_deviations,
 )

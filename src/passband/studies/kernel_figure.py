@@ -49,6 +49,11 @@ class KernelFigure:
         """All of them, row by row."""
         return tuple(panel for row in self.rows for panel in row)
 
+    @property
+    def labels(self) -> set[str]:
+        """The runs that it shows."""
+        return {panel.label for panel in self.panels}
+
 
 def kernel_table(figure: KernelFigure, runs: Mapping[str, Path]) -> pl.DataFrame:
     """Return the weights of each panel, their frequency response and their roughness, with columns `KERNEL_TABLE`.

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from passband.analysis.claim import Judgement, judge
 from passband.analysis.figure import figure_table
-from passband.engine.execute import Outcome
-from passband.engine.plan import MeasurementJob, TrainingJob
-from passband.files import slug
+from passband.engine.execute import Ended
 from passband.results.tables import read_runs
 from passband.studies.kernel_figure import KernelFigure, kernel_table
-from passband.studies.presets import Setting
-from passband.studies.study import Study
+from passband.studies.plan import PlannedStudy
 
 
 @dataclass(frozen=True)
@@ -25,69 +21,52 @@ class StudyResult:
     """A study that has ended.
 
     Attributes:
-        study: The study.
-        setting: In which setting.
-        runs: The label and the job of every run, once a seed.
-        measurements: The label of the run and the job of every measurement.
-        failures: Why jobs failed, by what they are: a run's label and seed, and what was measured of it.
+        planned: The study, its setting, its runs and their measurements.
+        failures: Why some failed, by what they are: a run's label and seed, and what was measured of it.
         rows: What was measured; see `passband.results.tables.RUN_COLUMNS`.
         table: The numbers behind the figure; see `passband.analysis.figure.TABLE` and `KERNEL_TABLE`.
         judgements: What came of each claim.
     """
 
-    study: Study
-    setting: Setting
-    runs: tuple[tuple[str, TrainingJob], ...]
-    measurements: tuple[tuple[str, MeasurementJob], ...]
+    planned: PlannedStudy
     failures: Mapping[str, str]
     rows: pl.DataFrame
     table: pl.DataFrame
     judgements: tuple[Judgement, ...]
 
 
-def conclude(
-    study: Study,
-    setting: Setting,
-    runs: Sequence[tuple[str, TrainingJob]],
-    measurements: Sequence[tuple[str, MeasurementJob]],
-    outcomes: Mapping[str, Outcome],
-) -> StudyResult:
+def conclude(planned: PlannedStudy, ended: Mapping[str, Ended]) -> StudyResult:
     """Read the runs and measurements of a study and decide its claims; what failed is left out where it is missing.
 
     Args:
-        study: The study.
-        setting: In which setting.
-        runs: The label and the job of every run, once a seed.
-        measurements: The label of the run and the job of every measurement.
-        outcomes: What became of the jobs, by their ids; those of other studies may be among them.
+        planned: The study.
+        ended: What became of its runs and measurements, by their ids; those of other studies may be among them.
     """
+    study, setting, runs, measurements = planned.study, planned.setting, planned.runs, planned.measurements
     rows = read_runs(
-        [(label, job.folder) for label, job in runs if job.done],
-        [(label, job.folder) for label, job in measurements if job.done],
+        [(label, run.folder) for label, run in runs if run.done],
+        [(label, measurement.folder) for label, measurement in measurements if measurement.done],
     )
     names = [
-        *((job.id, f"{label}, seed {job.config.seed}") for label, job in runs),
-        *((job.id, f"{label}, seed {job.run.config.seed}, {job.measurement}") for label, job in measurements),
+        *((run.id, f"{label}, seed {run.config.seed}") for label, run in runs),
+        *((one.id, f"{label}, seed {one.run.config.seed}, {one.measurement}") for label, one in measurements),
     ]
     figure = study.figure(setting)
     if isinstance(figure, KernelFigure):
-        finished = {label: job.folder for label, job in reversed(runs) if job.done and job.failure() is None}
+        finished = {label: run.folder for label, run in reversed(runs) if run.done and run.failure() is None}
         table = kernel_table(figure, finished)  # of each run the first seed that there is
     else:
         table = figure_table(figure, rows)
     return StudyResult(
-        study,
-        setting,
-        tuple(runs),
-        tuple(measurements),
-        {name: outcomes[job].message for job, name in names if outcomes[job].status == "failed"},
+        planned,
+        {name: ended[one].message for one, name in names if ended[one].status == "failed"},
         rows,
         table,
         tuple(judge(claim, rows) for claim in study.claims(setting)),
     )
 
 
-def claims_record(result: StudyResult) -> list[dict[str, Any]]:
+def describe_claims(result: StudyResult) -> list[dict[str, Any]]:
     """Return the claims and what came of them, as JSON holds them."""
     return [
         {
@@ -95,25 +74,9 @@ def claims_record(result: StudyResult) -> list[dict[str, Any]]:
             "asked_by": judgement.claim.asked_by,
             "hypothesis": judgement.claim.hypothesis,
             "rule": str(judgement.claim.rule),
-            "effect": None if judgement.effect is None else vars(judgement.effect),
+            "estimate": None if judgement.estimate is None else vars(judgement.estimate),
             "verdict": judgement.verdict,
             "note": judgement.note,
         }
         for judgement in result.judgements
     ]
-
-
-def result_folder(store: Path, study: Study, setting: Setting, cut: str = "") -> Path:
-    """Return where the result of a study is: `STORE/studies/NAME-PRESET-DATA`.
-
-    Args:
-        store: The folder of all results.
-        study: The study.
-        setting: In which setting. The reading of the code is named too, that of the text is not.
-        cut: Names what was changed in the preset's runs.
-    """
-    kind, _, argument = setting.data.partition(":")
-    data = Path(argument).name or kind
-    reading = "" if setting.source == "text" else setting.source
-    parts = (study.name, setting.preset, data, reading, cut)
-    return store / "studies" / slug("-".join(part for part in parts if part))

@@ -7,27 +7,46 @@ from dataclasses import replace
 from functools import partial
 
 from passband.analysis.claim import ANY, Claim, Rule, least_of
-from passband.analysis.contrast import Quantity, accuracy, gap
+from passband.analysis.contrast import Contrast, accuracy, gap
 from passband.analysis.figure import Bar, Figure, Panel, Role
-from passband.studies.presets import Setting
+from passband.studies.deviations import Deviation
+from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
+
+NETWORKS: dict[Preset, dict[str, tuple[str, int | None]]] = {
+    "smoke": {"LeNet": ("lenet", 4), "AlexNet": ("alexnet", 4), "VGG": ("vgg11", 4)},
+    "laptop": {"LeNet": ("lenet", None), "AlexNet": ("alexnet", 16), "VGG": ("vgg11", 16)},
+    "paper": {"LeNet": ("lenet", None), "AlexNet": ("alexnet", None), "VGG": ("vgg16", None)},
+}
+"""Model and width of the older networks, by the label of their run."""
 
 
 def runs(setting: Setting) -> Runs:
     """Return the vanilla run, which is the ResNet, and the same with older networks."""
     older = {
         label: replace(setting.vanilla, model=model, width=width)
-        for label, (model, width) in setting.networks.items()
+        for label, (model, width) in NETWORKS[setting.preset].items()
     }
     return {**older, "ResNet": setting.vanilla}
+
+
+def deviations(setting: Setting) -> tuple[Deviation, ...]:
+    """Return what the paper leaves open, and what `laptop` changes."""
+    return {
+        "smoke": (),
+        "laptop": (
+            Deviation("other networks", "LeNet, AlexNet, VGG", "AlexNet and VGG-11 of width 16", "the hour"),
+        ),
+        "paper": (Deviation("depth of VGG", "not said", "16", "the one that the name most often means"),),
+    }[setting.preset]
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
     """Return what section 5.1 says of the ResNet, against the nearest of the others."""
     sentence = "The ResNet architecture seems advantageous toward previous inventions at different levels: it reports "
-    others = list(setting.networks)
+    others = list(NETWORKS[setting.preset])
 
-    def hfc(label: str) -> Quantity:
+    def hfc(label: str) -> Contrast:
         return accuracy(label, component="hfc", radius=4)
 
     return (
@@ -61,11 +80,11 @@ def figure(setting: Setting) -> Figure:
 def bars_of(labels: list[str], radii: tuple[float, ...]) -> Figure:
     """Return bars of test accuracy, generalization gap and HFC accuracy at each radius, one bar a run."""
 
-    def panel(title: str, y: str, role: Role, quantity: Callable[[str], Quantity]) -> Panel:
-        bars = (Bar(title, role, category=label, quantity=quantity(label)) for label in labels)
+    def panel(title: str, y: str, role: Role, contrast: Callable[[str], Contrast]) -> Panel:
+        bars = (Bar(title, role, category=label, contrast=contrast(label)) for label in labels)
         return Panel(title, tuple(bars), x="", y=y)
 
-    def hfc(label: str, radius: float) -> Quantity:
+    def hfc(label: str, radius: float) -> Contrast:
         return accuracy(label, component="hfc", radius=radius)
 
     whole = (
@@ -87,4 +106,5 @@ ARCHITECTURES = Study(
     runs=runs,
     claims=claims,
     figure=figure,
+    deviations=deviations,
 )

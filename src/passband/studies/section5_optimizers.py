@@ -6,13 +6,18 @@ from dataclasses import replace
 from itertools import combinations
 
 from passband.analysis.claim import SIMILAR, Claim, Rule, farthest_of, least_of
-from passband.analysis.contrast import Quantity, accuracy
+from passband.analysis.contrast import Contrast, accuracy
 from passband.analysis.figure import Figure
-from passband.studies.presets import Setting
+from passband.studies.deviations import Deviation
+from passband.studies.presets import Preset, Setting
 from passband.studies.section5_architectures import bars_of
 from passband.studies.study import Runs, Study
 
 OTHERS = ("adam", "adagrad", "adadelta", "rmsprop")
+
+LAPTOP = {"sgd": 0.1, "adadelta": 1.0, "rmsprop": 1e-3}
+RATES: dict[Preset, dict[str, float]] = {"smoke": LAPTOP, "laptop": LAPTOP, "paper": {}}
+"""Learning rates of the optimizers that do not take their own."""
 
 
 def runs(setting: Setting) -> Runs:
@@ -20,9 +25,19 @@ def runs(setting: Setting) -> Runs:
     return {
         name: setting.vanilla
         if name == setting.vanilla.optimizer
-        else replace(setting.vanilla, optimizer=name, learning_rate=setting.rates.get(name))
+        else replace(setting.vanilla, optimizer=name, learning_rate=RATES[setting.preset].get(name))
         for name in ("sgd", *OTHERS)
     }
+
+
+def deviations(setting: Setting) -> tuple[Deviation, ...]:
+    """Return which rates were chosen where the paper names none."""
+    what = ("rates of optimizers", "not said")
+    return {
+        "smoke": (),
+        "laptop": (Deviation(*what, "SGD 0.1, AdaDelta 1, RMSprop 1e-3", "so that 12 epochs are enough"),),
+        "paper": (Deviation(*what, "those of the code, else the usual ones", "one must be chosen"),),
+    }[setting.preset]
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
@@ -49,7 +64,7 @@ def figure(setting: Setting) -> Figure:
     return bars_of(list(runs(setting)), setting.radii)
 
 
-def _hfc(label: str) -> Quantity:
+def _hfc(label: str) -> Contrast:
     return accuracy(label, component="hfc", radius=4)
 
 
@@ -61,4 +76,5 @@ OPTIMIZERS = Study(
     runs=runs,
     claims=claims,
     figure=figure,
+    deviations=deviations,
 )

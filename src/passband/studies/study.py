@@ -10,6 +10,8 @@ from passband.analysis.figure import Figure
 from passband.analysis.table import SummaryTable
 from passband.engine.measure import Measurement
 from passband.errors import InputError
+from passband.files import slug
+from passband.studies.deviations import Deviation
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.presets import Setting
 from passband.train.config import RunConfig
@@ -35,6 +37,7 @@ class Study:
         figure: The paper's figure, or a chart of its table.
         measurements: What is measured of its runs once they are finished; of most studies, nothing.
         table: The paper's table, if it has one and the figure is a chart of it.
+        deviations: What it does otherwise than the paper, besides what a setting does in every study.
     """
 
     name: str
@@ -46,6 +49,35 @@ class Study:
     figure: Callable[[Setting], Figure | KernelFigure]
     measurements: Callable[[Setting], Measurements] = lambda _: {}
     table: Callable[[Setting], SummaryTable] | None = None
+    deviations: Callable[[Setting], tuple[Deviation, ...]] = lambda _: ()
+
+    def all_deviations(self, setting: Setting) -> tuple[Deviation, ...]:
+        """Return what is done otherwise than in the paper, in every study and in this one."""
+        return setting.deviations + self.deviations(setting)
+
+    def check(self, setting: Setting) -> None:
+        """Refuse a study of which something would be left out without a word.
+
+        Raises:
+            InputError: If it has no runs, or measures or shows runs that it does not have, or its name is no folder's.
+        """
+        if self.name == "all" or slug(self.name) != self.name:
+            raise InputError(
+                "a study's name has letters, digits, dots, underscores and hyphens, and is not 'all', got "
+                f"{self.name!r}"
+            )
+        runs = self.runs(setting)
+        if not runs:
+            raise InputError(f"the study {self.name} has no runs")
+        for what, labels in (
+            ("measures of", set(self.measurements(setting))),
+            ("figure shows", self.figure(setting).labels),
+        ):
+            if not labels <= set(runs):
+                raise InputError(
+                    f"the study {self.name}: {what} runs that it does not have: {', '.join(sorted(labels - set(runs)))}. "
+                    f"Known: {', '.join(runs)}"
+                )
 
 
 def with_seeds(runs: Runs, seeds: int) -> list[tuple[str, RunConfig]]:

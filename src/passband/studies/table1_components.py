@@ -40,14 +40,14 @@ def figure(setting: Setting) -> Figure:
         ("Training accuracy, on what was trained on", fit),
         ("Test accuracy, on original images", accuracy),
     ):
-        bars = [Bar("original", "full", category="all", quantity=measure("original"))]
+        bars = [Bar("original", "full", category="all", contrast=measure("original"))]
         for component in ("lfc", "hfc"):
             bars += [
                 Bar(
                     component.upper(),
                     component,
                     category=f"r = {radius:g}",
-                    quantity=measure(f"{component}-{radius:g}"),
+                    contrast=measure(f"{component}-{radius:g}"),
                 )
                 for radius in setting.radii
             ]

@@ -6,33 +6,98 @@ from collections.abc import Sequence
 from functools import partial
 
 from passband.analysis.claim import ANY, MUCH, SIMILAR, Claim, Rule, greatest_of, least_of
-from passband.analysis.contrast import Quantity, Term
+from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Curve, Figure, Panel, shades
 from passband.analysis.table import SummaryTable
+from passband.attacks import FGSM, PGD, AutoAttack
 from passband.engine.measure import Measurement
-from passband.studies.figure5_heuristics import natural_and_adversarial
-from passband.studies.presets import Setting
-from passband.studies.smoothed_robustness import ONE_STEP, STRONGEST, SmoothedRobustness
+from passband.robustness.plan import AttackPlan
+from passband.rows import ACCURACY_CEILING, ROBUST_ACCURACY
+from passband.studies.deviations import Deviation
+from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
+from passband.studies.presets import Preset, Setting
+from passband.studies.smoothed_robustness import SmoothedRobustness
 from passband.studies.study import Study
 
 LABELS = ("natural", "adversarial")
 
+RHOS: dict[Preset, tuple[float, ...]] = {
+    "smoke": (0.0, 1.0),
+    "laptop": (0.0, 0.1, 0.25, 0.5, 1.0),
+    "paper": (0.0, 0.1, 0.25, 0.5, 1.0),
+}
+"""How much the first layer's kernels are smoothed, ascending from 0."""
+
+EPSILONS = (0.03, 0.06, 0.09)
+
+ONE_STEP, MANY_STEPS, STRONGEST = FGSM(), PGD(steps=20), AutoAttack()
+"""What finished networks are attacked with; PGD has twice the steps of that in training."""
+
+
+def find_plans(setting: Setting) -> tuple[AttackPlan, AttackPlan, AttackPlan]:
+    """Return FGSM, PGD and AutoAttack as both networks have them; the released code attacks 100 images."""
+    pgd = PGD(steps=3) if setting.preset == "smoke" else MANY_STEPS
+    samples, few = {"smoke": (20, 2), "laptop": (1_000, 1_000), "paper": (None, 1_000)}[setting.preset]
+    if setting.source == "code":
+        samples = min(samples or 100, 100)
+    largest = EPSILONS if setting.preset == "paper" else EPSILONS[-1:]
+    return (
+        AttackPlan(ONE_STEP, EPSILONS, samples, sanity_samples=0),
+        AttackPlan(pgd, EPSILONS, samples, sanity_samples=0),
+        AttackPlan(STRONGEST, largest, few, sanity_samples=0),
+    )
+
+
+def deviations(setting: Setting) -> tuple[Deviation, ...]:
+    """Return those of adversarial training and of the attacks."""
+    pgd = Deviation(
+        "PGD of Table 2",
+        "not said",
+        "20 steps of 2.5 epsilon / 20, random start",
+        "more than it was trained with",
+    )
+    images = {
+        "laptop": Deviation(
+            "images of Table 2",
+            "not said",
+            "1,000 random test images; AutoAttack at the largest epsilon only",
+            "a robust image costs AutoAttack about 2,000 gradients and 5,000 answers",
+        ),
+        "paper": Deviation(
+            "images of Table 2",
+            "not said",
+            "all test images; AutoAttack 1,000",
+            "AutoAttack is ours, and slow",
+        ),
+    }
+    fixed = Deviation(
+        "attacks of Table 2",
+        "code: a library's search for the smallest epsilon, thresholds applied later",
+        "attacks at fixed epsilons",
+        "what the text and the table say; its 100 images are followed",
+    )
+    chosen = () if setting.preset == "smoke" else (pgd, images[setting.preset])
+    return adversarial_deviations(setting) + chosen + ((fixed,) if setting.source == "code" else ())
+
 
 def measurements(setting: Setting) -> dict[str, tuple[Measurement, ...]]:
     """Return both networks at every rho, and with normalized smoothing where that is something else."""
+    plans = find_plans(setting)
     each = tuple(
-        SmoothedRobustness(rho, normalized, setting.threat) for rho, normalized in _kinds(setting.rhos)
+        SmoothedRobustness(rho, normalized, plans) for rho, normalized in _kinds(RHOS[setting.preset])
     )
     return dict.fromkeys(natural_and_adversarial(setting), each)
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
     """Return what section 6.3 says, and what it leaves open: normalization and stronger attacks."""
-    strongest, small, large = setting.rhos[-1], setting.threat.epsilons[0], setting.threat.epsilons[-1]
-    first, both = (ONE_STEP.label, setting.threat.pgd.label), f"FGSM and {setting.threat.pgd.label}"
+    plans, strongest = find_plans(setting), RHOS[setting.preset][-1]
+    small, large = plans[0].epsilons[0], plans[0].epsilons[-1]
+    first = (plans[0].attack.label, plans[1].attack.label)
+    both = " and ".join(first)
     smooth = f"with rho = {strongest:g}"
 
-    def gain(label: str, attack: str, epsilon: float, *, normalized: bool = False) -> Quantity:
+    def gain(label: str, attack: str, epsilon: float, *, normalized: bool = False) -> Contrast:
         after = _robust(label, attack, epsilon, rho=strongest, normalized=normalized)
         return after - _robust(label, attack, epsilon)
 
@@ -72,7 +137,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "our method can easily improve the adversarial robustness of M_natural",
             f"Robust accuracy of natural {smooth} minus as trained, under {both} at every epsilon; the smallest difference.",
             least_of(
-                *(gain("natural", attack, epsilon) for attack in first for epsilon in setting.threat.epsilons)
+                *(gain("natural", attack, epsilon) for attack in first for epsilon in plans[0].epsilons)
             ),
             Rule("above", ANY),
         ),
@@ -110,7 +175,8 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
 
 def figure(setting: Setting) -> Figure:
     """Return robust accuracy by rho, a panel for each network and attack; the normalized control is dashed."""
-    shade_of = dict(zip(setting.threat.epsilons, shades(len(setting.threat.epsilons)), strict=True))
+    plans = find_plans(setting)
+    shade_of = dict(zip(plans[0].epsilons, shades(len(plans[0].epsilons)), strict=True))
 
     def panel(label: str, attack: str | None, title: str) -> Panel:
         curves = [
@@ -123,7 +189,7 @@ def figure(setting: Setting) -> Figure:
                 along="rho",
             )
             for normalized in (False, True)
-            for epsilon in _epsilons(setting, attack)
+            for epsilon in _epsilons(plans, attack)
         ]
         clean = [
             Curve(
@@ -137,20 +203,21 @@ def figure(setting: Setting) -> Figure:
         ]
         return Panel(f"{label}: {title}", tuple(clean + curves if attack else curves), x="ρ", y="accuracy")
 
-    attacks = [(label, label) for label in _attacks(setting)]
+    attacks = [(label, label) for label in _attacks(plans)]
     kinds: Sequence[tuple[str | None, str]] = [*attacks, (None, "Corollary 1's ceiling")]
     return Figure(tuple(tuple(panel(label, attack, title) for label in LABELS) for attack, title in kinds))
 
 
 def table(setting: Setting) -> SummaryTable:
     """Return Table 2, with rows for the normalized control and columns for AutoAttack and for Corollary 1's ceiling."""
+    plans = find_plans(setting)
 
-    def cells(label: str, rho: float, normalized: bool) -> dict[str, Quantity]:
+    def cells(label: str, rho: float, normalized: bool) -> dict[str, Contrast]:
         measured = partial(_robust, label, rho=rho, normalized=normalized)
         attacked = {
             f"{attack or 'ceiling'} {epsilon:g}": measured(attack, epsilon)
-            for attack in (*_attacks(setting), None)
-            for epsilon in _epsilons(setting, attack)
+            for attack in (*_attacks(plans), None)
+            for epsilon in _epsilons(plans, attack)
         }
         return {"clean": measured(ONE_STEP.label, 0.0), **attacked}
 
@@ -161,7 +228,7 @@ def table(setting: Setting) -> SummaryTable:
         rows={
             f"M_{label}{_named(rho, normalized)}": cells(label, rho, normalized)
             for label in LABELS
-            for rho, normalized in _kinds(setting.rhos)
+            for rho, normalized in _kinds(RHOS[setting.preset])
         },
     )
 
@@ -175,25 +242,26 @@ def _named(rho: float, normalized: bool) -> str:
     return f" (ρ = {rho:g}{', normalized' * normalized})" if rho else ""
 
 
-def _attacks(setting: Setting) -> tuple[str, ...]:
-    return ONE_STEP.label, setting.threat.pgd.label, STRONGEST.label
+def _attacks(plans: Sequence[AttackPlan]) -> tuple[str, ...]:
+    return tuple(plan.attack.label for plan in plans)
 
 
-def _epsilons(setting: Setting, attack: str | None) -> tuple[float, ...]:
-    return setting.threat.autoattack_epsilons if attack == STRONGEST.label else setting.threat.epsilons
+def _epsilons(plans: Sequence[AttackPlan], attack: str | None) -> tuple[float, ...]:
+    """Return those of an attack; without one, all of them, which Corollary 1's ceiling has."""
+    return next((plan.epsilons for plan in plans if plan.attack.label == attack), plans[0].epsilons)
 
 
 def _robust(
     label: str, attack: str | None, epsilon: float, *, rho: float = 0.0, normalized: bool = False
-) -> Quantity:
-    return Quantity((_term(label, attack, epsilon, rho, normalized=normalized),))
+) -> Contrast:
+    return Contrast((_term(label, attack, epsilon, rho, normalized=normalized),))
 
 
 def _term(
     label: str, attack: str | None, epsilon: float, rho: float | None = None, *, normalized: bool
 ) -> Term:
     """Return accuracy under an attack; without an attack, Corollary 1's ceiling of it."""
-    metric = "accuracy-ceiling" if attack is None else "robust-accuracy"
+    metric = ACCURACY_CEILING if attack is None else ROBUST_ACCURACY
     return Term(
         label,
         component=None,
@@ -216,4 +284,5 @@ SMOOTHING = Study(
     figure=figure,
     measurements=measurements,
     table=table,
+    deviations=deviations,
 )

@@ -12,11 +12,19 @@ from passband.errors import InputError, UnknownNameError
 from passband.files import digest
 from passband.frequency.fourier import corner_radius
 from passband.models.blocks import check_batch_norm
-from passband.models.catalog import check_at_least_one, check_dropout, list_models
+from passband.models.catalog import (
+    XAVIER,
+    check_at_least_one,
+    check_dropout,
+    list_models,
+    refuse_options,
+)
 from passband.models.initialize import INITIALIZATIONS
+from passband.models.user_code import PYTHON, describe_code, find_code, name_of
 from passband.train.adversarial import Adversary
 from passband.train.optimizers import OPTIMIZERS
 from passband.types import Amplitude, Component
+from passband.user_modules import split_place
 
 ATTACK_OPTIONS = ("attack_steps", "attack_step_size", "attack_random_start")
 """What commands, and version 0.1 in configs, say beside `adversarial`, which is epsilon there."""
@@ -41,7 +49,7 @@ class RunConfig:
         dataset: The source of the data set, as `load_dataset` takes it.
         size: What images are resized to, in pixels: one number, or (height, width); None leaves them as they are.
         limit: How many training images to use, from the first on; None uses all.
-        model: The name of a network, as `build_model` takes it.
+        model: The name of a network, or `python:path/to/file.py:function` for one of your own, as `build_model` takes it.
         width: Channels of the network's first stage; None is the architecture's own.
         batch_norm: Whether the network has BatchNorm.
         batch_statistics: BatchNorm uses the current batch's statistics at test too, as in the paper's released code.
@@ -53,7 +61,8 @@ class RunConfig:
         learning_rate: The optimizer's rate, constant over the run; None is its rate in `OPTIMIZERS`.
         batch_size: Images in a step, over all devices together.
         epochs: Passes over the training images.
-        initialization: `xavier` (the paper), `code` (its released code) or `default` (torch's own).
+        initialization: `xavier` (the paper), `code` (its released code) or `default` (torch's own); None is Xavier, and
+            for a network of your own what its function draws.
         shuffle_labels: Permute the training labels, so that there is nothing to learn but the images.
         component: Train on the LFC or the HFC at a radius, written `lfc:8` or `hfc:8`; None is whole images.
         amplitude: What is done to that component before the network sees it: see `passband.rescale`.
@@ -84,7 +93,7 @@ class RunConfig:
     learning_rate: float | None = None
     batch_size: int = 100
     epochs: int = 5
-    initialization: str = "xavier"
+    initialization: str | None = None
     shuffle_labels: bool = False
     component: str | None = None
     amplitude: Amplitude = "max"
@@ -99,9 +108,9 @@ class RunConfig:
         if not self.dataset:
             raise InputError("dataset must name a source of data, got an empty text")
         for kind, name, known in (
-            ("model", self.model, list_models()),
+            ("model", self.model, [*list_models(), self.model] if self.has_own_model else list_models()),
             ("optimizer", self.optimizer, OPTIMIZERS),
-            ("initialization", self.initialization, INITIALIZATIONS),
+            ("initialization", self.initialization or XAVIER, INITIALIZATIONS),
             ("amplitude policy", self.amplitude, get_args(Amplitude)),
             ("precision", self.precision, get_args(Precision)),
         ):
@@ -122,6 +131,9 @@ class RunConfig:
         check_batch_norm(
             self.batch_norm, batch_statistics=self.batch_statistics, fixed_affine=self.fixed_affine
         )
+        if self.has_own_model:
+            split_place(self.model.removeprefix(PYTHON), kind="a Python model", prefix=PYTHON)
+            refuse_options(self.model, vars(self))
         self._check_heuristics()
 
     def _check_heuristics(self) -> None:
@@ -145,6 +157,11 @@ class RunConfig:
             )
 
     @property
+    def has_own_model(self) -> bool:
+        """Whether the user's code makes the network."""
+        return self.model.startswith(PYTHON)
+
+    @property
     def rate(self) -> float:
         """The learning rate, the optimizer's own where none was given."""
         return OPTIMIZERS[self.optimizer].learning_rate if self.learning_rate is None else self.learning_rate
@@ -165,6 +182,8 @@ class RunConfig:
         changes: dict[str, Any] = {"learning_rate": self.rate}
         if self.adversarial is not None:
             changes["adversarial"] = self.adversarial.resolved()
+        if not self.has_own_model:
+            changes["initialization"] = self.initialization or XAVIER
         if self.component is None:
             changes["amplitude"] = own.amplitude
         else:
@@ -281,7 +300,13 @@ def check_data(config: RunConfig, *, samples: int, size: tuple[int, int], device
 
 
 def model_arguments(config: RunConfig, *, num_classes: int, in_channels: int) -> dict[str, Any]:
-    """Return what `build_model` takes, as `config.json` and files of weights hold it: the way to the weights aside."""
+    """Return what `build_model` takes, as `config.json` and files of weights hold it: the way to the weights aside.
+
+    Raises:
+        InputError: If the user's code makes the network, and cannot be imported.
+    """
+    if config.has_own_model:
+        return {**describe_code(config.model), "num_classes": num_classes, "in_channels": in_channels}
     return {
         "name": config.model,
         "num_classes": num_classes,
@@ -298,9 +323,13 @@ def run_id(config: RunConfig, fingerprint: str, probe: Mapping[str, Any] | None 
     """Return the name of a run: 12 hexadecimal digits that follow from its settings, its data, its probe and `SCHEMA`.
 
     Args:
-        config: The settings; those that make no difference do not count.
+        config: The settings; those that make no difference do not count. Of a network of the user's own, the source of
+            its module counts, and not where that lies.
         fingerprint: Identifies the data that are read, training and test images.
         probe: What is measured along the run, as JSON holds it; None is nothing.
     """
-    settings = json.dumps([SCHEMA, config.resolved().to_dict(), probe], sort_keys=True)
-    return digest(settings.encode(), fingerprint.encode())[:12]
+    settings, code = config.resolved().to_dict(), []
+    if config.has_own_model:
+        settings["model"], code = name_of(config.model.removeprefix(PYTHON)), [find_code(config.model)]
+    everything = json.dumps([SCHEMA, settings, probe, *code], sort_keys=True)
+    return digest(everything.encode(), fingerprint.encode())[:12]

@@ -1,0 +1,108 @@
+"""What studies need: their runs and the measurements of these, each with its place in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from passband.engine.plan import PlannedMeasurement, PlannedRun, plan_measurement, plan_runs
+from passband.files import slug
+from passband.studies.catalog import find_studies
+from passband.studies.presets import Setting, find_setting
+from passband.studies.study import Study, shortened, with_seeds
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """A study in a setting, before it is run.
+
+    Attributes:
+        study: The study.
+        setting: In which setting.
+        runs: The label of every run, once a seed, and the run.
+        measurements: The label of the measured run, and the measurement.
+        folder: Where its result belongs: `STORE/studies/NAME-PRESET-DATA`.
+    """
+
+    study: Study
+    setting: Setting
+    runs: Sequence[tuple[str, PlannedRun]]
+    measurements: Sequence[tuple[str, PlannedMeasurement]]
+    folder: Path
+
+    @property
+    def everything(self) -> list[PlannedRun | PlannedMeasurement]:
+        """All runs, then all measurements."""
+        return [planned for _, planned in (*self.runs, *self.measurements)]
+
+
+def plan_studies(
+    studies: Sequence[Study | str] | Study | str,
+    *,
+    preset: str = "smoke",
+    data: str = "fashion-mnist",
+    source: str = "text",
+    seeds: int = 1,
+    epochs: int | None = None,
+    limit: int | None = None,
+    store: Path = Path("results"),
+) -> list[PlannedStudy]:
+    """Return what studies need; runs and measurements that several share are planned once. Nothing is written.
+
+    Args:
+        studies: As `passband.run_studies` takes them, and all other arguments too.
+
+    Raises:
+        InputError: If anything does not fit: a study, the data, a batch larger than its data.
+    """
+    found = find_studies([studies] if isinstance(studies, (Study, str)) else studies)
+    setting = find_setting(preset, data, source)
+    for study in found:
+        study.check(setting)
+    labelled = {
+        study.name: with_seeds(shortened(study.runs(setting), epochs=epochs, limit=limit), seeds)
+        for study in found
+    }
+    wanted = [(config, setting.probe) for runs in labelled.values() for _, config in runs]
+    planned = iter(plan_runs(wanted, store, test_limit=limit))
+    cuts = (("epochs", epochs), ("limit", limit))
+    cut = "-".join(f"{name}{value}" for name, value in cuts if value is not None)
+    return [
+        _planned(
+            study,
+            setting,
+            [(label, next(planned)) for label, _ in labelled[study.name]],
+            store,
+            result_folder(store, study, setting, cut),
+        )
+        for study in found
+    ]
+
+
+def _planned(
+    study: Study, setting: Setting, runs: list[tuple[str, PlannedRun]], store: Path, folder: Path
+) -> PlannedStudy:
+    each = study.measurements(setting)
+    measurements = [
+        (label, plan_measurement(measurement, run, store))
+        for label, run in runs
+        for measurement in each.get(label, ())
+    ]
+    return PlannedStudy(study, setting, runs, measurements, folder)
+
+
+def result_folder(store: Path, study: Study, setting: Setting, cut: str = "") -> Path:
+    """Return where the result of a study is: `STORE/studies/NAME-PRESET-DATA`.
+
+    Args:
+        store: The folder of all results.
+        study: The study.
+        setting: In which setting. The reading of the code is named too, that of the text is not.
+        cut: Names what was changed in the preset's runs.
+    """
+    kind, _, argument = setting.data.partition(":")
+    data = Path(argument).name or kind
+    reading = "" if setting.source == "text" else setting.source
+    parts = (study.name, setting.preset, data, reading, cut)
+    return store / "studies" / slug("-".join(part for part in parts if part))
