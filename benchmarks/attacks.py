@@ -20,7 +20,7 @@ import warnings
 import torch
 
 import passband as pb
-from passband.attacks import Attack
+from passband.attacks import PGD
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.models.pixels import PixelModel
 from passband.robustness.evaluate import evaluate_attack
@@ -52,7 +52,7 @@ def by_library(model: PixelModel, dataset: ImageDataset) -> tuple[list[float], f
 def by_passband(model: PixelModel, dataset: ImageDataset) -> tuple[list[float], float]:
     """Return our robust accuracies, and the seconds they took."""
     start = time.process_time()
-    outcome = evaluate_attack(model, dataset, Attack("pgd", steps=STEPS), EPSILONS, device="cpu")
+    outcome = evaluate_attack(model, dataset, PGD(steps=STEPS), EPSILONS, device="cpu")
     return outcome.robust.float().mean(dim=1).tolist(), time.process_time() - start
 
 

@@ -16,31 +16,32 @@ import torch
 
 import passband as pb
 from attacks import trained
-from passband.attacks import Attack, Band, ball
+from passband.attacks import PGD, ball
 from passband.data.dataset import ImageDataset
+from passband.frequency.component import parse_component
 from passband.models.pixels import PixelModel
 from passband.robustness.evaluate import evaluate_attack
 from passband.types import Batch
 
 SAMPLES = 200
-BANDS = ("low:3", "low:8", "high:4", "high:8")
+BANDS = ("lfc:3", "lfc:8", "hfc:4", "hfc:8")
 
 
 def shrunk(self: ball.Ball, images: Batch, change: Batch) -> Batch:
     """Project, and shrink what sticks out of the ball."""
-    change = self.band.project(change)
+    change = self.band.of(change)
     longest = change.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)
     return (images + change * (self.radius / longest).clamp_max(1)).clamp(0, 1)
 
 
 def cut(self: ball.Ball, images: Batch, change: Batch) -> Batch:
     """Project, and cut what sticks out of the ball, which leaves the band."""
-    return (images + self.band.project(change).clamp(-self.radius, self.radius)).clamp(0, 1)
+    return (images + self.band.of(change).clamp(-self.radius, self.radius)).clamp(0, 1)
 
 
 def along_component(self: ball.Ball, gradient: Batch) -> Batch:
     """Step along the gradient's component in the band."""
-    inside = self.band.project(gradient)
+    inside = self.band.of(gradient)
     return inside / inside.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-30)
 
 
@@ -63,7 +64,7 @@ WAYS = {
 def shares(model: PixelModel, dataset: ImageDataset, epsilon: float) -> list[float]:
     """Return robust accuracy in each band."""
     return [
-        evaluate_attack(model, dataset, Attack("pgd", band=Band.parse(band)), (epsilon,), device="cpu")
+        evaluate_attack(model, dataset, PGD(band=parse_component(band)), (epsilon,), device="cpu")
         .robust.double()
         .mean()
         .item()

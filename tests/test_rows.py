@@ -42,10 +42,10 @@ def test_a_table_is_read_as_written(tmp_path):
 
 
 def test_a_row_of_an_attack_says_which_one():
-    row = replace(ROBUST, attack="PGD-20", band="low:8", radius=3, rho=0.5, normalized=True)
+    row = replace(ROBUST, attack="PGD-20", band="lfc:8", radius=3, rho=0.5, normalized=True)
     table = to_table([ROBUST, row])
     assert table["attack"].to_list() == [None, "PGD-20"]
-    assert table["band"].to_list() == [None, "low:8"]
+    assert table["band"].to_list() == [None, "lfc:8"]
     assert table["radius"].to_list() == [None, 3]
     assert table["rho"].to_list() == [None, 0.5]
     assert table["normalized"].to_list() == [None, True]

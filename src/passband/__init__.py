@@ -18,8 +18,10 @@ for _package in ("audit", "instruments", "train"):
     del globals()[_package]
 
 if TYPE_CHECKING:
+    from passband.attacks import FGSM as FGSM
+    from passband.attacks import PGD as PGD
     from passband.attacks import Attack as Attack
-    from passband.attacks import Band as Band
+    from passband.attacks import AutoAttack as AutoAttack
     from passband.attacks import autoattack as autoattack
     from passband.attacks import fgsm as fgsm
     from passband.attacks import pgd as pgd
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
     from passband.train.loop import train as train
 
 _HOMES = {
-    "passband.attacks": ("Attack", "Band", "autoattack", "fgsm", "pgd"),
+    "passband.attacks": ("FGSM", "PGD", "Attack", "AutoAttack", "autoattack", "fgsm", "pgd"),
     "passband.robustness.plan": ("AttackPlan",),
     "passband.audit.classifier": ("Audit", "audit"),
     "passband.data.load": ("load_dataset",),
@@ -80,13 +82,13 @@ _HOMES = {
         "split",
         "split_many",
     ),
+    "passband.frequency.component": ("High", "Low", "parse_component"),
     "passband.frequency.rescale": ("rescale",),
     "passband.frequency.spectrum": ("energy_fraction", "radial_power"),
     "passband.kernels": ("roughness", "smooth_kernel"),
     "passband.models.load": ("load_model",),
     "passband.models.catalog": ("build_model",),
     "passband.models.pixels": ("PixelModel",),
-    "passband.frequency.component": ("High", "Low", "parse_component"),
     "passband.instruments.catalog": ("instruments",),
     "passband.instruments.components": ("evaluate_components",),
     "passband.report.page": ("write_report",),

@@ -26,7 +26,7 @@ COLUMNS = pl.Schema(
         "shown": pl.String(),  # all that it is, as text: "full", "lfc:8", ...
         "amplitude": pl.String(),  # the policy applied to the component
         "attack": pl.String(),  # what made the perturbation, such as "PGD-20"
-        "band": pl.String(),  # the frequencies it was held to, such as "low:8"; empty for all
+        "band": pl.String(),  # the frequencies it was held to, such as "lfc:8"; empty for all
         "norm": pl.String(),  # "l2" or "linf", of a perturbation
         "epsilon": pl.Float64(),  # its bound on the [0, 1] pixel scale
         "rho": pl.Float64(),  # how strongly the first kernels were smoothed; empty if it was not asked

@@ -3,9 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passband.attacks import Band
 from passband.attacks.ball import Ball, draw_in_ball, per_image, radius_of
 from passband.errors import InputError
+from passband.frequency.component import High, Low
 
 IMAGES = (torch.rand(5, 3, 6, 8, generator=torch.Generator().manual_seed(0)) * 1.4 - 0.2).clamp(0, 1)
 
@@ -15,7 +15,7 @@ balls = st.builds(
         lambda radii: torch.tensor(radii)[:, None, None, None]
     ),
     st.sampled_from(["linf", "l2"]),
-    st.none() | st.builds(Band, st.sampled_from(["low", "high"]), st.floats(0, 4)),
+    st.none() | st.builds(Low, st.floats(0, 4)) | st.builds(High, st.floats(0, 4)),
 )
 
 

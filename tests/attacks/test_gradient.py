@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from passband.attacks import Band, fgsm, pgd
+from passband.attacks import fgsm, pgd
 from passband.errors import InputError, UnknownNameError
+from passband.frequency.component import High, Low
 from passband.models.catalog import build_model
 from passband.models.weights import weights_hash
 
@@ -47,7 +48,7 @@ def loss(model: nn.Module, images: torch.Tensor) -> float:
     step_size=st.none() | st.floats(0, 3),
     random_start=st.booleans(),
     restarts=st.integers(1, 2),
-    band=st.none() | st.builds(Band, st.sampled_from(["low", "high"]), st.floats(0, 6)),
+    band=st.none() | st.builds(Low, st.floats(0, 6)) | st.builds(High, st.floats(0, 6)),
 )
 def test_it_stays_in_the_ball_and_in_the_range(
     model, images, norm, epsilon, step_size, random_start, restarts, band
@@ -82,30 +83,30 @@ def test_a_bound_for_each_image_is_that_bound_for_each(model, images):
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("band", [Band("low", 2), Band("high", 2)], ids=str)
+@pytest.mark.parametrize("band", [Low(2), High(2)], ids=str)
 def test_a_perturbation_held_to_a_band_lies_in_it_and_uses_the_ball(model, images, norm, band):
     gray = images / 2 + 0.25  # nothing is cut to [0, 1]
     changes = [pgd(model, gray, LABELS, 0.1, norm=norm, steps=4, band=band) - gray]
     if norm == "linf":
         changes.append(fgsm(model, gray, LABELS, 0.1, band=band) - gray)
     for change in changes:
-        torch.testing.assert_close(band.project(change), change, rtol=0, atol=1e-6)
+        torch.testing.assert_close(band.of(change), change, rtol=0, atol=1e-6)
         assert (length(change, norm) > 0.095).all()
         assert (length(change, norm) < 0.1 + 1e-6).all()
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_only_the_cut_to_the_range_leaks_out_of_a_band(model, images, norm):
-    band = Band("low", 2)
+    band = Low(2)
     change = pgd(model, images, LABELS, 0.1, norm=norm, steps=4, band=band) - images
-    outside = (change - band.project(change)).square().sum((1, 2, 3)) / change.square().sum((1, 2, 3))
+    outside = (change - band.of(change)).square().sum((1, 2, 3)) / change.square().sum((1, 2, 3))
     assert 0 < outside.max() < 0.2
 
 
 def test_a_band_is_a_weaker_attack_than_all_frequencies_and_not_a_feeble_one(model, images):
     whole, low = (
         loss(model, pgd(model, images, LABELS, 0.1, steps=10, random_start=False, band=band))
-        for band in (None, Band("low", 4))
+        for band in (None, Low(4))
     )
     assert loss(model, images) < low < whole
 
@@ -298,7 +299,7 @@ def test_foolbox_gives_the_same_images(model, images, monkeypatch):
             "epsilon must be at most 1 in linf, .* got 2",
         ),
         ({"epsilon": 16.0, "norm": "l2"}, InputError, "epsilon must be at most 15.4919 in l2"),
-        ({"band": Band("low", 7)}, InputError, "the radius of band 'low:7' is not below the corner"),
+        ({"band": Low(7)}, InputError, "radius 7 of 'lfc:7' is not below the corner"),
         ({"norm": "l1"}, UnknownNameError, "no norm named 'l1'"),
         ({"images": torch.ones(6, 3, 8, 10, dtype=torch.uint8)}, InputError, "images / 255"),
         ({"images": torch.ones(3, 8, 10)}, InputError, r"must have shape \(batch, channels, height, width\)"),
@@ -329,7 +330,7 @@ def test_a_model_without_a_gradient_is_refused(images):
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("band", [None, Band("low", 2)], ids=str)
+@pytest.mark.parametrize("band", [None, Low(2)], ids=str)
 @pytest.mark.parametrize("value", [0.0, torch.nan])
 def test_an_image_whose_gradient_leads_nowhere_stays_exactly_where_it_is(norm, band, value):
     class Spoiled(nn.Module):

@@ -8,10 +8,11 @@ from polars.testing import assert_frame_equal
 
 import passband as pb
 from helpers import Memory, noise
-from passband.attacks import Attack, Band
+from passband.attacks import FGSM, PGD
 from passband.audit.attack import measure_robustness
 from passband.audit.parts import share
 from passband.errors import InputError
+from passband.frequency.component import Low
 from passband.robustness.plan import AttackPlan
 from passband.rows import ATTACK_COLUMNS, COLUMNS
 
@@ -19,8 +20,8 @@ DATA = noise(samples=40)
 MODEL = Memory(DATA)
 EPSILONS = (22 / 255, 24 / 255)
 PLANS = (
-    AttackPlan(Attack("fgsm"), EPSILONS, sanity_samples=20),
-    AttackPlan(Attack("pgd", norm="l2", steps=3), (1.5,), sanity_samples=0),
+    AttackPlan(FGSM(), EPSILONS, sanity_samples=20),
+    AttackPlan(PGD("l2", steps=3), (1.5,), sanity_samples=0),
 )
 
 
@@ -126,7 +127,7 @@ def test_images_are_saved_only_where_they_were_kept(tmp_path):
 
 
 def test_the_card_counts_what_withstood_without_a_gradient():
-    plan = AttackPlan(Attack("pgd", norm="l2", steps=2), (0.5,), sanity_samples=5)
+    plan = AttackPlan(PGD("l2", steps=2), (0.5,), sanity_samples=5)
     for model, expected in ((Masked(DATA), 40), (MODEL, 0)):
         (attack,) = measure_robustness(model, DATA, [plan]).card.attacks
         assert [point.astray for point in attack.points] == [expected]
@@ -147,7 +148,7 @@ def test_the_same_attacks_give_the_same_numbers(found):
 
 
 def test_an_audit_holds_attacks_against_the_ceiling_on_the_same_samples():
-    plan = AttackPlan(Attack("fgsm"), (1 / 255, 200 / 255), samples=30, sanity_samples=0)
+    plan = AttackPlan(FGSM(), (1 / 255, 200 / 255), samples=30, sanity_samples=0)
     found = pb.audit(MODEL, DATA, radii=[2], attacks=[plan], ceiling_samples=20)
     (attack,) = found.card.attacks
     distance = found.counterexamples.distance["linf"]
@@ -164,7 +165,7 @@ def test_an_audit_holds_attacks_against_the_ceiling_on_the_same_samples():
 
 
 def test_an_attack_that_misses_what_an_lfc_breaks_is_found_out():
-    plan = AttackPlan(Attack("fgsm"), (200 / 255,), sanity_samples=0)
+    plan = AttackPlan(FGSM(), (200 / 255,), sanity_samples=0)
     masked = pb.audit(Masked(DATA), DATA, radii=[2], attacks=[plan]).card.attacks[0]
     ceiling = masked.points[0].ceiling
     assert ceiling.measured == 1 > ceiling.value == ceiling.both
@@ -176,7 +177,7 @@ def test_an_attack_that_misses_what_an_lfc_breaks_is_found_out():
 
 
 def test_an_attack_held_to_a_band_has_no_ceiling():
-    plan = AttackPlan(Attack("fgsm", band=Band("low", 2)), (8 / 255,), sanity_samples=0)
+    plan = AttackPlan(FGSM(Low(2)), (8 / 255,), sanity_samples=0)
     (attack,) = pb.audit(MODEL, DATA, radii=[2], attacks=[plan]).card.attacks
     assert attack.points[0].ceiling is None
     assert attack.findings == ()

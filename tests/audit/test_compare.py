@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers import Constant, Memory, ask, noise
-from passband.attacks import Attack
+from passband.attacks import FGSM, PGD, Attack
 from passband.audit.classifier import audit
 from passband.audit.compare import compare
 from passband.errors import InputError
@@ -121,8 +121,8 @@ def test_bootstrap_is_repeatable(folders):
     assert compare(*folders, seed=5) == first
 
 
-def fgsm(*epsilons: float, name: str = "fgsm", **settings) -> AttackPlan:
-    return AttackPlan(Attack(name, **settings), epsilons, sanity_samples=0)
+def plan(attack: Attack, *epsilons: float) -> AttackPlan:
+    return AttackPlan(attack, epsilons, sanity_samples=0)
 
 
 @pytest.fixture
@@ -142,13 +142,13 @@ def test_attacks_are_paired_on_the_samples_that_both_were_tried_on(attacked):
         weaker.weight.mul_(torch.linspace(0.2, 2, 3))
     models = (FIRST, weaker)
     folders = [
-        attacked(f"{i}", model, fgsm(4 / 255, 9 / 255), fgsm(0.1, name="pgd", norm="l2", steps=2))
+        attacked(f"{i}", model, plan(FGSM(), 4 / 255, 9 / 255), plan(PGD("l2", steps=2), 0.1))
         for i, model in enumerate(models)
     ]
     found = compare(*folders)
     by_measure = {d.measure: d for d in found.differences}
     assert {"fgsm@4/255", "fgsm@9/255", "pgd-l2@0.1"} <= by_measure.keys()
-    outcomes = [evaluate_attack(model, DATA, Attack("fgsm"), [4 / 255, 9 / 255]) for model in models]
+    outcomes = [evaluate_attack(model, DATA, FGSM(), [4 / 255, 9 / 255]) for model in models]
     one, two = (outcome.robust[1] for outcome in outcomes)
     assert paired_counts(one, two) != (0, 0)
     tested = by_measure["fgsm@9/255"]
@@ -161,7 +161,7 @@ def test_attacks_are_paired_on_the_samples_that_both_were_tried_on(attacked):
 
 
 def test_without_its_samples_an_attack_is_listed_and_not_tested(attacked):
-    folders = [attacked(name, FIRST, fgsm(9 / 255)) for name in "ab"]
+    folders = [attacked(name, FIRST, plan(FGSM(), 9 / 255)) for name in "ab"]
     (folders[1] / "attacks.parquet").unlink()
     by_measure = {d.measure: d for d in compare(*folders).differences}
     assert by_measure["fgsm@9/255"].first == by_measure["fgsm@9/255"].second
@@ -170,8 +170,8 @@ def test_without_its_samples_an_attack_is_listed_and_not_tested(attacked):
 
 
 def test_other_settings_and_missing_attacks_are_warned_of(attacked):
-    one = attacked("one", FIRST, fgsm(9 / 255, name="pgd", steps=2), fgsm(9 / 255))
-    two = attacked("two", FIRST, fgsm(9 / 255, name="pgd", steps=3))
+    one = attacked("one", FIRST, plan(PGD(steps=2), 9 / 255), plan(FGSM(), 9 / 255))
+    two = attacked("two", FIRST, plan(PGD(steps=3), 9 / 255))
     found = compare(one, two)
     assert found.warnings == (
         "different settings of pgd: 'PGD-2' and 'PGD-3'",
@@ -180,8 +180,24 @@ def test_other_settings_and_missing_attacks_are_warned_of(attacked):
     assert {d.measure for d in found.differences if "@9/255" in d.measure} == {"pgd@9/255"}
 
 
+def test_attacks_in_a_band_of_version_0_1_are_compared(attacked):
+    held = PGD(steps=2, band=Low(2))
+    folders = [attacked("new", FIRST, plan(held, 9 / 255)), attacked("old", FIRST, plan(held, 9 / 255))]
+    text = (folders[1] / "card.json").read_text().replace("lfc:2", "low:2")
+    (folders[1] / "card.json").write_text(text)
+    table = pl.read_parquet(folders[1] / "attacks.parquet")
+    table = table.with_columns(pl.col("attack").str.replace("lfc:2", "low:2"))
+    table.write_parquet(folders[1] / "attacks.parquet")
+    assert "PGD-2 on low:2" in text
+    assert "PGD-2 on low:2" in table["attack"]
+    found = compare(*folders)
+    (robust,) = [d for d in found.differences if d.measure == "pgd-lfc:2@9/255"]
+    assert robust.p is not None  # paired, so found in both tables
+    assert not found.warnings
+
+
 def test_cards_from_before_attacks_are_read(attacked):
-    folders = [attacked("new", FIRST, fgsm(9 / 255)), attacked("old", FIRST)]
+    folders = [attacked("new", FIRST, plan(FGSM(), 9 / 255)), attacked("old", FIRST)]
     card = json.loads((folders[1] / "card.json").read_text())
     assert card["schema"] == 1
     del card["robustness"]

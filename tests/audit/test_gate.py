@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers import Memory, noise
-from passband.attacks import Attack
+from passband.attacks import FGSM, PGD
 from passband.audit.classifier import audit
 from passband.audit.gate import AT_RADIUS, CEILINGS, PLAIN, check, check_planned, parse_requirement
 from passband.errors import InputError
@@ -12,8 +12,8 @@ from passband.robustness.plan import AttackPlan
 
 DATA = noise(samples=60)
 PLANS = (
-    AttackPlan(Attack("fgsm"), (16 / 255, 0.1), sanity_samples=0),
-    AttackPlan(Attack("pgd", norm="l2", steps=3), (1.0,), sanity_samples=0),
+    AttackPlan(FGSM(), (16 / 255, 0.1), sanity_samples=0),
+    AttackPlan(PGD("l2", steps=3), (1.0,), sanity_samples=0),
 )
 AUDIT = audit(Memory(DATA), DATA, radii=[2, 5], attacks=PLANS)
 CARD = AUDIT.card

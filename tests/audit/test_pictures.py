@@ -7,15 +7,16 @@ import pytest
 
 import passband as pb
 from helpers import Constant, Memory, noise, same
-from passband.attacks import Attack, Band
+from passband.attacks import FGSM, PGD
 from passband.audit.attack import RobustnessAudit, measure_robustness
 from passband.errors import InputError
+from passband.frequency.component import Low
 from passband.robustness.plan import AttackPlan
 
 DATA = noise(samples=30)
 PLANS = (
-    AttackPlan(Attack("fgsm", band=Band("low", 2)), (0.1, 0.3), samples=12, sanity_samples=4),
-    AttackPlan(Attack("pgd", norm="l2", steps=2), (1.5,), sanity_samples=0),
+    AttackPlan(FGSM(Low(2)), (0.1, 0.3), samples=12, sanity_samples=4),
+    AttackPlan(PGD("l2", steps=2), (1.5,), sanity_samples=0),
 )
 
 

@@ -59,7 +59,7 @@ def test_without_a_name_it_is_pgd(attacked, tmp_path):
 def test_settings_reach_the_attack_and_are_recorded(attacked, tmp_path):
     ran = attacked(
         "--epsilon", "0.5", "1", "--norm", "l2", "--steps", "3", "--step-share", "1/2", "--restarts", "2",
-        "--band", "low:4", "--seed", "3", "--batch-size", "7", "--limit", "12", "--no-report", "--out", "a",
+        "--band", "lfc:4", "--seed", "3", "--batch-size", "7", "--limit", "12", "--no-report", "--out", "a",
     )  # fmt: skip
     assert ran.code == 0, ran.err
     card = json.loads((tmp_path / "a" / "attack.json").read_text())
@@ -71,7 +71,7 @@ def test_settings_reach_the_attack_and_are_recorded(attacked, tmp_path):
         "step_share": 0.5,
         "restarts": 2,
         "random_start": True,
-        "band": "low:4",
+        "band": "lfc:4",
     }
     assert card["settings"]["seed"] == 3
     assert card["data"]["evaluated"] == 12

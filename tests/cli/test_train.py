@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from passband.cli.train import Flags, _choose_probe
+from passband.cli.train import AdversaryFlags, Flags, _choose_probe
 from passband.engine.run import load_datasets
 from passband.results.store import find_run
 from passband.train.config import RunConfig
@@ -108,17 +108,20 @@ def test_every_setting_can_be_typed(command, data, without):
     ran = command("train", data, *options, "--out", "run", "--device", "cpu", "--probe", "none")
     assert ran.code == 0, ran.err
     found = config_of(Path("run"))
-    for name in names:
-        assert getattr(found, name) == TYPED[name][1], name
-    assert TYPED.keys() | {"dataset", "compile"} == {field.name for field in fields(RunConfig)}
+    meant = {name: TYPED[name][1] for name in names}
+    assert found == RunConfig.from_dict({**RunConfig(data, compile=found.compile).to_dict(), **meant})
+    described = {field.name for field in (*fields(RunConfig), *fields(AdversaryFlags))}
+    assert TYPED.keys() | {"dataset", "compile"} == described
 
 
 def test_the_help_describes_every_setting(command):
     ran = command("train", "--help")
-    described = Flags.__doc__
-    for field in fields(RunConfig):
-        assert f"--{field.name.replace('_', '-')}" in ran.out
-        assert f"        {field.name}: " in described
+    for flags in (Flags, AdversaryFlags):
+        for field in fields(flags):
+            assert f"--{field.name.replace('_', '-')}" in ran.out
+            assert f"        {field.name}: " in flags.__doc__
+    assert "Epsilon of PGD" in ran.out
+    assert "Adversary" not in ran.out
 
 
 def test_probes_are_those_asked_for(command, data):

@@ -2,12 +2,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from passband.attacks import PGD
 from passband.engine import cost
 from passband.engine.cost import START, estimate_seconds
 from passband.engine.plan import PlannedMeasurement, PlannedRun
 from passband.engine.probe import Probe
 from passband.files import seal, write_json
 from passband.instruments.instrument import Cost, Instrument, Rows
+from passband.train.adversarial import Adversary
 from passband.train.config import SCHEMA, RunConfig
 
 SMALL = RunConfig("made-up", width=4, batch_size=10, epochs=10)
@@ -57,13 +59,13 @@ def test_time_follows_from_epochs_attacks_and_probes(tmp_path, monkeypatch):
     monkeypatch.setattr(
         cost,
         "_speeds",
-        lambda kind, *_: (0.001 * (1 + (kind.attack_steps if kind.adversarial else 0)), 0.0005),
+        lambda kind, *_: (0.001 * kind.passes, 0.0005),
     )
     seconds = estimate_seconds(
         [
             planned("plain", SMALL, tmp_path),
             planned("long", replace(SMALL, epochs=20, seed=3), tmp_path),
-            planned("attacked", replace(SMALL, adversarial=0.03, attack_steps=9), tmp_path),
+            planned("attacked", replace(SMALL, adversarial=Adversary(0.03, PGD(steps=9))), tmp_path),
             planned("probed", SMALL, tmp_path, Probe(radii=(2, 4), samples=None)),
         ],
         device="cpu",
@@ -112,8 +114,8 @@ def test_the_time_of_a_measurement_follows_from_its_work_and_each_kind_of_networ
     timed = []
     monkeypatch.setattr(cost, "_attack_speeds", lambda *kind: (timed.append(kind[0]), (0.003, 0.001))[1])
     natural, attacked = (
-        planned(name, replace(SMALL, adversarial=epsilon), tmp_path)
-        for name, epsilon in (("natural", None), ("attacked", 0.03))
+        planned(name, replace(SMALL, adversarial=adversary), tmp_path)
+        for name, adversary in (("natural", None), ("attacked", Adversary(0.03)))
     )
     measured = planned("measured", SMALL, tmp_path)
     write(measured.folder, kind="run", run="measured", status="finished", weights_hash="0123")

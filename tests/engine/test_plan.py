@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from helpers import bright_sides
+from passband.attacks import PGD
 from passband.data.dataset import ImageDataset
 from passband.data.load import load_dataset
 from passband.engine.plan import longest_first, plan_measurement, plan_runs
@@ -15,6 +16,7 @@ from passband.errors import InputError
 from passband.files import digest, seal, write_json
 from passband.studies.figure7_kernels import KernelRoughness
 from passband.train import config as config_module
+from passband.train.adversarial import Adversary
 from passband.train.config import SCHEMA, RunConfig, run_id
 
 CONFIG = RunConfig("fashion-mnist", limit=60, width=4, epochs=2, batch_size=20)
@@ -22,7 +24,7 @@ PROBE = Probe(samples=10)
 
 
 def test_equal_runs_are_planned_once_and_the_id_is_that_of_config_data_and_probe(tmp_path):
-    same = replace(CONFIG, attack_steps=7)  # makes no difference where nothing is attacked
+    same = replace(CONFIG, amplitude="rms")  # makes no difference where no component is trained on
     first, again, other, unprobed = plan_runs(
         [(CONFIG, PROBE), (same, PROBE), (replace(CONFIG, seed=1), PROBE), (CONFIG, None)], tmp_path
     )
@@ -123,7 +125,7 @@ def test_data_that_change_after_the_plan_are_refused(tmp_path, numbers):
 
 
 def test_the_longest_comes_first(tmp_path):
-    attacked = replace(CONFIG, adversarial=8 / 255, attack_steps=3)
+    attacked = replace(CONFIG, adversarial=Adversary(8 / 255, PGD(steps=3)))
     longer = replace(CONFIG, epochs=7)
     short, middle, long = plan_runs([(CONFIG, None), (longer, None), (attacked, None)], tmp_path)
     assert (short.passes, middle.passes, long.passes) == (120, 420, 480)

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 import killed_runs
 from helpers import bright_sides
+from passband.attacks import PGD
 from passband.engine.probe import Probe
 from passband.engine.run import identify, load_datasets, run
 from passband.errors import InputError
@@ -25,6 +26,7 @@ from passband.files import SEAL
 from passband.models.load import load_model
 from passband.results.store import find_run
 from passband.train import loop
+from passband.train.adversarial import Adversary
 from passband.train.checkpoint import checkpoint_folder, save_checkpoint
 from passband.train.config import RunConfig
 
@@ -123,7 +125,7 @@ def test_a_run_folder_holds_all_of_a_run(source, tmp_path):
     "values",
     [
         {"mixup": 0.5},
-        {"adversarial": 0.3, "attack_steps": 2},
+        {"adversarial": Adversary(0.3, PGD(steps=2))},
         {"component": "hfc:4", "amplitude": "rms"},
         {"shuffle_labels": True},
     ],
@@ -394,7 +396,12 @@ EVERYTHING = {
     "shuffle_labels": True,
     "weight_decay": 1e-3,
 }
-ATTACKED = {"model": "resnet8", "width": 2, "adversarial": 0.1, "attack_steps": 2, "optimizer": "rmsprop"}
+ATTACKED = {
+    "model": "resnet8",
+    "width": 2,
+    "adversarial": Adversary(0.1, PGD(steps=2)),
+    "optimizer": "rmsprop",
+}
 
 
 @pytest.fixture(scope="module")

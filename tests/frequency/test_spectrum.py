@@ -5,8 +5,14 @@ from hypothesis import strategies as st
 
 import reference
 from passband.errors import InputError
-from passband.frequency.fourier import corner_radius, low_pass
-from passband.frequency.spectrum import energy_fraction, energy_within, power_spectrum, radial_power
+from passband.frequency.fourier import corner_radius, frequency_distance, low_pass
+from passband.frequency.spectrum import (
+    energy_fraction,
+    energy_within,
+    power_spectrum,
+    radial_power,
+    radial_sum,
+)
 
 sizes = st.integers(1, 14)
 
@@ -63,3 +69,13 @@ def test_bad_input_is_refused(untyped):
         radial_power(torch.zeros(1, 4, 4, dtype=torch.uint8))
     with pytest.raises(InputError, match="radius must be >= 0, got -2"):
         energy_fraction(torch.rand(1, 4, 4), -2)
+
+
+def test_sums_by_radius_are_those_of_each_spectrum_and_lose_nothing():
+    power = torch.rand(2, 3, 7, 10, dtype=torch.float64)
+    sums = radial_sum(power)
+    torch.testing.assert_close(sums.sum(dim=-1), power.sum(dim=(-2, -1)))
+    distance = frequency_distance(7, 10).round()
+    for radius in range(sums.shape[-1]):
+        torch.testing.assert_close(sums[..., radius], power[..., distance == radius].sum(dim=-1))
+    assert torch.equal(radial_sum(power[1, 2]), sums[1, 2])

@@ -6,10 +6,11 @@ from torch import nn
 
 from helpers import Memory, noise
 from pages import HOSTILE, opened, read
-from passband.attacks import Attack, Band
+from passband.attacks import FGSM, PGD
 from passband.audit.attack import measure_robustness
 from passband.audit.card import CeilingPoint
 from passband.audit.classifier import audit
+from passband.frequency.component import Low
 from passband.models.pixels import PixelModel
 from passband.report import attacks, words
 from passband.report.page import write_attack_report, write_report
@@ -21,8 +22,8 @@ pytest.importorskip("vl_convert")
 DATA = noise(samples=24, size=(16, 16))
 MODEL = PixelModel(Memory(DATA), name=HOSTILE, channels=3)
 PLANS = (
-    AttackPlan(Attack("fgsm"), (8 / 255, 0.3), sanity_samples=0),
-    AttackPlan(Attack("pgd", norm="l2", steps=3), (2.5,), sanity_samples=8),
+    AttackPlan(FGSM(), (8 / 255, 0.3), sanity_samples=0),
+    AttackPlan(PGD("l2", steps=3), (2.5,), sanity_samples=8),
 )
 STAGES = 5  # a chart a norm, one of the energy, and one a class and attack
 
@@ -66,7 +67,7 @@ def test_a_failed_check_is_warned_of_before_the_numbers(tmp_path):
         def forward(self, images):
             return super().forward(images.detach()) + 0 * images.sum()
 
-    plan = AttackPlan(Attack("fgsm"), (0.1,), sanity_samples=8)
+    plan = AttackPlan(FGSM(), (0.1,), sanity_samples=8)
     found = measure_robustness(Masked(DATA), DATA, [plan], device="cpu")
     failed = [f for f in found.card.attacks[0].findings if not f.passed]
     assert failed
@@ -143,7 +144,7 @@ def test_of_several_attacks_the_lowest_accuracy_counts(found):
 
     weaker = found.card.attacks[0]
     stronger = replace(weaker, points=left(0.0625))
-    held = replace(weaker, points=left(0.0), attack=replace(weaker.attack, band=Band("low", 4)))
+    held = replace(weaker, points=left(0.0), attack=replace(weaker.attack, band=Low(4)))
     (sentence,) = words.under_attack(replace(found.card, attacks=(weaker, stronger, held)))
     assert sentence.startswith("The strongest attack leaves 6.2% right (")
 
@@ -153,9 +154,7 @@ def test_a_model_that_is_never_broken_can_be_reported(tmp_path):
     with torch.no_grad():
         body[1].weight.zero_()
         body[1].weight[0, 0] = 1e-6
-    found = measure_robustness(
-        body, DATA, [AttackPlan(Attack("fgsm"), (0.1,), sanity_samples=0)], device="cpu"
-    )
+    found = measure_robustness(body, DATA, [AttackPlan(FGSM(), (0.1,), sanity_samples=0)], device="cpu")
     text = read(write_attack_report(found, tmp_path)).text
     assert "The sanity report was left out." in text
     assert "What it looks like" not in text

@@ -5,14 +5,15 @@ from torch import nn
 
 import passband as pb
 from helpers import Memory, noise
-from passband.attacks import Attack, Band
+from passband.attacks import FGSM, PGD, AutoAttack
 from passband.errors import InputError
+from passband.frequency.component import High, Low
 from passband.robustness.plan import EXAMPLES, AttackPlan, check_plans, run_plan
 from passband.rows import ATTACK_COLUMNS
 
 DATA = noise(samples=40)
 MODEL = Memory(DATA)
-FGSM = AttackPlan(Attack("fgsm"), (24 / 255, 1 / 255), sanity_samples=0)
+ONE_STEP = AttackPlan(FGSM(), (24 / 255, 1 / 255), sanity_samples=0)
 
 
 class Detached(Memory):
@@ -23,19 +24,19 @@ class Detached(Memory):
 
 
 def test_a_plan_has_ascending_epsilons_and_resolved_settings():
-    plan = AttackPlan(Attack("fgsm", steps=99), (0.2, 1 / 255))
+    plan = AttackPlan(FGSM(), (0.2, 1 / 255))
     assert plan.epsilons == (1 / 255, 0.2)
-    assert plan == AttackPlan(Attack("fgsm"), (1 / 255, 0.2))
+    assert plan == AttackPlan(FGSM(), (1 / 255, 0.2))
 
 
 @pytest.mark.parametrize(
     ("attack", "measure"),
     [
-        (Attack("fgsm"), "fgsm"),
-        (Attack("pgd", steps=5), "pgd"),
-        (Attack("pgd", norm="l2"), "pgd-l2"),
-        (Attack("autoattack", norm="l2"), "autoattack-l2"),
-        (Attack("pgd", band=Band("low", 8)), "pgd-low:8"),
+        (FGSM(), "fgsm"),
+        (PGD(steps=5), "pgd"),
+        (PGD("l2"), "pgd-l2"),
+        (AutoAttack("l2"), "autoattack-l2"),
+        (PGD(band=Low(8)), "pgd-lfc:8"),
     ],
 )
 def test_a_plan_is_called_as_requirements_call_it(attack, measure):
@@ -55,25 +56,25 @@ def test_a_plan_is_called_as_requirements_call_it(attack, measure):
 )
 def test_impossible_epsilons_are_refused(epsilons, message):
     with pytest.raises(InputError, match=message):
-        AttackPlan(Attack("fgsm"), epsilons)
+        AttackPlan(FGSM(), epsilons)
 
 
 def test_impossible_numbers_of_samples_are_refused():
     with pytest.raises(InputError, match="at least 1 sample, got 0"):
-        AttackPlan(Attack(), (0.1,), samples=0)
+        AttackPlan(PGD(), (0.1,), samples=0)
     with pytest.raises(InputError, match="sanity_samples must be >= 0, got -1"):
-        AttackPlan(Attack(), (0.1,), sanity_samples=-1)
+        AttackPlan(PGD(), (0.1,), sanity_samples=-1)
 
 
 @pytest.mark.parametrize(
     ("plans", "model", "data", "message"),
     [
-        ([FGSM, FGSM], MODEL, DATA, "each attack is run once, at all its epsilons; fgsm is asked for twice"),
-        ([FGSM], Detached(DATA), DATA, "the model has no gradient with respect to its images"),
-        ([AttackPlan(Attack(norm="l2"), (99,))], MODEL, DATA, "epsilon must be at most .* in l2"),
-        ([AttackPlan(Attack(band=Band("low", 9)), (0.1,))], MODEL, DATA, "not below the corner"),
-        ([FGSM], Memory(noise(classes=3)), DATA, "has 3 outputs and the data set 4 classes"),
-        ([AttackPlan(Attack("autoattack"), (0.1,))], Memory(noise(classes=3)), noise(classes=3),
+        ([ONE_STEP, ONE_STEP], MODEL, DATA, "each attack is run once, at all its epsilons; fgsm is asked for twice"),
+        ([ONE_STEP], Detached(DATA), DATA, "the model has no gradient with respect to its images"),
+        ([AttackPlan(PGD("l2"), (99,))], MODEL, DATA, "epsilon must be at most .* in l2"),
+        ([AttackPlan(PGD(band=Low(9)), (0.1,))], MODEL, DATA, "not below the corner"),
+        ([ONE_STEP], Memory(noise(classes=3)), DATA, "has 3 outputs and the data set 4 classes"),
+        ([AttackPlan(AutoAttack(), (0.1,))], Memory(noise(classes=3)), noise(classes=3),
          "AutoAttack needs a model of at least 4 classes, got 3"),
     ],
 )  # fmt: skip
@@ -85,26 +86,26 @@ def test_attacks_that_do_not_fit_are_refused(plans, model, data, message):
 def test_an_audit_refuses_them_before_any_work():
     told: list[tuple] = []
     with pytest.raises(InputError, match="no gradient"):
-        pb.audit(Detached(DATA), DATA, attacks=[FGSM], progress=lambda *report: told.append(report))
+        pb.audit(Detached(DATA), DATA, attacks=[ONE_STEP], progress=lambda *report: told.append(report))
     assert told == []
 
 
 def test_fitting_attacks_change_nothing():
     before = [parameter.clone() for parameter in MODEL.parameters()]
-    check_plans([FGSM, AttackPlan(Attack(norm="l2", band=Band("high", 2)), (1.0,))], MODEL, DATA)
+    check_plans([ONE_STEP, AttackPlan(PGD("l2", band=High(2)), (1.0,))], MODEL, DATA)
     assert all(torch.equal(*pair) for pair in zip(before, MODEL.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in MODEL.parameters())
 
 
 def test_the_first_samples_of_an_order_are_attacked():
-    plan = AttackPlan(Attack("fgsm"), (1 / 255,), samples=3, sanity_samples=0)
-    found = run_plan(MODEL, DATA, plan, order=torch.tensor([5, 3, 9, 1]))
+    plan = AttackPlan(FGSM(), (1 / 255,), samples=3, sanity_samples=0)
+    found = run_plan(MODEL, DATA, plan, indices=torch.tensor([5, 3, 9, 1]))
     assert found.outcome.samples.tolist() == [5, 3, 9]
     assert found.findings == ()
 
 
 def test_the_table_has_a_row_a_sample_and_epsilon_and_starts_with_the_whole_image():
-    found = run_plan(MODEL, DATA, FGSM)
+    found = run_plan(MODEL, DATA, ONE_STEP)
     table, outcome = found.to_table(), found.outcome
     assert dict(table.schema) == dict(ATTACK_COLUMNS)
     assert table["epsilon"].unique().sort().to_list() == [0, 1 / 255, 24 / 255]
@@ -121,7 +122,7 @@ def test_the_table_has_a_row_a_sample_and_epsilon_and_starts_with_the_whole_imag
 
 
 def test_examples_are_broken_at_their_epsilon_and_of_different_classes():
-    found = run_plan(MODEL, DATA, AttackPlan(Attack(steps=3), (22 / 255, 32 / 255), sanity_samples=0))
+    found = run_plan(MODEL, DATA, AttackPlan(PGD(steps=3), (22 / 255, 32 / 255), sanity_samples=0))
     assert len(found.examples) == EXAMPLES
     assert len({example.label for example in found.examples}) == EXAMPLES
     assert [example.epsilon for example in found.examples] == sorted(e.epsilon for e in found.examples)
@@ -141,10 +142,10 @@ def test_an_attack_that_breaks_nothing_has_no_examples():
     with torch.no_grad():
         body[1].weight.mul_(1e-3)
         body[1].bias.copy_(torch.tensor([9.0, 0, 0, 0]))
-    assert run_plan(body, data, FGSM).examples == ()
+    assert run_plan(body, data, ONE_STEP).examples == ()
 
 
 def test_progress_says_which_attack_it_is_about():
     told = set()
-    run_plan(MODEL, DATA, FGSM, progress=lambda stage, done, total: told.add((stage, total)))
+    run_plan(MODEL, DATA, ONE_STEP, progress=lambda stage, done, total: told.add((stage, total)))
     assert told == {("attack: FGSM", 80)}

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from helpers import Constant, Memory, Standardized, noise
-from passband.attacks import Attack, Band
+from passband.attacks import FGSM, PGD, Attack, AutoAttack
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.errors import InputError
+from passband.frequency.component import Component, High, Low
 from passband.frequency.fourier import high_pass, low_pass
 from passband.randomness import generator_for
 from passband.robustness.evaluate import AttackOutcome, attack_rows, evaluate_attack
@@ -24,16 +25,16 @@ from passband.rows import COLUMNS, to_table
 DATA = noise(samples=60, classes=4, size=(8, 8))
 LINF, L2 = (0.01, 0.03, 0.06), (0.1, 0.3, 0.6)
 ATTACKS = [
-    Attack("fgsm"),
-    Attack("fgsm", band=Band("low", 2)),
-    Attack(steps=6),
-    Attack(steps=6, random_start=False),
-    Attack(steps=4, step_share=0.3, restarts=3),
-    Attack("pgd", "l2", steps=6),
-    Attack("pgd", "l2", steps=3, restarts=2),
-    Attack(steps=6, band=Band("low", 2)),
-    Attack(steps=6, band=Band("high", 2.5)),
-    Attack("pgd", "l2", steps=6, band=Band("high", 2)),
+    FGSM(),
+    FGSM(band=Low(2)),
+    PGD(steps=6),
+    PGD(steps=6, random_start=False),
+    PGD(steps=4, step_share=0.3, restarts=3),
+    PGD("l2", steps=6),
+    PGD("l2", steps=3, restarts=2),
+    PGD(steps=6, band=Low(2)),
+    PGD(steps=6, band=High(2.5)),
+    PGD("l2", steps=6, band=High(2)),
 ]
 
 
@@ -65,10 +66,11 @@ def lengths(change: Tensor, norm: str) -> Tensor:
     return (flat.abs().amax(1) if norm == "linf" else flat.norm(dim=1))[:, None, None, None]
 
 
-def banded(change: Tensor, band: Band | None) -> Tensor:
+def banded(change: Tensor, band: Component | None) -> Tensor:
     if band is None:
         return change
-    return (low_pass if band.kind == "low" else high_pass)(change, band.radius)
+    assert isinstance(band, Low | High)
+    return (low_pass if isinstance(band, Low) else high_pass)(change, band.radius)
 
 
 def plain_start(image: Tensor, attack: Attack, epsilon: float, purpose: tuple) -> Tensor:
@@ -100,14 +102,17 @@ def plain_confined(images: Tensor, change: Tensor, attack: Attack, epsilon: floa
 def plain_robust(model: nn.Module, data: ImageDataset, attack: Attack, epsilons, seed: int) -> Tensor:
     """Attack every sample at every epsilon with every restart, to the last step, and put the results together."""
     images, labels = to_pixels(data.images), data.labels
-    steps, share, starts = attack.steps, attack.step_share or 2.5 / attack.steps, attack.random_start
-    if attack.name == "fgsm":
-        steps, share, starts = 1, 1.0, False
+    if isinstance(attack, FGSM):
+        steps, share, starts, restarts = 1, 1.0, False, 1
+    else:
+        assert isinstance(attack, PGD)
+        steps, share, starts = attack.steps, attack.step_share or 2.5 / attack.steps, attack.random_start
+        restarts = attack.restarts
     wrong = model(images).argmax(1) != labels
     fooled = []
     for epsilon in torch.tensor(epsilons).tolist():  # as float32 has them
         here = wrong
-        for restart in range(attack.restarts):
+        for restart in range(restarts):
             moved = images
             if starts:
                 moved = torch.cat(
@@ -158,11 +163,11 @@ class Striped(nn.Module):
 @pytest.mark.parametrize(
     "attack",
     [
-        Attack("fgsm"),
-        Attack(steps=3),
-        Attack(steps=2, restarts=3),
-        Attack("pgd", "l2", steps=3, restarts=2),
-        Attack("pgd", "l2", steps=2, random_start=False),
+        FGSM(),
+        PGD(steps=3),
+        PGD(steps=2, restarts=3),
+        PGD("l2", steps=3, restarts=2),
+        PGD("l2", steps=2, random_start=False),
     ],
     ids=str,
 )
@@ -177,7 +182,9 @@ def test_an_epsilon_alone_and_in_a_list_is_the_same_sample_by_sample(model, atta
         torch.testing.assert_close(alone.images[0], listed.images[level], rtol=0, atol=1e-5)
         torch.testing.assert_close(alone.radial[0], listed.radial[level])
         torch.testing.assert_close(alone.power[0], listed.power[level], rtol=1e-4, atol=1e-8)
-    if attack.name == "fgsm":  # this is where it matters: some are broken at an epsilon and not at the next
+    if isinstance(
+        attack, FGSM
+    ):  # this is where it matters: some are broken at an epsilon and not at the next
         assert (listed.robust[1:] & ~listed.robust[:-1]).any()
 
 
@@ -186,18 +193,18 @@ def test_neither_batch_size_nor_order_changes_a_result(model, attack):
     epsilons = epsilons_of(attack)
     whole = evaluate_attack(model, DATA, attack, epsilons, keep_images=True)
     order = torch.randperm(len(DATA))
-    parts = evaluate_attack(model, DATA, attack, epsilons, order=order, batch_size=17, keep_images=True)
+    parts = evaluate_attack(model, DATA, attack, epsilons, indices=order, batch_size=17, keep_images=True)
     assert torch.equal(parts.predictions, whole.predictions[:, order])
     torch.testing.assert_close(parts.images, whole.images[:, order], rtol=0, atol=1e-5)
     torch.testing.assert_close(parts.radial, whole.radial)
     torch.testing.assert_close(parts.power, whole.power)
-    few = evaluate_attack(model, DATA, attack, epsilons, order=torch.tensor([5, 40]), batch_size=1)
+    few = evaluate_attack(model, DATA, attack, epsilons, indices=torch.tensor([5, 40]), batch_size=1)
     assert torch.equal(few.predictions, whole.predictions[:, [5, 40]])
 
 
 def test_the_seed_draws_the_starts(model):
     outcomes = [
-        evaluate_attack(model, DATA, Attack(steps=1), LINF, seed=seed, keep_images=True) for seed in (0, 0, 1)
+        evaluate_attack(model, DATA, PGD(steps=1), LINF, seed=seed, keep_images=True) for seed in (0, 0, 1)
     ]
     assert torch.equal(outcomes[0].images, outcomes[1].images)
     assert not torch.equal(outcomes[0].images, outcomes[2].images)
@@ -228,7 +235,7 @@ def test_images_are_what_the_outcome_says_of_them(model, attack, shares, seed):
 
 
 def test_nothing_happens_at_epsilon_0(model):
-    outcome = evaluate_attack(model, DATA, Attack(steps=3), [0.02, 0], keep_images=True)
+    outcome = evaluate_attack(model, DATA, PGD(steps=3), [0.02, 0], keep_images=True)
     assert outcome.epsilons == (0, 0.02)
     assert torch.equal(outcome.robust[0], outcome.correct)
     assert torch.equal(outcome.images[0], to_pixels(DATA.images))
@@ -251,7 +258,7 @@ class Counted(nn.Module):
 
 def test_what_is_wrong_or_broken_is_left_alone_and_batches_stay_full(model):
     counted = Counted(model)
-    outcome = evaluate_attack(counted, DATA, Attack(steps=10), LINF, batch_size=10)
+    outcome = evaluate_attack(counted, DATA, PGD(steps=10), LINF, batch_size=10)
     # One look at each sample; then, at each epsilon, a start and ten steps if it withstands, about half if it does not.
     broken = int((outcome.correct & ~outcome.robust).sum())
     assert broken > 30
@@ -261,7 +268,7 @@ def test_what_is_wrong_or_broken_is_left_alone_and_batches_stay_full(model):
     )  # only the last ones leave slots empty
     wrong = replace(DATA, labels=(model(to_pixels(DATA.images)).argmax(1) + 1) % 4)
     counted.seen = 0
-    assert not evaluate_attack(counted, wrong, Attack(), LINF).correct.any()
+    assert not evaluate_attack(counted, wrong, PGD(), LINF).correct.any()
     assert counted.seen == len(DATA) + 6  # three pairs show whether images are answered alone
 
 
@@ -279,8 +286,8 @@ def test_the_robust_accuracy_of_a_linear_classifier_of_two_classes_is_known(norm
     reach = difference.abs().sum() if norm == "linf" else difference.norm()
     epsilons = (0.01, 0.03, 0.1) if norm == "linf" else (0.05, 0.1, 0.4)
     expected = margin > torch.tensor(epsilons)[:, None] * reach
-    attacks = [Attack("pgd", norm, steps=20), Attack("pgd", norm, steps=1, step_share=1, random_start=False)]
-    for attack in [*attacks, *([Attack("fgsm")] if norm == "linf" else [])]:
+    attacks = [PGD(norm, steps=20), PGD(norm, steps=1, step_share=1, random_start=False)]
+    for attack in [*attacks, *([FGSM()] if norm == "linf" else [])]:
         outcome = evaluate_attack(linear, data, attack, epsilons)
         sure = (margin / reach - torch.tensor(epsilons)[:, None]).abs() > 1e-5  # but for rounding
         assert torch.equal(outcome.robust[sure], expected[sure])
@@ -298,14 +305,14 @@ def test_foolbox_finds_the_same_robust_accuracy(monkeypatch):
         foolbox = pytest.importorskip("foolbox")
         oracle = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
         for attack, by, epsilons in (
-            (Attack("fgsm"), foolbox.attacks.FGSM(random_start=False), LINF),
+            (FGSM(), foolbox.attacks.FGSM(random_start=False), LINF),
             (
-                Attack(steps=10, random_start=False),
+                PGD(steps=10, random_start=False),
                 foolbox.attacks.LinfPGD(steps=10, rel_stepsize=0.25, random_start=False),
                 LINF,
             ),
-            (Attack(steps=10), foolbox.attacks.LinfPGD(steps=10, rel_stepsize=0.25), LINF),
-            (Attack("pgd", "l2", steps=10), foolbox.attacks.L2PGD(steps=10, rel_stepsize=0.25), L2),
+            (PGD(steps=10), foolbox.attacks.LinfPGD(steps=10, rel_stepsize=0.25), LINF),
+            (PGD("l2", steps=10), foolbox.attacks.L2PGD(steps=10, rel_stepsize=0.25), L2),
         ):
             _, _, success = by(oracle, images, data.labels, epsilons=list(epsilons))
             theirs = (~success).float().mean(dim=1)
@@ -315,7 +322,7 @@ def test_foolbox_finds_the_same_robust_accuracy(monkeypatch):
 
 
 def test_spectra_are_those_of_the_perturbations(model):
-    outcome = evaluate_attack(model, DATA, Attack(steps=5), LINF, keep_images=True)
+    outcome = evaluate_attack(model, DATA, PGD(steps=5), LINF, keep_images=True)
     for level in range(len(LINF)):
         change = (outcome.images[level] - to_pixels(DATA.images))[outcome.correct].double()
         power = torch.fft.fft2(change, norm="ortho").abs().square()
@@ -334,23 +341,23 @@ def test_spectra_are_those_of_the_perturbations(model):
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_a_perturbation_held_to_a_band_lies_in_it(model, norm):
     gray = replace(DATA, images=DATA.images // 4 + 96)  # far from 0 and 1: nothing is cut
-    for band, inside in ((Band("low", 1), slice(0, 2)), (Band("high", 3), slice(3, None))):
-        outcome = evaluate_attack(model, gray, Attack("pgd", norm, steps=3, band=band), [0.05])
+    for band, inside in ((Low(1), slice(0, 2)), (High(3), slice(3, None))):
+        outcome = evaluate_attack(model, gray, PGD(norm, steps=3, band=band), [0.05])
         assert outcome.correct.any()
         assert outcome.radial[0][inside].sum().item() == pytest.approx(1, abs=1e-4)
         assert outcome.distance[0].max() <= 0.05 + 1e-6
 
 
 def test_rows_are_means_over_samples_and_over_classes(model):
-    attack = Attack(steps=3, band=Band("low", 2))
+    attack = PGD(steps=3, band=Low(2))
     outcome = evaluate_attack(model, DATA, attack, LINF)
     table = to_table(attack_rows(outcome, DATA, run="r", seed=7))
     assert table.columns == list(COLUMNS)
     for column, value in {
         "run": "r",
         "seed": 7,
-        "attack": "PGD-3 on low:2",
-        "band": "low:2",
+        "attack": "PGD-3 on lfc:2",
+        "band": "lfc:2",
         "norm": "linf",
         "subset": "test",
     }.items():
@@ -373,14 +380,14 @@ def test_rows_are_means_over_samples_and_over_classes(model):
 
 
 def test_an_epsilon_of_0_is_the_clean_accuracy_and_has_one_row_a_class(model):
-    rows = list(attack_rows(evaluate_attack(model, DATA, Attack("fgsm"), [0]), DATA, run="r"))
+    rows = list(attack_rows(evaluate_attack(model, DATA, FGSM(), [0]), DATA, run="r"))
     assert len(rows) == 5
     assert {row.epsilon for row in rows} == {0}
 
 
 def test_an_attack_after_another_is_never_weaker(model):
-    before = evaluate_attack(model, DATA, Attack("fgsm"), LINF, keep_images=True)
-    weak = Attack(steps=1, step_share=0.01)
+    before = evaluate_attack(model, DATA, FGSM(), LINF, keep_images=True)
+    weak = PGD(steps=1, step_share=0.01)
     alone = evaluate_attack(model, DATA, weak, LINF, keep_images=True)
     both = evaluate_attack(model, DATA, weak, LINF, after=before, keep_images=True)
     assert torch.equal(both.robust, alone.robust & before.robust)  # epsilon by epsilon
@@ -401,24 +408,24 @@ def test_an_attack_after_another_is_never_weaker(model):
     ("changes", "message"),
     [
         ({"samples": torch.arange(60).flip(0)}, "only follow one on the same samples in the same order"),
-        ({"attack": Attack("pgd", "l2")}, "an attack in linf cannot follow one in l2"),
+        ({"attack": PGD("l2")}, "an attack in linf cannot follow one in l2"),
         ({"epsilons": (0.01, 0.02, 0.06)}, "the earlier attack was not measured at epsilon 0.03"),
         ({"images": None}, "evaluate it with keep_images=True"),
     ],
 )
 def test_an_attack_follows_only_what_it_can_build_on(model, changes, message):
-    before: AttackOutcome = evaluate_attack(model, DATA, Attack("fgsm"), LINF, keep_images=True)
+    before: AttackOutcome = evaluate_attack(model, DATA, FGSM(), LINF, keep_images=True)
     with pytest.raises(InputError, match=message):
-        evaluate_attack(model, DATA, Attack("fgsm"), LINF, after=replace(before, **changes))
+        evaluate_attack(model, DATA, FGSM(), LINF, after=replace(before, **changes))
 
 
 def test_autoattack_leaves_no_more_than_pgd_whose_broken_samples_it_takes_over(model):
     pytest.importorskip("pyautoattack")
     data, epsilons = DATA.take(slice(8)), (0.06, 0.1)
-    pgd = evaluate_attack(model, data, Attack(steps=20), epsilons, keep_images=True)
-    alone = evaluate_attack(model, data, Attack("autoattack"), epsilons)
+    pgd = evaluate_attack(model, data, PGD(steps=20), epsilons, keep_images=True)
+    alone = evaluate_attack(model, data, AutoAttack(), epsilons)
     assert (alone.robust.sum(dim=1) <= pgd.robust.sum(dim=1)).all()  # as it is usually
-    both = evaluate_attack(model, data, Attack("autoattack"), epsilons, after=pgd)
+    both = evaluate_attack(model, data, AutoAttack(), epsilons, after=pgd)
     assert (both.robust <= pgd.robust).all()  # as it must be
     assert 0 < pgd.robust[0].sum() < both.correct.sum()
 
@@ -427,7 +434,7 @@ def test_the_model_is_left_as_it_was():
     network = nn.Sequential(nn.Dropout(0.5), Memory(DATA), nn.BatchNorm1d(4))
     network[0].eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    evaluate_attack(network, DATA, Attack(steps=2), [0.1])
+    evaluate_attack(network, DATA, PGD(steps=2), [0.1])
     assert [module.training for module in network] == [False, True, True]
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -435,9 +442,7 @@ def test_the_model_is_left_as_it_was():
 
 def test_progress_is_reported_to_the_end(model):
     seen = []
-    evaluate_attack(
-        model, DATA, Attack(steps=2), LINF, batch_size=9, progress=lambda *args: seen.append(args)
-    )
+    evaluate_attack(model, DATA, PGD(steps=2), LINF, batch_size=9, progress=lambda *args: seen.append(args))
     done = [count for _, count, _ in seen]
     assert done == sorted(done)
     assert seen[-1] == ("attack", 180, 180)
@@ -447,13 +452,13 @@ def test_progress_is_reported_to_the_end(model):
 @pytest.mark.parametrize(
     ("attack", "epsilons", "message"),
     [
-        (Attack(), [], "at least one epsilon is needed, such as 8/255, got none"),
-        (Attack(), [0.1, 0.1], "each epsilon is measured once, got 0.1, 0.1"),
-        (Attack(), [-0.1], "epsilon must be 0 or positive, got -0.1"),
-        (Attack(), [math.nan], "epsilon must be 0 or positive, got nan"),
-        (Attack(), [8], "epsilon must be at most 1 in linf"),
-        (Attack("pgd", "l2"), [14], r"epsilon must be at most 13.8564 in l2"),
-        (Attack(band=Band("low", 6)), [0.1], "'low:6' is not below the corner"),
+        (PGD(), [], "at least one epsilon is needed, such as 8/255, got none"),
+        (PGD(), [0.1, 0.1], "each epsilon is measured once, got 0.1, 0.1"),
+        (PGD(), [-0.1], "epsilon must be 0 or positive, got -0.1"),
+        (PGD(), [math.nan], "epsilon must be 0 or positive, got nan"),
+        (PGD(), [8], "epsilon must be at most 1 in linf"),
+        (PGD("l2"), [14], r"epsilon must be at most 13.8564 in l2"),
+        (PGD(band=Low(6)), [0.1], "'lfc:6' is not below the corner"),
     ],
 )
 def test_impossible_settings_are_refused(model, attack, epsilons, message):
@@ -464,9 +469,9 @@ def test_impossible_settings_are_refused(model, attack, epsilons, message):
 def test_a_model_without_a_gradient_or_of_other_classes_is_refused():
     right = replace(DATA, labels=torch.ones_like(DATA.labels))
     with pytest.raises(InputError, match="the model has no gradient with respect to its images"):
-        evaluate_attack(Constant(1, 4), right, Attack(), [0.1])
+        evaluate_attack(Constant(1, 4), right, PGD(), [0.1])
     with pytest.raises(InputError, match="Constant has 7 outputs and the data set 4 classes"):
-        evaluate_attack(Constant(1, 7), DATA, Attack(), [0.1])
+        evaluate_attack(Constant(1, 7), DATA, PGD(), [0.1])
 
 
 class Root(nn.Module):
@@ -486,12 +491,12 @@ BLACK = replace(DATA, images=DATA.images.clone().index_fill_(0, torch.arange(5),
 @pytest.mark.parametrize(
     ("attack", "epsilons"),
     [
-        (Attack("fgsm"), LINF),
-        (Attack("fgsm", band=Band("low", 2)), LINF),
-        (Attack(steps=3, random_start=False), LINF),
-        (Attack("pgd", "l2", steps=3, random_start=False), L2),
-        (Attack("pgd", "l2", steps=3, restarts=2), L2),
-        (Attack("pgd", "l2", steps=3, random_start=False, band=Band("low", 2)), L2),
+        (FGSM(), LINF),
+        (FGSM(band=Low(2)), LINF),
+        (PGD(steps=3, random_start=False), LINF),
+        (PGD("l2", steps=3, random_start=False), L2),
+        (PGD("l2", steps=3, restarts=2), L2),
+        (PGD("l2", steps=3, random_start=False, band=Low(2)), L2),
     ],
     ids=str,
 )
@@ -503,14 +508,14 @@ def test_a_gradient_that_is_not_finite_makes_no_image_of_nan_and_is_counted(mode
     assert outcome.distance.isfinite().all()
     assert outcome.power.isfinite().all()
     fixed = attack.norm == "l2" or attack.band is not None  # in linf infinity has a sign
-    if not attack.random_start or attack.name == "fgsm":
+    if not attack.ascent.random_start:
         assert outcome.astray[:, :5].all()
         assert not outcome.robust[0].all()
         if fixed:
             assert (outcome.images[:, :5] == 0).all()
             assert outcome.robust[:, :5].all()
     some = (right.images > 0).flatten(1).all(dim=1)
-    if attack.steps == 20:  # FGSM goes on from the image alone
+    if isinstance(attack, FGSM):  # it goes on from the image alone
         assert torch.equal(outcome.astray[0], ~some)
 
 
@@ -524,7 +529,7 @@ def test_a_sample_without_a_gradient_stays_and_the_others_are_attacked(model, gr
                 images.register_hook(lambda g: torch.where(first[:, None, None, None], gradient, g))
             return model(images)
 
-    attack = Attack("pgd", "l2", steps=4, random_start=False)
+    attack = PGD("l2", steps=4, random_start=False)
     data = replace(DATA, labels=model(to_pixels(DATA.images)).argmax(1))
     outcome = evaluate_attack(Spoiled(), data, attack, L2, keep_images=True)
     expected = evaluate_attack(model, data, attack, L2, keep_images=True)
@@ -545,13 +550,13 @@ def test_an_answer_that_is_not_finite_is_an_error_and_neither_right_nor_fooled(m
     one = replace(one, labels=model(to_pixels(one.images)).argmax(1))
     message = r"NaN or infinite logits for 1 of 1 images made by FGSM in linf, at epsilon 0\.01"
     with pytest.raises(InputError, match=message):
-        evaluate_attack(Cliff(), one, Attack("fgsm"), [0.01])
+        evaluate_attack(Cliff(), one, FGSM(), [0.01])
     constant = replace(DATA, images=torch.full_like(DATA.images, 9))
     with pytest.raises(InputError, match="for 60 of 60 whole images"):
-        evaluate_attack(Standardized(model), constant, Attack("fgsm"), [0.01])
+        evaluate_attack(Standardized(model), constant, FGSM(), [0.01])
 
 
 def test_answers_that_depend_on_the_batch_are_refused(model):
     normalized = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), model)
     with pytest.raises(InputError, match="answers of Sequential depend on the other images of the batch"):
-        evaluate_attack(normalized, DATA, Attack("fgsm"), [0.1])
+        evaluate_attack(normalized, DATA, FGSM(), [0.1])

@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from helpers import noise
-from passband.attacks import Attack, Band
+from passband.attacks import FGSM, PGD, Attack
 from passband.data.dataset import to_pixels
 from passband.errors import InputError
+from passband.frequency.component import Low
 from passband.robustness.evaluate import evaluate_attack
 from passband.robustness.sanity import CHECKS, check_attack
 
@@ -84,9 +85,7 @@ def found(model: nn.Module, attack: Attack, *epsilons: float, **settings) -> dic
     return {finding.name: finding.passed for finding in findings}
 
 
-@pytest.mark.parametrize(
-    "attack", [Attack(), Attack("pgd", "l2"), Attack(band=Band("low", 2)), Attack("fgsm")], ids=str
-)
+@pytest.mark.parametrize("attack", [PGD(), PGD("l2"), PGD(band=Low(2)), FGSM()], ids=str)
 def test_an_honest_model_passes_all_checks(honest, attack):
     pytest.importorskip("pyautoattack")
     epsilons = (0.01, 0.12) if attack.norm == "linf" else (0.1, 1.2)
@@ -104,12 +103,12 @@ def test_an_honest_model_passes_all_checks(honest, attack):
 )
 def test_masked_gradients_are_noticed(honest, disguise, failed):
     pytest.importorskip("pyautoattack")
-    passed = found(disguise(honest), Attack(random_start=False), 0.12)
+    passed = found(disguise(honest), PGD(random_start=False), 0.12)
     assert failed <= {name for name, good in passed.items() if not good}
 
 
 def test_numbers_are_in_the_message(honest):
-    outcome = evaluate_attack(honest, DATA, Attack(), [0.06])
+    outcome = evaluate_attack(honest, DATA, PGD(), [0.06])
     first, second, third, fourth, fifth = (finding.message for finding in check_attack(honest, DATA, outcome))
     assert re.fullmatch(
         r"Of 30 images at epsilon 0.06, steps of gradient ascent leave \d+ after 1, \d+ after 20, \d+ after 100: more "
@@ -131,7 +130,7 @@ def test_gradients_that_are_not_finite_are_counted_on_the_images_and_on_the_atta
     model = Rooted(honest)
     dark = replace(DATA, images=DATA.images // 2)
     dark = replace(dark, labels=model(to_pixels(dark.images)).argmax(1))
-    outcome = evaluate_attack(model, dark, Attack("pgd", "l2", steps=2, random_start=False), [0.1, 0.2])
+    outcome = evaluate_attack(model, dark, PGD("l2", steps=2, random_start=False), [0.1, 0.2])
     assert outcome.astray.all()
     finding = {finding.name: finding for finding in check_attack(model, dark, outcome)}["gradients"]
     assert not finding.passed
@@ -142,7 +141,7 @@ def test_gradients_that_are_not_finite_are_counted_on_the_images_and_on_the_atta
 
 
 def test_an_attack_that_breaks_fewer_at_a_larger_epsilon_is_noticed(honest):
-    outcome = evaluate_attack(honest, DATA, Attack("fgsm"), [0.01, 0.12])
+    outcome = evaluate_attack(honest, DATA, FGSM(), [0.01, 0.12])
     assert outcome.robust[1].sum() < outcome.robust[0].sum()
     turned = replace(outcome, predictions=outcome.predictions.flip(0))
     finding = {finding.name: finding for finding in check_attack(honest, DATA, turned)}["larger-epsilon"]
@@ -153,14 +152,14 @@ def test_an_attack_that_breaks_fewer_at_a_larger_epsilon_is_noticed(honest):
 
 
 def test_the_epsilon_that_tells_most_is_looked_at(honest):
-    outcome = evaluate_attack(honest, DATA, Attack(), [0.01, 0.08, 0.5])
+    outcome = evaluate_attack(honest, DATA, PGD(), [0.01, 0.08, 0.5])
     robust = outcome.robust.sum(dim=1).tolist()
     assert robust[0] > 25 > robust[1] > 5 > robust[2]
     assert "at epsilon 0.08" in check_attack(honest, DATA, outcome)[0].message
 
 
 def test_no_more_images_are_looked_at_than_asked_for(honest):
-    outcome = evaluate_attack(honest, DATA, Attack(), [0.06])
+    outcome = evaluate_attack(honest, DATA, PGD(), [0.06])
     assert check_attack(honest, DATA, outcome, samples=7)[3].message.startswith(
         "The gradient of the loss is zero at 0 of 7 images"
     )
@@ -171,27 +170,27 @@ def test_no_more_images_are_looked_at_than_asked_for(honest):
 
 def test_without_the_library_the_black_box_is_random_and_says_so(honest, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyautoattack.square", None)
-    outcome = evaluate_attack(honest, DATA, Attack(steps=2), [0.5])
+    outcome = evaluate_attack(honest, DATA, PGD(steps=2), [0.5])
     finding = {finding.name: finding for finding in check_attack(honest, DATA, outcome)}["black-box"]
     assert finding.passed
     assert (
         "random perturbations (Square was left out: the Square attack needs pyautoattack" in finding.message
     )
-    weak = evaluate_attack(honest, DATA, Attack(steps=1, step_share=1e-6, random_start=False), [0.5])
+    weak = evaluate_attack(honest, DATA, PGD(steps=1, step_share=1e-6, random_start=False), [0.5])
     finding = {finding.name: finding for finding in check_attack(honest, DATA, weak)}["black-box"]
     assert not finding.passed  # even a random perturbation breaks more than an attack that does not move
 
 
 def test_where_nothing_was_right_nothing_is_claimed(honest):
     wrong = replace(DATA, labels=(honest(to_pixels(DATA.images)).argmax(1) + 1) % 4)
-    outcome = evaluate_attack(honest, wrong, Attack(), [0.06])
+    outcome = evaluate_attack(honest, wrong, PGD(), [0.06])
     for finding in check_attack(honest, wrong, outcome):
         assert finding.message == "No image was right to begin with, so there was nothing to attack."
 
 
 def test_the_model_is_left_as_it_was(honest):
     honest.train()
-    outcome = evaluate_attack(honest, DATA, Attack(steps=2), [0.06])
+    outcome = evaluate_attack(honest, DATA, PGD(steps=2), [0.06])
     before = {name: value.clone() for name, value in honest.state_dict().items()}
     state = torch.get_rng_state()
     check_attack(honest, DATA, outcome)

@@ -1,13 +1,11 @@
 """The measurements of the studies, on a small network whose right answers are known."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import nn
 
 from helpers import Memory, noise
-from passband.attacks import Attack
+from passband.attacks import FGSM, PGD, AutoAttack
 from passband.errors import InputError
 from passband.frequency.component import Low
 from passband.instruments.instrument import Subject
@@ -16,14 +14,16 @@ from passband.instruments.pairs import LowPassCounterexamples, bounds
 from passband.kernels import roughness, smooth_kernel
 from passband.models.catalog import build_model
 from passband.models.pixels import PixelModel
-from passband.robustness import search as pursuit
-from passband.studies.smoothed_robustness import SmoothedRobustness, Threat
+from passband.robustness.plan import AttackPlan
+from passband.studies.smoothed_robustness import SmoothedRobustness
 
 DATA = noise(180, size=(8, 8))  # nearly as many as pixels, so that its answers are unsure
 EPSILONS = (3e-3, 1e-2)
-THREAT = Threat(
-    EPSILONS, Attack("pgd", steps=3), samples=20, autoattack_samples=10, autoattack_epsilons=EPSILONS
-)
+
+
+def plans(samples: int = 20, few: int | None = 10, largest: tuple[float, ...] = EPSILONS):
+    three = ((FGSM(), EPSILONS, samples), (PGD(steps=3), EPSILONS, samples), (AutoAttack(), largest, few))
+    return tuple(AttackPlan(*plan, sanity_samples=0) for plan in three)
 
 
 def finished(network: nn.Module | None = None) -> Subject:
@@ -46,51 +46,51 @@ def measured(rows) -> dict:
 def test_a_smoothed_network_has_all_attacks_and_the_ceiling(monkeypatch):
     seen = []
 
-    def helpless(model, images, labels, epsilon, **settings):
+    def helpless(self, model, images, labels, epsilon, **settings):
         seen.append(len(images))
         return images
 
-    monkeypatch.setattr(pursuit, "autoattack", helpless)
-    found = measured(SmoothedRobustness(0.0, False, THREAT).measure(finished()).rows())
+    monkeypatch.setattr(AutoAttack, "run", helpless)
+    found = measured(SmoothedRobustness(0.0, False, plans()).measure(finished()).rows())
     for normalized in (False, True):  # the same network
         for attack, count in (("FGSM", 20), ("PGD-3", 20), ("AutoAttack", 10)):
             clean = found["robust-accuracy", attack, 0.0, 0.0, normalized]
             assert clean == (1, count)
-            values = [found["robust-accuracy", attack, e, 0.0, normalized][0] for e in THREAT.epsilons]
+            values = [found["robust-accuracy", attack, e, 0.0, normalized][0] for e in EPSILONS]
             assert 1 >= values[0] > values[1] >= 0
         assert found["accuracy-ceiling", None, 1e-2, 0.0, normalized] == (1, 20)
-    few = [found["robust-accuracy", "AutoAttack", e, 0.0, False][0] * 10 for e in THREAT.epsilons]
+    few = [found["robust-accuracy", "AutoAttack", e, 0.0, False][0] * 10 for e in EPSILONS]
     assert seen == [round(count) for count in few if count]  # it sees what PGD left, and nothing else
 
 
 def test_autoattack_is_never_stronger_than_its_images_allow_nor_weaker_than_pgd():
-    found = measured(SmoothedRobustness(0.0, False, THREAT).measure(finished()).rows())
+    found = measured(SmoothedRobustness(0.0, False, plans()).measure(finished()).rows())
     pgd = measured(
-        SmoothedRobustness(0.0, False, replace(THREAT, samples=10)).measure(finished()).rows()
+        SmoothedRobustness(0.0, False, plans(10)).measure(finished()).rows()
     )  # on the images of AutoAttack
-    for epsilon in THREAT.epsilons:
+    for epsilon in EPSILONS:
         ensemble = found["robust-accuracy", "AutoAttack", epsilon, 0.0, False][0]
         assert ensemble <= pgd["robust-accuracy", "PGD-3", epsilon, 0.0, False][0]
 
 
 def test_autoattack_may_have_the_largest_epsilon_only():
-    threat = replace(THREAT, autoattack_epsilons=EPSILONS[1:])
-    both = measured(SmoothedRobustness(0.0, False, THREAT).measure(finished()).rows())
-    found = measured(SmoothedRobustness(0.0, False, threat).measure(finished()).rows())
+    fewer = plans(largest=EPSILONS[1:])
+    both = measured(SmoothedRobustness(0.0, False, plans()).measure(finished()).rows())
+    found = measured(SmoothedRobustness(0.0, False, fewer).measure(finished()).rows())
     assert both.keys() - found.keys() == {
         ("robust-accuracy", "AutoAttack", EPSILONS[0], 0.0, normalized) for normalized in (False, True)
     }
     key = ("robust-accuracy", "AutoAttack", EPSILONS[1], 0.0, False)
     assert found[key][1] == both[key][1] == 10
-    for wrong in ((), EPSILONS[:1], (*EPSILONS, 0.5)):
+    for wrong in (EPSILONS[:1], (*EPSILONS, 0.5)):
         with pytest.raises(InputError, match="the largest among them"):
-            replace(THREAT, autoattack_epsilons=wrong)
+            SmoothedRobustness(0.0, False, plans(largest=wrong))
 
 
 def test_autoattack_on_all_samples_follows_the_pgd_that_was_measured(monkeypatch):
-    monkeypatch.setattr(pursuit, "autoattack", lambda model, images, labels, epsilon, **settings: images)
-    for threat in (replace(THREAT, samples=10), replace(THREAT, samples=10, autoattack_samples=None)):
-        found = measured(SmoothedRobustness(0.0, False, threat).measure(finished()).rows())
+    monkeypatch.setattr(AutoAttack, "run", lambda self, model, images, labels, epsilon, **settings: images)
+    for three in (plans(10), plans(10, None)):
+        found = measured(SmoothedRobustness(0.0, False, three).measure(finished()).rows())
         for epsilon in EPSILONS:  # a helpless AutoAttack leaves what PGD has left
             left = [found["robust-accuracy", a, epsilon, 0.0, False] for a in ("PGD-3", "AutoAttack")]
             assert left[0] == left[1]
@@ -98,9 +98,9 @@ def test_autoattack_on_all_samples_follows_the_pgd_that_was_measured(monkeypatch
 
 
 def test_smoothing_and_its_control_are_told_apart():
-    smooth = measured(SmoothedRobustness(1.0, False, THREAT).measure(finished()).rows())
+    smooth = measured(SmoothedRobustness(1.0, False, plans()).measure(finished()).rows())
     assert {key[3:] for key in smooth} == {(1.0, False)}
-    control = measured(SmoothedRobustness(1.0, True, THREAT).measure(finished()).rows())
+    control = measured(SmoothedRobustness(1.0, True, plans()).measure(finished()).rows())
     assert {key[3:] for key in control} == {(1.0, True)}
     clean = ("robust-accuracy", "FGSM", 0.0, 1.0)
     assert smooth[(*clean, False)] == control[(*clean, True)]  # a linear network: scale is all one

@@ -3,13 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from passband.attacks import PGD
 from passband.engine.probe import Probe
 from passband.errors import UnknownNameError
 from passband.studies.catalog import STUDIES
 from passband.studies.figure4_batch_size import BATCH_SIZES
 from passband.studies.presets import PRESETS, find_setting
 from passband.studies.study import distinct
-from passband.studies.table2_smoothing import RHOS, find_threat
+from passband.studies.table2_smoothing import RHOS, find_plans
+from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig
 
 DATA = "fashion-mnist"
@@ -36,7 +38,7 @@ def test_the_paper_preset_is_the_paper_to_the_letter():
     assert runs["heuristics dropout"] == replace(vanilla, dropout=0.5)
     assert runs["heuristics mixup"] == replace(vanilla, mixup=0.5)
     assert runs["heuristics batchnorm"] == replace(vanilla, batch_norm=True)
-    assert runs["heuristics adversarial"] == replace(vanilla, adversarial=8 / 255)
+    assert runs["heuristics adversarial"] == replace(vanilla, adversarial=Adversary(8 / 255))
     assert runs["train-on-components hfc-12"] == replace(vanilla, component="hfc:12")
     assert runs["batchnorm-on-lfc lfc-4, batchnorm"] == replace(vanilla, component="lfc:4", batch_norm=True)
     assert runs["optimizers sgd"].rate == 1e-2
@@ -44,10 +46,10 @@ def test_the_paper_preset_is_the_paper_to_the_letter():
     probe = find_setting("paper", DATA).probe
     assert probe == Probe.full((4, 8, 12, 16))
     assert runs["smoothing natural"] == runs["kernels natural"] == runs["corollary natural"] == vanilla
-    assert runs["kernels adversarial, 5x5"] == replace(vanilla, model="lenet", adversarial=8 / 255)
+    assert runs["kernels adversarial, 5x5"] == replace(vanilla, model="lenet", adversarial=Adversary(8 / 255))
     assert RHOS["paper"] == (0, 0.1, 0.25, 0.5, 1)
-    threat = find_threat(find_setting("paper", DATA))
-    assert (threat.epsilons, threat.samples) == ((0.03, 0.06, 0.09), None)
+    for plan, samples in zip(find_plans(find_setting("paper", DATA)), (None, None, 1_000), strict=True):
+        assert (plan.epsilons, plan.samples) == ((0.03, 0.06, 0.09), samples)
 
 
 def test_the_code_reading_is_that_of_the_released_code():
@@ -55,16 +57,16 @@ def test_the_code_reading_is_that_of_the_released_code():
     vanilla = runs["heuristics vanilla"]
     assert (vanilla.model, vanilla.initialization, vanilla.epochs) == ("resnet32", "code", 100)
     attacked = runs["heuristics adversarial"]
-    assert (attacked.adversarial, attacked.attack_steps) == (0.03, 10)
-    assert attacked.attack_step_size == pytest.approx(0.003)
-    assert not attacked.attack_random_start
+    assert attacked.adversarial == Adversary(0.03, PGD(steps=10, step_share=0.1, random_start=False))
     assert attacked.augment
     assert not vanilla.augment
     assert runs["batchnorm-on-lfc lfc-4, batchnorm"].batch_statistics
     assert runs["heuristics mixup"].mixup == 1
-    threat = find_threat(find_setting("paper", DATA, "code"))
-    assert (threat.samples, threat.epsilons) == (100, (0.03, 0.06, 0.09))
-    assert find_threat(find_setting("smoke", DATA, "code")).samples == 20  # fewer stay fewer
+    plans = find_plans(find_setting("paper", DATA, "code"))
+    assert {plan.epsilons for plan in plans} == {(0.03, 0.06, 0.09)}
+    assert [plan.samples for plan in plans] == [100, 100, 1_000]  # the last has no more than the first
+    fewer = find_plans(find_setting("smoke", DATA, "code"))
+    assert [plan.samples for plan in fewer] == [20, 20, 2]  # fewer stay fewer
 
 
 @pytest.mark.parametrize("source", ["text", "code"])
@@ -105,8 +107,7 @@ def test_the_laptop_budget_is_what_its_table_says():
     seconds = 0.0
     for run in runs:
         speed = {"resnet14": 470, "lenet": 1_250}.get(run.model, 860)
-        passes = 1 + (run.attack_steps if run.adversarial else 0)
-        seconds += run.epochs * (run.limit or 0) * passes / speed
+        seconds += run.epochs * (run.limit or 0) * run.passes / speed
         seconds += 22_000 / speed
     assert seconds < 5_760  # two threads, 60 minutes, a fifth of it in reserve
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from passband.attacks import PGD
 from passband.errors import InputError, UnknownNameError
 from passband.models.catalog import build_model, list_models
 from passband.models.initialize import INITIALIZATIONS
+from passband.train.adversarial import Adversary
 from passband.train.config import Precision, RunConfig, check_data, model_arguments, run_id
 from passband.train.optimizers import OPTIMIZERS
 from passband.types import Amplitude
@@ -22,6 +24,7 @@ components = st.tuples(st.sampled_from(["lfc", "hfc"]), st.floats(0, 99)).map(
 )
 
 
+attacks = st.builds(PGD, steps=counts, step_share=st.none() | positive, random_start=st.booleans())
 independent = st.fixed_dictionaries(
     {
         "dataset": st.text(min_size=1),
@@ -32,9 +35,6 @@ independent = st.fixed_dictionaries(
         "batch_norm": st.booleans(),
         "dropout": st.floats(0, 1, exclude_max=True),
         "mixup": st.none() | positive,
-        "attack_steps": counts,
-        "attack_step_size": st.none() | positive,
-        "attack_random_start": st.booleans(),
         "optimizer": st.sampled_from(sorted(OPTIMIZERS)),
         "learning_rate": st.none() | positive,
         "batch_size": counts,
@@ -59,7 +59,9 @@ def settings(draw):
     if values["batch_norm"]:
         values |= {"batch_statistics": draw(st.booleans()), "fixed_affine": draw(st.booleans())}
     if values["mixup"] is None and (values["component"] is None or values["amplitude"] in ("clip", "minmax")):
-        values["adversarial"] = draw(st.none() | st.floats(0, 1, exclude_min=True))
+        values["adversarial"] = draw(
+            st.none() | st.builds(Adversary, st.floats(0, 1, exclude_min=True), attacks)
+        )
     return values
 
 
@@ -93,6 +95,36 @@ def test_settings_of_version_0_1_are_still_read():
     assert RunConfig.from_dict(old) == RunConfig("fashion-mnist", learning_rate=1e-3, epochs=4)
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"adversarial": None, "attack_steps": 7}, None),
+        ({"adversarial": 0.1}, Adversary(0.1)),
+        ({"adversarial": 0.1, "attack_steps": 7, "attack_step_size": 0.05, "attack_random_start": False},
+         Adversary(0.1, PGD(steps=7, step_share=0.5, random_start=False))),
+    ],
+)  # fmt: skip
+def test_adversarial_training_of_version_0_1_is_still_read(said, meant):
+    assert RunConfig.from_dict({"dataset": "phantom", **said}).adversarial == meant
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"adversarial": 0.0}, r"adversarial is epsilon .* such as 8/255, and must be in \(0, 1\], got 0.0"),
+        ({"adversarial": 8.0}, r"must be in \(0, 1\], got 8.0"),
+        ({"adversarial": float("nan")}, r"must be in \(0, 1\], got nan"),
+        ({"attack_steps": 0}, "attack_steps must be a whole number of at least 1, got 0"),
+        ({"attack_step_size": 0.0}, "attack_step_size must be positive"),
+        ({"adversarial": "strong"}, "adversarial is what the network is attacked with"),
+    ],
+)
+def test_impossible_adversarial_training_is_refused(said, message):
+    with pytest.raises(InputError, match=message):
+        RunConfig.from_dict({"dataset": "phantom", **said})
+
+
 def test_defaults_are_the_vanilla_setting_of_the_paper():
     config = RunConfig("phantom")
     assert (config.optimizer, config.rate, config.batch_size) == ("adam", 1e-4, 100)
@@ -121,7 +153,7 @@ OTHER = {
     "fixed_affine": True,
     "dropout": 0.5,
     "mixup": 0.5,
-    "adversarial": 8 / 255,
+    "adversarial": Adversary(8 / 255),
     "optimizer": "sgd",
     "learning_rate": 1e-3,
     "batch_size": 10,
@@ -135,17 +167,16 @@ OTHER = {
     "precision": "bf16-mixed",
     "compile": True,
 }
-ATTACK = {"attack_steps": 7, "attack_step_size": 0.01, "attack_random_start": False}
+ATTACKS = (PGD(), PGD(steps=7), PGD(steps=10, step_share=0.1), PGD(steps=10, random_start=False))
 
 
 def test_every_setting_and_the_data_and_the_probe_decide_the_id():
-    assert OTHER.keys() | ATTACK.keys() | {"amplitude"} == {field.name for field in fields(RunConfig)}
+    assert OTHER.keys() | {"amplitude"} == {field.name for field in fields(RunConfig)}
     plain = RunConfig("phantom", batch_norm=True)
-    attack = replace(plain, adversarial=0.03)
     part = replace(plain, component="hfc:8")
-    configs = [plain, attack, part, replace(part, amplitude="rms")]
+    configs = [plain, part, replace(part, amplitude="rms")]
     configs += [replace(plain, **{name: value}) for name, value in OTHER.items()]
-    configs += [replace(attack, **{name: value}) for name, value in ATTACK.items()]
+    configs += [replace(plain, adversarial=Adversary(0.03, attack)) for attack in ATTACKS]
     ids = {run_id(config, "data") for config in configs}
     ids |= {run_id(plain, "other data"), run_id(plain, "data", {"radii": [4]})}
     assert len(ids) == len(configs) + 2
@@ -154,11 +185,11 @@ def test_every_setting_and_the_data_and_the_probe_decide_the_id():
 
 def test_what_makes_no_difference_does_not_decide_the_id():
     plain = RunConfig("phantom")
-    attack = RunConfig("phantom", adversarial=0.1)
+    attack = RunConfig("phantom", adversarial=Adversary(0.1))
     for config, same in (
         (plain, replace(plain, learning_rate=1e-4)),
-        (plain, replace(plain, amplitude="rms", **ATTACK)),
-        (attack, replace(attack, attack_step_size=2.5 * 0.1 / 10)),
+        (plain, replace(plain, amplitude="rms")),
+        (attack, replace(attack, adversarial=Adversary(0.1, PGD(steps=10, step_share=0.25)))),
         (replace(plain, component="lfc:8"), replace(plain, component="lfc:8.0")),
         (replace(plain, component="lfc:2.123456789"), replace(plain, component="lfc:02.123456789")),
     ):
@@ -202,16 +233,15 @@ def test_model_arguments_are_those_of_build_model():
         ({"fixed_affine": True}, "fixed_affine says how BatchNorm works, and the network has none"),
         ({"mixup": 0.0}, "mixup is the alpha of .* must be positive, got 0.0"),
         ({"mixup": float("nan")}, "mixup is the alpha"),
-        ({"adversarial": 0.0}, r"adversarial is epsilon .* such as 8/255, and must be in \(0, 1\], got 0.0"),
-        ({"adversarial": 8.0}, r"must be in \(0, 1\], got 8.0"),
-        ({"adversarial": float("nan")}, r"must be in \(0, 1\], got nan"),
-        ({"adversarial": 0.1, "mixup": 0.5}, "mixup and adversarial training do not go together"),
         (
-            {"adversarial": 0.1, "component": "hfc:4"},
+            {"adversarial": 0.1},
+            r"adversarial is what the network is attacked with, such as Adversary\(8 / 255\), got 0.1",
+        ),
+        ({"adversarial": Adversary(0.1), "mixup": 0.5}, "mixup and adversarial training do not go together"),
+        (
+            {"adversarial": Adversary(0.1), "component": "hfc:4"},
             "a component rescaled by 'max' has not. Choose .* 'clip' or 'minm",
         ),
-        ({"attack_steps": 0}, "attack_steps must be a whole number of at least 1, got 0"),
-        ({"attack_step_size": 0.0}, "attack_step_size must be positive"),
         (
             {"component": "mfc:4"},
             "no component named 'mfc'. Did you mean 'lfc'",

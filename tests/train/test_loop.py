@@ -6,12 +6,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from helpers import bright_sides
-from passband.attacks import pgd
+from passband.attacks import PGD, pgd
 from passband.errors import InputError, PassbandError
 from passband.models.catalog import build_model
 from passband.models.weights import weights_hash
 from passband.randomness import generator_for
-from passband.train import loop
+from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig
 from passband.train.epoch import TrainingDiverged
 from passband.train.examples import make_examples
@@ -150,7 +150,7 @@ def test_an_unknown_device_is_refused():
 
 HEURISTICS = [
     {"mixup": 0.5},
-    {"adversarial": 8 / 255, "attack_steps": 2},
+    {"adversarial": Adversary(8 / 255, PGD(steps=2))},
     {"component": "lfc:6"},
     {"component": "hfc:6"},
     {"augment": True},
@@ -194,7 +194,7 @@ def test_adversarial_training_makes_robust():
     data.images.sub_(data.images % 64)  # so that an attack has room
     natural, robust = (
         train(network(), data, config(epochs=6, learning_rate=2e-3, **each), device="cpu")
-        for each in ({}, {"adversarial": 0.15, "attack_steps": 4})
+        for each in ({}, {"adversarial": Adversary(0.15, PGD(steps=4))})
     )
     pixels = data.images / 255
     accuracies = []
@@ -207,10 +207,12 @@ def test_adversarial_training_makes_robust():
 
 def test_running_statistics_do_not_see_the_attack(monkeypatch):
     seen = []
-    real = loop.attacked
-    monkeypatch.setattr(loop, "attacked", lambda *args: seen.append(args[0].training) or real(*args))
+    real = Adversary.run
+    monkeypatch.setattr(
+        Adversary, "run", lambda self, *args: seen.append(args[0].training) or real(self, *args)
+    )
     model = network("resnet8", width=4, batch_norm=True)
-    train(model, bright_sides(40), config(adversarial=0.1, attack_steps=3, epochs=1), device="cpu")
+    train(model, bright_sides(40), config(adversarial=Adversary(0.1, PGD(steps=3)), epochs=1), device="cpu")
     assert seen == [True, True]  # the network is in training mode, and the attack switches it and back
     assert model.get_buffer("features.0.0.num_batches_tracked") == 2  # one for each step, none for an attack
 
@@ -252,7 +254,7 @@ def test_a_compiled_network_learns_the_same():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize(
-    "values", [{}, {"precision": "16-mixed"}, {"adversarial": 0.1, "attack_steps": 2}], ids=str
+    "values", [{}, {"precision": "16-mixed"}, {"adversarial": Adversary(0.1, PGD(steps=2))}], ids=str
 )
 def test_it_learns_on_a_gpu(values):
     reports = []

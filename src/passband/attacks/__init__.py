@@ -4,8 +4,10 @@ Pixels are on the [0, 1] scale, and so is epsilon. The model is seen in evaluati
 weights, gradients and running statistics.
 """
 
+from passband.attacks.attack import FGSM as FGSM
+from passband.attacks.attack import PGD as PGD
+from passband.attacks.attack import Attack as Attack
 from passband.attacks.gradient import fgsm as fgsm
 from passband.attacks.gradient import pgd as pgd
+from passband.attacks.library import AutoAttack as AutoAttack
 from passband.attacks.library import autoattack as autoattack
-from passband.attacks.settings import Attack as Attack
-from passband.attacks.settings import Band as Band

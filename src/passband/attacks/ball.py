@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from passband.attacks.settings import Band, check_epsilon
+from passband.attacks.epsilon import check_epsilon
 from passband.errors import InputError
+from passband.frequency.component import Component
 from passband.types import Batch, Norm
 
 Bound = float | Float[Tensor, " batch"]
@@ -32,7 +33,7 @@ class Ball:
 
     radius: Float[Tensor, "#batch 1 1 1"]
     norm: Norm
-    band: Band | None = None
+    band: Component | None = None
 
     def of(self, kept: Bool[Tensor, " batch"] | Int64[Tensor, " kept"]) -> Ball:
         """Return the ball of some of the images."""
@@ -52,9 +53,9 @@ class Ball:
         inside = gradient / _at_least_tiny(_lengths(gradient, "linf"))
         if self.band is None:
             return _direction(inside, self.norm)
-        inside = self.band.project(inside)
+        inside = self.band.of(inside)
         if self.norm == "linf":
-            inside = self.band.project(inside.sign())
+            inside = self.band.of(inside.sign())
         return inside / _at_least_tiny(_lengths(inside, self.norm))
 
     def confined(self, images: Batch, change: Batch) -> Batch:
@@ -68,9 +69,9 @@ class Ball:
         if self.norm == "linf":
             change = change.clamp(-self.radius, self.radius)
         if self.band is not None:
-            change = self.band.project(change)
+            change = self.band.of(change)
             for _ in range(TURNS - 1 if self.norm == "linf" else 0):
-                change = self.band.project(change.clamp(-self.radius, self.radius))
+                change = self.band.of(change.clamp(-self.radius, self.radius))
         if self.norm == "l2" or self.band is not None:
             change = change * (self.radius / _at_least_tiny(_lengths(change, self.norm))).clamp_max(1)
         return (images + change).clamp(0, 1)
@@ -84,7 +85,7 @@ class Ball:
                 are scaled up to the length of the whole, or the start would hardly differ from the image.
         """
         if self.band is not None:
-            inside = self.band.project(draw)
+            inside = self.band.of(draw)
             draw = inside * (_lengths(draw, self.norm) / _at_least_tiny(_lengths(inside, self.norm)))
         return self.confined(images, draw * self.radius)
 
@@ -103,6 +104,29 @@ class Ball:
                 f"is allowed, pixels from {lowest:.6g} to {highest:.6g}"
             )
         return moved.to(images.dtype)
+
+
+def check_band(band: Component | None, size: tuple[int, int] | None = None) -> None:
+    """Refuse what a perturbation cannot be held to.
+
+    Args:
+        band: A component of images, or None for all frequencies.
+        size: Height and width of the images in pixels, where they are known.
+
+    Raises:
+        InputError: If it is no component, or one that is no set of frequencies, or past the corner of the spectrum.
+    """
+    if band is None:
+        return
+    if not isinstance(band, Component):
+        raise InputError(f"a band is a component, such as Low(8) or parse_component('lfc:8'), got {band!r}")
+    if not band.is_band:
+        raise InputError(
+            f"a perturbation cannot be held to {str(band)!r}, which is no part of the frequencies. Choose a band such as "
+            "lfc:8 or hfc:8, or leave it out."
+        )
+    if size is not None:
+        band.check(size)
 
 
 def draw_in_ball(images: Batch, norm: Norm, generator: torch.Generator | None) -> Batch:

@@ -11,16 +11,18 @@ import torch.nn.functional as F
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from passband.attacks.ball import Ball, Bound, draw_in_ball, per_image, radius_of
-from passband.attacks.settings import REACH, Band
+from passband.attacks.ball import Ball, Bound, check_band, draw_in_ball, per_image, radius_of
 from passband.errors import InputError, UnknownNameError
+from passband.frequency.component import Component
 from passband.frequency.fourier import check_images
 from passband.prediction import predict
 from passband.types import Batch, Labels, Logits, Norm
 
+REACH = 2.5  # steps times their length, in epsilons, where no length is given (Madry et al. 2018)
+
 
 def fgsm(
-    model: nn.Module, images: Batch, labels: Labels, epsilon: Bound, *, band: Band | None = None
+    model: nn.Module, images: Batch, labels: Labels, epsilon: Bound, *, band: Component | None = None
 ) -> Batch:
     """Return adversarial images after one step of size epsilon along the sign of the loss's gradient.
 
@@ -61,7 +63,7 @@ def pgd(
     step_size: Bound | None = None,
     restarts: int = 1,
     random_start: bool = True,
-    band: Band | None = None,
+    band: Component | None = None,
     generator: torch.Generator | None = None,
 ) -> Batch:
     """Return adversarial images after projected gradient ascent on the cross-entropy.
@@ -89,7 +91,7 @@ def pgd(
     Raises:
         InputError: If images are not a batch of floating-point pixels in [0, 1], epsilon is negative or larger than
             the distance of any two images, a number is negative or not finite, there are no steps or starts, the
-            band's radius is not below the corner, labels and images do not fit together, the model has no
+            band is none or past the corner, labels and images do not fit together, the model has no
             gradient with respect to its images, or its answer decides whether to start again and is not finite.
         UnknownNameError: If there is no such norm.
 
@@ -100,8 +102,7 @@ def pgd(
     for what, number in (("step", steps), ("start", restarts)):
         if number < 1:
             raise InputError(f"an attack needs at least one {what}, got {number}")
-    if band is not None:
-        band.check((images.shape[-2], images.shape[-1]))
+    check_band(band, (images.shape[-2], images.shape[-1]))
     ball = Ball(radius_of(epsilon, norm, images), norm, band)
     step = REACH * ball.radius / steps if step_size is None else per_image("step_size", step_size, images)
     with attacking(model):

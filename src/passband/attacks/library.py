@@ -6,13 +6,17 @@ import logging
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
+from passband.attacks.attack import Attack, Effort, check_norm
 from passband.attacks.ball import Ball, Bound, radius_of, usable
 from passband.attacks.gradient import attacking, check_attacked, frozen, loss_gradient
 from passband.errors import InputError
+from passband.frequency.component import Component
 from passband.optional import require
 from passband.prediction import predict
 from passband.types import Batch, Labels, Logits, Norm
@@ -24,6 +28,54 @@ TARGETS = 9  # classes that AutoAttack aims at, where there are as many
 AUTOATTACK_BATCH = 250
 
 Predict = Callable[[Batch], Logits]
+
+
+@dataclass(frozen=True)
+class AutoAttack(Attack):
+    """The standard ensemble of Croce and Hein 2020: see `passband.autoattack`.
+
+    Attributes:
+        norm: How a perturbation is measured: its largest pixel (`"linf"`), or its length over all pixels (`"l2"`).
+
+    Raises:
+        UnknownNameError: If there is no such norm.
+
+    Example:
+        >>> AutoAttack("l2").iterated.label
+        'PGD-20'
+    """
+
+    name: ClassVar[str] = "autoattack"
+    least_classes: ClassVar[int] = CLASSES
+
+    norm: Norm = "linf"
+    band: Component | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown norm."""
+        check_norm(self.norm)
+
+    @property
+    def label(self) -> str:
+        """Its name: it has no settings."""
+        return "AutoAttack"
+
+    @property
+    def effort(self) -> Effort:
+        """Counted on images that withstood it."""
+        return Effort(gradients=2_000, answers=5_000)
+
+    def run(self, model: nn.Module, images: Batch, labels: Labels, epsilon: Bound, *, seed: int = 0) -> Batch:
+        """Return adversarial images: see `Attack.run`."""
+        return autoattack(
+            model, images, labels, epsilon, norm=self.norm, seed=seed, batch_size=max(len(images), 1)
+        )
+
+    def check(self, model: nn.Module, images: Batch, labels: Labels) -> None:
+        """Refuse also what the library breaks on: see `Attack.check`."""
+        super().check(model, images, labels)
+        _library()
+        _check_library_takes(images, self.norm)
 
 
 def autoattack(
@@ -67,7 +119,7 @@ def autoattack(
         Croce and Hein 2020, Reliable evaluation of adversarial robustness with an ensemble of diverse
         parameter-free attacks.
     """
-    library = require("pyautoattack", extra="attacks", purpose="AutoAttack")
+    library = _library()
 
     def make(predict: Predict, some: Batch, truth: Labels, bound: float) -> Batch:
         classes = loss_gradient(model, some[:1], truth[:1])[0].shape[1]
@@ -123,6 +175,10 @@ def square(
             return attack.perturb(some, truth)
 
     return _made_by_library(make, model, images, labels, epsilon, norm)
+
+
+def _library() -> Any:
+    return require("pyautoattack", extra="attacks", purpose="AutoAttack")
 
 
 def _made_by_library(

@@ -12,7 +12,7 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit import parts
 from passband.audit.card import (
     AttackCard,
@@ -297,7 +297,7 @@ def _held_against_ceiling(points: Sequence[AttackPoint]) -> list[Finding]:
         message = "The attack broke every sample that one of its own low-frequency components within epsilon breaks."
         return [Finding("ceiling", True, message)]
     message = (
-        f"At epsilon {bound(epsilon)} the attack left {ceiling.missed} of {ceiling.count} samples standing that one of "
+        f"At epsilon {write_epsilon(epsilon)} the attack left {ceiling.missed} of {ceiling.count} samples standing that one of "
         f"their own low-frequency components, no farther away, breaks: no more than {ceiling.both:.1%} are robust, "
         f"where it says {ceiling.measured:.1%}."
     )

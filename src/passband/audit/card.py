@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from passband.attacks.settings import Attack
+from passband.attacks import Attack
 from passband.errors import InputError
 from passband.files import read_json
+from passband.robustness.plan import measure_of
 from passband.robustness.sanity import Finding
 from passband.serial import fields_from_plain, fields_to_plain, named
 from passband.types import Amplitude, Geometry, Norm
@@ -296,6 +297,10 @@ class AttackEntry:
     sanity_samples: int
     findings: tuple[Finding, ...]
     seconds: float
+
+    def __post_init__(self) -> None:
+        """Name the attack as it is named now: version 0.1 called bands `low:8` and `high:8`."""
+        object.__setattr__(self, "measure", measure_of(self.attack))
 
 
 @dataclass(frozen=True)

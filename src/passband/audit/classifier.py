@@ -21,6 +21,7 @@ from passband.errors import InputError
 from passband.files import write_json
 from passband.frequency.fourier import corner_radius, split_many
 from passband.frequency.spectrum import energy_within
+from passband.instruments.attacks import UnderAttack
 from passband.instruments.components import Answers, default_radii
 from passband.instruments.counterexamples import NORMS, Counterexamples, RobustnessCeiling
 from passband.instruments.flips import FlipExample, Flips
@@ -28,7 +29,7 @@ from passband.instruments.instrument import Instrument, Subject
 from passband.instruments.spectrum import DataSpectrum, Spectrum
 from passband.models.pixels import as_pixel_model
 from passband.models.weights import weights_hash
-from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
+from passband.robustness.plan import Attacked, AttackPlan, check_plans
 from passband.rows import COLUMNS, SAMPLE_COLUMNS, read_table, to_table
 from passband.serial import write_tensors
 from passband.types import Amplitude, Progress
@@ -211,19 +212,7 @@ def audit(
     evaluated = subject.at(answers.samples)
     bound = None if ceiling_samples == 0 else evaluated.read(ceiling)
     counterexamples = None if bound is None else bound.counterexamples
-    attacked = tuple(
-        run_plan(
-            pixels,
-            dataset,
-            plan,
-            order=answers.samples,
-            batch_size=batch_size,
-            device=device,
-            seed=seed,
-            progress=progress,
-        )
-        for plan in attacks
-    )
+    attacked = tuple(evaluated.read(UnderAttack.of(plan)).attacked for plan in attacks)
     spectrum = subject.read(Spectrum()).spectrum
     extra = tuple(_extra(instrument, evaluated) for instrument in instruments)
 

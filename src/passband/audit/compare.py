@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import AttackEntry, AttackPoint, ClassifierCard, read_card
 from passband.errors import InputError
 from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table
@@ -111,7 +111,7 @@ def _values(card: ClassifierCard, radii: list[float]) -> dict[str, float | None]
         "area-hfc": card.area.hfc,
     }
     for attack, point in _under_attack(card):
-        values[f"{attack.measure}@{bound(point.epsilon)}"] = point.accuracy.value
+        values[f"{attack.measure}@{write_epsilon(point.epsilon)}"] = point.accuracy.value
     return values
 
 
@@ -154,7 +154,7 @@ def _answers(card: ClassifierCard, folder: Path, radii: list[float]) -> Answers:
     if card.attacks and (folder / "attacks.parquet").is_file():
         table = read_table(folder / "attacks.parquet", ATTACK_COLUMNS)
         for attack, point in _under_attack(card):
-            found[f"{attack.measure}@{bound(point.epsilon)}"] = table.filter(
+            found[f"{attack.measure}@{write_epsilon(point.epsilon)}"] = table.filter(
                 pl.col("attack") == attack.label,
                 pl.col("norm") == attack.norm,
                 pl.col("epsilon") == point.epsilon,

@@ -21,17 +21,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import get_args
 
-from passband.attacks.settings import bound
+from passband.attacks.catalog import ATTACKS as KINDS
+from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import ClassifierCard, Share
 from passband.errors import InputError, UnknownNameError
 from passband.instruments.counterexamples import Counterexamples, robust_accuracy_ceiling
-from passband.robustness.plan import AttackPlan
+from passband.robustness.plan import AttackPlan, named_measure
+from passband.types import Norm
 
 RELATIONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 AT_RADIUS = ("lfc", "hfc", "lfc-agreement", "hfc-agreement")
 CEILINGS = ("ceiling-l2", "ceiling-linf")
-ATTACKS = ("fgsm", "pgd", "autoattack", "pgd-l2", "autoattack-l2")
+ATTACKS = tuple(
+    named_measure(kind.name, norm) for norm in get_args(Norm) for kind in KINDS.values() if norm in kind.norms
+)
 AT_EPSILON = (*CEILINGS, *ATTACKS)
 PLAIN = ("clean", "loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
 
@@ -111,7 +116,7 @@ def check_planned(requirement: Requirement, plans: Sequence[AttackPlan]) -> None
         name, _, norm = requirement.measure.partition("-")
         raise InputError(
             f"{requirement.text!r} needs an attack that is not asked for. Add --attack {name}"
-            f"{' --norm l2' if norm else ''} --epsilon {bound(requirement.at)}."
+            f"{' --norm l2' if norm else ''} --epsilon {write_epsilon(requirement.at)}."
         )
 
 
@@ -165,7 +170,7 @@ def _robust_accuracy(requirement: Requirement, card: ClassifierCard) -> tuple[fl
     for (measure, epsilon), point in runs.items():
         if _same(requirement, measure, epsilon):
             return _share(point.accuracy)
-    ran = ", ".join(f"{measure}@{bound(epsilon)}" for measure, epsilon in runs) or "none"
+    ran = ", ".join(f"{measure}@{write_epsilon(epsilon)}" for measure, epsilon in runs) or "none"
     raise InputError(f"{requirement.text!r} needs an attack that this audit did not run; it ran {ran}")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit.attack import measure_robustness
 from passband.audit.card import AttackedCard
 from passband.cli import options
@@ -98,7 +98,7 @@ def print_attacks(card: AttackedCard) -> None:
         [
             (
                 attack.label,
-                f"{bound(point.epsilon)} {NORMS[attack.norm]}",
+                f"{write_epsilon(point.epsilon)} {NORMS[attack.norm]}",
                 percent(point.accuracy),
             )
             for attack in card.attacks

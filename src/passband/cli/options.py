@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal, cast, get_args
+from typing import Annotated, Literal
 
 from cyclopts import Parameter, Token
 
-from passband.attacks import Attack, Band
-from passband.attacks.settings import AttackName
+from passband.attacks import PGD, Attack
+from passband.attacks.catalog import find_attack
 from passband.data.dataset import ImageDataset
 from passband.data.load import load_dataset
-from passband.errors import InputError, UnknownNameError
+from passband.errors import InputError
 from passband.models.load import load_model
 from passband.models.pixels import PixelModel
 from passband.optional import require
@@ -160,7 +160,7 @@ class AttackOptions:
         step_share: Length of a step of PGD as a share of epsilon; by default 2.5 / steps.
         restarts: How often PGD starts anew on images that it has not broken.
         random_start: Start PGD anywhere in the ball, or at the image.
-        band: Hold the perturbations of FGSM and PGD to the frequencies up to a radius (low:8) or beyond it (high:8).
+        band: Hold the perturbations of FGSM and PGD to the frequencies up to a radius (lfc:8) or beyond it (hfc:8).
         sanity: Check that the attack is as strong as it looks: a failed check is a warning of masked gradients.
         sanity_samples: Samples that the check rests on.
     """
@@ -171,9 +171,9 @@ class AttackOptions:
         Parameter(converter=parse_fractions, n_tokens=1, consume_multiple=True, negative=""),
     ] = None
     norm: Norm = "linf"
-    steps: int = Attack.steps
+    steps: int = PGD.steps
     step_share: Fractional = None
-    restarts: int = Attack.restarts
+    restarts: int = PGD.restarts
     random_start: bool = True
     band: str | None = None
     sanity: bool = True
@@ -206,17 +206,18 @@ class AttackOptions:
         )
 
     def _named(self, name: str) -> Attack:
-        if name not in get_args(AttackName):
-            raise UnknownNameError("attack", name, get_args(AttackName))
-        return Attack(
-            cast(AttackName, name),
-            norm=self.norm,
-            steps=self.steps,
-            step_share=self.step_share,
-            restarts=self.restarts,
-            random_start=self.random_start,
-            band=None if self.band is None else Band.parse(self.band),
-        )
+        """Return an attack with those options that it has; norm and band concern every attack, and none drops them."""
+        kind = find_attack(name)
+        given = {
+            "norm": self.norm,
+            "steps": self.steps,
+            "step_share": self.step_share,
+            "restarts": self.restarts,
+            "random_start": self.random_start,
+            "band": self.band,
+        }
+        has = [each.name for each in fields(kind)]
+        return kind.of_settings({option: value for option, value in given.items() if option in has})
 
 
 def check_report_extra() -> None:

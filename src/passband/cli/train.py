@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +22,7 @@ from passband.files import read_json
 from passband.frequency.fourier import corner_radius
 from passband.results.store import holds_run
 from passband.stats import wilson_interval
+from passband.train.adversarial import STEPS, Adversary
 from passband.train.config import Precision, RunConfig
 from passband.train.epoch import EpochReport, TrainingDiverged
 from passband.types import Amplitude
@@ -33,15 +34,35 @@ RADII = (4.0, 8.0, 12.0, 16.0)  # those of the paper's figures
 class Flags(RunConfig):  # noqa: D101
     __doc__ = RunConfig.__doc__  # the help of each option
     size: options.Size = RunConfig.size
-    adversarial: options.Fractional = RunConfig.adversarial
-    attack_step_size: options.Fractional = RunConfig.attack_step_size
+    adversarial: Annotated[Adversary | None, Parameter(parse=False)] = None  # described by AdversaryFlags
     amplitude: Amplitude = RunConfig.amplitude  # cyclopts looks for the names of types in this module
     precision: Precision = RunConfig.precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversaryFlags:
+    """What a network is attacked with while it is trained.
+
+    Attributes:
+        adversarial: Epsilon of PGD on the [0, 1] scale: train on adversarial examples. The paper has 8/255.
+        attack_steps: Steps of that PGD.
+        attack_step_size: Length of a step on the [0, 1] scale; by default 2.5 * epsilon / steps.
+        attack_random_start: Start that PGD anywhere in the ball, or at the image.
+    """
+
+    adversarial: options.Fractional = None
+    attack_steps: int = STEPS
+    attack_step_size: options.Fractional = None
+    attack_random_start: bool = True
+
+
+ADVERSARY_DEFAULTS = AdversaryFlags()
 
 
 def train(
     config: Annotated[Flags, Parameter(name="*")],
     *,
+    adversary: Annotated[AdversaryFlags, Parameter(name="*")] = ADVERSARY_DEFAULTS,
     probe: Literal["default", "full", "none"] = "default",
     probe_radii: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
     out: options.Out = None,
@@ -59,6 +80,7 @@ def train(
 
     Args:
         config: What to train, and how.
+        adversary: What it is attacked with.
         probe: What to measure on whole images and components along the run: on 2,400 images a subset, as often as 15% of
             its time allows (default); after every epoch on every image, as the paper does
             (full); or nothing (none).
@@ -70,7 +92,7 @@ def train(
     if out is not None:
         check_place(out, overwrite=overwrite)
     choose_device(device)
-    settings = RunConfig.from_dict(config.to_dict())
+    settings = RunConfig.from_dict(config.to_dict() | asdict(adversary))
     say(f"Loading the data {settings.dataset}")
     datasets = load_datasets(settings)
     chosen = _choose_probe(probe, probe_radii, settings, datasets)

@@ -78,7 +78,6 @@ def _kind(config: RunConfig) -> RunConfig:
         batch_norm=config.batch_norm,
         batch_statistics=config.batch_statistics,
         adversarial=config.adversarial,
-        attack_steps=config.attack_steps,
         precision=config.precision,
         component=config.component,
         amplitude=config.amplitude,

@@ -95,8 +95,7 @@ class PlannedRun(Planned):
     @property
     def passes(self) -> float:
         """Images that are sent forward and back until the run is done."""
-        attacks = self.config.attack_steps if self.config.adversarial is not None else 0
-        return self.config.epochs * self.images["train"] * (1 + attacks)
+        return self.config.epochs * self.images["train"] * self.config.passes
 
     def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
         """Train the network."""

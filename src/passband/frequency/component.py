@@ -39,6 +39,14 @@ class Component(ABC):
         """The cut-offs at which images must be split to make it; none if it is made otherwise."""
         return ()
 
+    @property
+    def is_band(self) -> bool:
+        """Whether it is a part of the frequencies, so that a perturbation can be held to it.
+
+        What is made of LFCs and HFCs alone is: it is linear in the image, and taken twice it is what it was.
+        """
+        return len(self.radii) > 0
+
     def of(self, images: Images) -> Images:
         """Return this component of images, shaped like them, on their scale; neither clipped nor rescaled.
 

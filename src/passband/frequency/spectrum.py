@@ -48,11 +48,23 @@ def radial_power(images: Images) -> Float[Tensor, " n_radii"]:
 
 def radial_mean(power: Float[Tensor, "height width"]) -> Float[Tensor, " n_radii"]:
     """Return the mean by integer radius of a power spectrum with the zero frequency at [0, 0]."""
-    height, width = power.shape
-    ring = frequency_distance(height, width).round().long().to(power.device).flatten()
-    total = torch.zeros(int(ring.max()) + 1, dtype=power.dtype, device=power.device)
-    count = torch.bincount(ring, minlength=len(total))  # thin images have rings without any coefficient
-    return total.index_add(0, ring, power.flatten()) / count.clamp(min=1)
+    count = radial_sum(torch.ones_like(power))  # thin images have rings without any coefficient
+    return radial_sum(power) / count.clamp(min=1)
+
+
+def radial_sum(power: Float[Tensor, "*batch height width"]) -> Float[Tensor, "*batch n_radii"]:
+    """Return the sum by integer radius, to the corner: of all coefficients whose distance rounds to 0, 1, 2, ...
+
+    Args:
+        power: Anything that is one number a coefficient, with the zero frequency at [0, 0].
+
+    Example:
+        >>> radial_sum(torch.ones(4, 4))
+        tensor([1., 8., 6., 1.])
+    """
+    ring = frequency_distance(*power.shape[-2:]).round().long().to(power.device).flatten()
+    total = power.new_zeros(*power.shape[:-2], int(ring.max()) + 1)
+    return total.index_add(-1, ring, power.flatten(-2))
 
 
 def energy_fraction(images: Images, radius: float, *, include_mean: bool = False) -> Float[Tensor, "*batch"]:

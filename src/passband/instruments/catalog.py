@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from passband.errors import UnknownNameError
+from passband.instruments.attacks import UnderAttack
 from passband.instruments.components import ComponentAccuracy
 from passband.instruments.counterexamples import RobustnessCeiling
 from passband.instruments.favorite_answer import FavoriteAnswer
@@ -22,6 +23,7 @@ INSTRUMENTS: dict[str, type[Instrument]] = {
         Spectrum,
         KernelRoughness,
         FavoriteAnswer,
+        UnderAttack,
     )
 }
 """What `passband instruments` lists and `passband audit --with NAME` runs, with the settings that each has by itself."""

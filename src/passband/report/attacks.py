@@ -11,10 +11,11 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import AttackedCard, AttackEntry
 from passband.files import slug
 from passband.frequency.fourier import frequency_distance
+from passband.frequency.spectrum import radial_sum
 from passband.instruments.spectrum import DataSpectrum
 from passband.report import panels
 from passband.report.figures import baseline, class_heat_map
@@ -119,8 +120,8 @@ def perturbation_energy(card: AttackedCard, spectrum: DataSpectrum) -> Chart:
     flat = torch.ones_like(distance)
     power = torch.fft.ifftshift(spectrum.power).to(distance.dtype)
     series = [
-        _within("images", LIGHT["energy"], _shares(power.where(distance > 0, 0), distance)),
-        _within("white noise", LIGHT["muted"], _shares(flat, distance)),
+        _within("images", LIGHT["energy"], _shares(power.where(distance > 0, 0))),
+        _within("white noise", LIGHT["muted"], _shares(flat)),
     ]
     for attack, color in _colored(card):
         energy = torch.tensor(attack.points[-1].energy)
@@ -136,7 +137,7 @@ def perturbation_energy(card: AttackedCard, spectrum: DataSpectrum) -> Chart:
 def robust_by_class(attack: AttackEntry) -> Chart:
     """Draw a heat map of what one attack leaves of each class, the class that withstands it best on top."""
     alt = load_altair()
-    columns = ["clean", *(bound(point.epsilon) for point in attack.points)]
+    columns = ["clean", *(write_epsilon(point.epsilon) for point in attack.points)]
     ranked = sorted(attack.classes, key=lambda entry: [-cell.value for cell in entry.robust])
     if len(ranked) > MOST_CLASSES:
         ranked = ranked[: MOST_CLASSES // 2] + ranked[-MOST_CLASSES // 2 :]
@@ -162,7 +163,7 @@ def image_energy(spectrum: DataSpectrum) -> list[float]:
     """Return the share of the images' contrast (all but their mean) at each whole radius."""
     distance = frequency_distance(spectrum.height, spectrum.width)
     power = torch.fft.ifftshift(spectrum.power).to(distance.dtype)
-    return _shares(power.where(distance > 0, 0), distance).tolist()
+    return _shares(power.where(distance > 0, 0)).tolist()
 
 
 def _colored(card: AttackedCard) -> list[tuple[AttackEntry, str]]:
@@ -191,16 +192,13 @@ def _ceiling(card: AttackedCard, norm: Norm, last: float, x: Any) -> list[Chart]
 
 def _written(epsilons: Sequence[float]) -> str:
     """Return an expression of Vega that writes each epsilon as people do: `8/255`, not 0.0314."""
-    texts = {f"{epsilon:.6f}": bound(epsilon) for epsilon in epsilons}
+    texts = {f"{epsilon:.6f}": write_epsilon(epsilon) for epsilon in epsilons}
     return f"{json.dumps(texts)}[format(datum.value, '.6f')]"
 
 
-def _shares(
-    power: Float[Tensor, "height width"], distance: Float[Tensor, "height width"]
-) -> Float[Tensor, " n_radii"]:
+def _shares(power: Float[Tensor, "height width"]) -> Float[Tensor, " n_radii"]:
     """Return the share of a power spectrum at each whole radius; all 0 where there is no power."""
-    ring = distance.round().long().flatten()
-    energy = torch.zeros(int(ring.max()) + 1, dtype=power.dtype).index_add(0, ring, power.flatten())
+    energy = radial_sum(power)
     return energy / energy.sum().clamp_min(torch.finfo(energy.dtype).tiny)
 
 

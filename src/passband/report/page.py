@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit.attack import RobustnessAudit
 from passband.audit.card import AttackedCard, AttackEntry, Card, ClassifierCard
 from passband.audit.classifier import Audit, Strip
@@ -229,7 +229,7 @@ def _example(example: Example, classes: Sequence[str]) -> dict[str, Any]:
     return {
         "sample": example.sample,
         "label": classes[example.label],
-        "epsilon": bound(example.epsilon),
+        "epsilon": write_epsilon(example.epsilon),
         "parts": [
             {"name": "original", "image": original, "bars": before},
             {"name": "perturbation", "image": change, "bars": []},

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.optional import require
 from passband.report import panels, words
 from passband.report.attacks import half_energy_radius, image_energy, norms_of
@@ -112,7 +112,7 @@ def _templates() -> Environment:
         number=words.number,
         interval=words.interval,
         uri=panels.data_uri,
-        bound=bound,
+        write_epsilon=write_epsilon,
     )
     environment.globals.update(
         words=words,

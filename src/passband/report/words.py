@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from passband.attacks.settings import bound
+from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import (
     AttackedCard,
     AttackEntry,
@@ -124,9 +124,9 @@ def under_attack(card: AttackedCard) -> list[str]:
             (least, (_, point)), *more = sorted(strongest.items())
             left = [
                 f"{percent(point.accuracy.value)} right ({interval(point.accuracy)}) where "
-                f"{can.format(bound(least))}"
+                f"{can.format(write_epsilon(least))}"
             ]
-            left += [f"{percent(p.accuracy.value)} at {bound(epsilon)}" for epsilon, (_, p) in more]
+            left += [f"{percent(p.accuracy.value)} at {write_epsilon(epsilon)}" for epsilon, (_, p) in more]
             sentences.append(f"{by} leaves {listed(left)}.")
     return sentences
 
@@ -214,7 +214,7 @@ def attack_tiles(card: AttackedCard) -> list[Tile]:
         Tile(
             f"Right under {attack.label}",
             percent(attack.points[0].accuracy.value),
-            f"{REACH[attack.norm].format(bound(attack.points[0].epsilon))}; "
+            f"{REACH[attack.norm].format(write_epsilon(attack.points[0].epsilon))}; "
             f"{interval(attack.points[0].accuracy)}",
         )
         for attack in card.attacks

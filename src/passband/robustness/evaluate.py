@@ -17,16 +17,18 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from passband.attacks import Attack
+from passband.attacks.ball import check_band
+from passband.attacks.epsilon import check_epsilon
 from passband.attacks.gradient import attacking, frozen
-from passband.attacks.settings import Attack, check_epsilon
 from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.models.independence import check_independent
 from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
-from passband.robustness.search import Caught, Targets, pursue
-from passband.robustness.tally import Ledger
+from passband.robustness.search import Attempts, Targets, search
+from passband.robustness.tally import Tally
 from passband.rows import RobustnessRow
 from passband.types import Labels, Progress
 
@@ -90,7 +92,7 @@ def evaluate_attack(
     attack: Attack,
     epsilons: Sequence[float],
     *,
-    order: Int64[Tensor, " samples"] | None = None,
+    indices: Int64[Tensor, " samples"] | None = None,
     after: AttackOutcome | None = None,
     batch_size: int | None = None,
     device: str = "auto",
@@ -105,7 +107,7 @@ def evaluate_attack(
         dataset: Labelled images of the size that the model takes.
         attack: The attack.
         epsilons: Bounds on the perturbation, on the [0, 1] pixel scale, in any order, each once.
-        order: Positions of the samples to attack; None takes all.
+        indices: Positions of the samples to attack; None takes all.
         after: An earlier outcome on the same samples, in the same norm, that has kept its images. What that attack has
             broken at an epsilon counts as broken at it and is not attacked again there, so that robust accuracy at each
             epsilon is that under the worse of the two and never higher than under the earlier one.
@@ -120,7 +122,7 @@ def evaluate_attack(
     Raises:
         InputError: If model, data and settings do not fit together, the model has no gradient with respect to its
             images, or one of its answers is not finite.
-        MissingDependencyError: If the attack is AutoAttack and pyautoattack is not installed.
+        MissingDependencyError: If the attack needs a library that is not installed.
 
     Source:
         Wang et al. 2020, section 6, with a fixed epsilon and all samples, where the released code searches for the
@@ -129,7 +131,7 @@ def evaluate_attack(
     pixels, place = as_pixel_model(model), choose_device(device)
     check_fits(pixels, dataset)
     bounds = _checked_epsilons(epsilons, attack, dataset)
-    samples = torch.arange(len(dataset)) if order is None else order.cpu()
+    samples = torch.arange(len(dataset)) if indices is None else indices.cpu()
     if after is not None:
         _check_after(after, samples, attack, bounds)
     size = choose_batch_size(batch_size, dataset, place)
@@ -140,31 +142,31 @@ def evaluate_attack(
     pixels.to(place)
     check_independent(pixels, to_pixels(dataset.images[:1], place))
     clean = _predict(pixels, dataset, samples, size, place)
-    ledger = Ledger(attack.norm, bounds, dataset, samples, clean, keep_images=keep_images)
+    tally = Tally(attack.norm, bounds, dataset, samples, clean, keep_images=keep_images)
     positive = torch.tensor(bounds)[:, None] > 0  # at epsilon 0 there is nothing to try
-    standing = ledger.robust if after is None else ledger.robust & _standing(after, bounds)
+    standing = tally.robust if after is None else tally.robust & _standing(after, bounds)
     targets = Targets(dataset, samples, standing & positive, place)
     done = int((~targets.tried).sum())
     with attacking(pixels), frozen(pixels):
-        for caught in pursue(pixels, targets, attack, torch.tensor(bounds), seed=seed, batch_size=size):
-            ledger.record(caught)
-            done += len(caught.rows)
+        for attempts in search(pixels, targets, attack, torch.tensor(bounds), seed=seed, batch_size=size):
+            tally.add(attempts)
+            done += len(attempts.rows)
             if progress:
                 progress("attack", done, targets.tried.numel())
     if after is not None:
-        _take_over(after, targets, ledger)
+        _take_over(after, targets, tally)
     return AttackOutcome(
         attack=attack,
         epsilons=bounds,
         samples=samples,
-        labels=ledger.labels,
-        correct=ledger.correct,
-        predictions=ledger.predictions,
-        distance=ledger.distance,
-        radial=ledger.radial(),
-        power=ledger.power(),
-        astray=ledger.astray,
-        images=ledger.images,
+        labels=tally.labels,
+        correct=tally.correct,
+        predictions=tally.predictions,
+        distance=tally.distance,
+        radial=tally.radial(),
+        power=tally.power(),
+        astray=tally.astray,
+        images=tally.images,
         seconds=time.perf_counter() - start,
     )
 
@@ -217,8 +219,7 @@ def _checked_epsilons(epsilons: Sequence[float], attack: Attack, dataset: ImageD
         raise InputError(f"each epsilon is measured once, got {', '.join(f'{e:g}' for e in bounds)}")
     for epsilon in bounds:
         check_epsilon(epsilon, attack.norm, dataset.images[0].numel())
-    if attack.band is not None:
-        attack.band.check(dataset.size)
+    check_band(attack.band, dataset.size)
     return bounds
 
 
@@ -262,14 +263,14 @@ def _standing(after: AttackOutcome, bounds: tuple[float, ...]) -> Bool[Tensor, "
     return after.robust[[after.epsilons.index(epsilon) for epsilon in bounds]]
 
 
-def _take_over(after: AttackOutcome, targets: Targets, ledger: Ledger) -> None:
-    """Enter what only the earlier attack has broken."""
+def _take_over(after: AttackOutcome, targets: Targets, tally: Tally) -> None:
+    """Count in what only the earlier attack has broken."""
     assert after.images is not None
-    for level, epsilon in enumerate(ledger.epsilons):
+    for level, epsilon in enumerate(tally.epsilons):
         index = after.epsilons.index(epsilon)
-        rows = (ledger.correct & ledger.robust[level] & ~after.robust[index]).nonzero()[:, 0]
+        rows = (tally.correct & tally.robust[level] & ~after.robust[index]).nonzero()[:, 0]
         if len(rows):
             images, _ = targets.load(rows)
             there = torch.full_like(rows, level)
             found = (part[index, rows] for part in (after.images, after.predictions, after.astray))
-            ledger.record(Caught(rows, there, images, *found))
+            tally.add(Attempts(rows, there, images, *found))

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from passband.frequency.fourier import frequency_distance
+from passband.frequency.spectrum import radial_sum
 from passband.types import Batch
 
 
@@ -29,7 +29,6 @@ def perturbation_spectra(
         ([1.0, 0.0, 0.0, 0.0], 16.0)
     """
     power = torch.fft.fft2(change, norm="ortho").abs().square().mean(dim=1)
-    ring = frequency_distance(*change.shape[-2:]).round().long().to(change.device).flatten()
-    energy = power.new_zeros(len(change), int(ring.max()) + 1).index_add(1, ring, power.flatten(1))
+    energy = radial_sum(power)
     total = energy.sum(dim=1, keepdim=True)
     return energy / torch.where(total > 0, total, 1), power

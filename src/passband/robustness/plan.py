@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import polars as pl
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from passband.attacks import Attack, autoattack, fgsm
-from passband.attacks.library import CLASSES
-from passband.attacks.settings import bound, check_epsilon
+from passband.attacks import Attack
+from passband.attacks.epsilon import check_epsilon, write_epsilon
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
 from passband.robustness.evaluate import AttackOutcome, evaluate_attack
 from passband.robustness.sanity import Finding, check_attack
-from passband.types import Progress
+from passband.types import Norm, Progress
 
 EXAMPLES = 3  # pictures that say what a perturbation looks like
 
@@ -39,7 +39,8 @@ class AttackPlan:
         InputError: If there is no epsilon, one is impossible or comes twice, or a number of samples is.
 
     Example:
-        >>> AttackPlan(Attack("pgd", norm="l2"), (0.5, 0.25)).measure
+        >>> from passband.attacks import PGD
+        >>> AttackPlan(PGD("l2"), (0.5, 0.25)).measure
         'pgd-l2'
     """
 
@@ -56,7 +57,7 @@ class AttackPlan:
         if not epsilons[0] > 0:
             raise InputError(f"epsilon must be positive, got {epsilons[0]:g}")
         if len(set(epsilons)) < len(epsilons):
-            raise InputError(f"each epsilon is used once, got {', '.join(map(bound, epsilons))}")
+            raise InputError(f"each epsilon is used once, got {', '.join(map(write_epsilon, epsilons))}")
         if self.attack.norm == "linf":  # in L2 the largest bound depends on the images
             check_epsilon(epsilons[-1], "linf", values=1)
         object.__setattr__(self, "attack", self.attack.resolved())
@@ -68,10 +69,27 @@ class AttackPlan:
 
     @property
     def measure(self) -> str:
-        """What requirements and comparisons call it: `pgd`, `pgd-l2`, `pgd-low:8`."""
-        norm = "" if self.attack.norm == "linf" else f"-{self.attack.norm}"
-        band = "" if self.attack.band is None else f"-{self.attack.band}"
-        return f"{self.attack.name}{norm}{band}"
+        """What requirements and comparisons call it: `pgd`, `pgd-l2`, `pgd-lfc:8`."""
+        return measure_of(self.attack)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON holds it."""
+        return {
+            "attack": self.attack.to_dict(),
+            "epsilons": list(self.epsilons),
+            "samples": self.samples,
+            "sanity_samples": self.sanity_samples,
+        }
+
+
+def measure_of(attack: Attack) -> str:
+    """Return what requirements and comparisons call an attack, whatever its other settings."""
+    return named_measure(attack.name, attack.norm) + ("" if attack.band is None else f"-{attack.band}")
+
+
+def named_measure(name: str, norm: Norm) -> str:
+    """Return what they call an attack on all frequencies."""
+    return name if norm == "linf" else f"{name}-{norm}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,20 +161,14 @@ def check_plans(plans: Sequence[AttackPlan], model: nn.Module, dataset: ImageDat
     pixels = as_pixel_model(model)
     if plans:
         check_fits(pixels, dataset)
+    image = to_pixels(dataset.images[:1], pixels.mean.device)
+    label = dataset.labels[:1].to(image.device)
     for plan in plans:
-        attack = plan.attack
         for epsilon in plan.epsilons:
-            check_epsilon(epsilon, attack.norm, dataset.images[0].numel())
-        image = to_pixels(dataset.images[:1], pixels.mean.device)
-        label = dataset.labels[:1].to(image.device)
+            check_epsilon(epsilon, plan.attack.norm, dataset.images[0].numel())
         with evaluating(pixels):
-            outputs = answers(pixels, image, len(dataset.classes)).shape[1]
-        # Attacks within epsilon 0 move nothing and are done at once, but refuse all that others refuse.
-        fgsm(pixels, image, label, epsilon=0, band=attack.band)
-        if attack.name == "autoattack":
-            if outputs < CLASSES:
-                raise InputError(f"AutoAttack needs a model of at least {CLASSES} classes, got {outputs}")
-            autoattack(pixels, image, label, epsilon=0, norm=attack.norm)
+            answers(pixels, image, len(dataset.classes))
+        plan.attack.check(pixels, image, label)
 
 
 def run_plan(
@@ -164,7 +176,7 @@ def run_plan(
     dataset: ImageDataset,
     plan: AttackPlan,
     *,
-    order: Int64[Tensor, " samples"] | None = None,
+    indices: Int64[Tensor, " samples"] | None = None,
     keep_images: bool = False,
     batch_size: int | None = None,
     device: str = "auto",
@@ -177,15 +189,15 @@ def run_plan(
         model: A classifier of [0, 1] pixels, with gradients.
         dataset: Labelled images of the size that the model takes.
         plan: The attack.
-        order: Positions of the samples to attack, of which the plan may take the first ones; None takes all.
+        indices: Positions of the samples to attack, of which the plan may take the first ones; None takes all.
         keep_images: Whether the outcome holds all adversarial images.
         batch_size: Images at a time; None chooses by size and device.
         device: See `passband.environment.choose_device`.
         seed: Draws random starts.
         progress: Called along the way.
     """
-    if order is None:
-        order = torch.arange(len(dataset))
+    if indices is None:
+        indices = torch.arange(len(dataset))
     evaluate = partial(
         evaluate_attack,
         model,
@@ -197,7 +209,7 @@ def run_plan(
         seed=seed,
     )
     named = _named(progress, plan.attack.label)
-    outcome = evaluate(order=order[: plan.samples], keep_images=keep_images, progress=named)
+    outcome = evaluate(indices=indices[: plan.samples], keep_images=keep_images, progress=named)
     findings: tuple[Finding, ...] = ()
     if plan.sanity_samples:
         findings = check_attack(
@@ -212,9 +224,8 @@ def run_plan(
         )
     examples: tuple[Example, ...] = ()
     if len(picked := _clearest(outcome)):
-        again = evaluate(
-            order=picked, keep_images=True
-        )  # to keep all images for these few may take gigabytes
+        # To keep all images for these few may take gigabytes.
+        again = evaluate(indices=picked, keep_images=True)
         examples = _examples(as_pixel_model(model), dataset, again, choose_device(device))
     return Attacked(plan, outcome, findings, examples)
 
@@ -228,8 +239,8 @@ def _clearest(outcome: AttackOutcome) -> Int64[Tensor, " few"]:
         if broken[:, row].any():
             chosen.setdefault(int(outcome.labels[row]), []).append(row)
     by_turns = sorted(
-        (turn, order, row)
-        for order, rows in enumerate(chosen.values())
+        (turn, place, row)
+        for place, rows in enumerate(chosen.values())
         for turn, row in enumerate(rows[:EXAMPLES])
     )
     return outcome.samples[[row for _, _, row in by_turns[:EXAMPLES]]]

@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor, nn
 
+from passband.attacks import Attack
 from passband.attacks.ball import Ball, draw_in_ball, radius_of
-from passband.attacks.gradient import attacking, loss_gradient, pgd
+from passband.attacks.gradient import attacking, loss_gradient
 from passband.attacks.library import square
-from passband.attacks.settings import Attack
 from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
@@ -97,7 +97,7 @@ class _Trial(NamedTuple):
             self.dataset,
             attack,
             [epsilon],
-            order=self.positions,
+            indices=self.positions,
             batch_size=self.batch_size,
             device=str(self.device),
             seed=self.seed,
@@ -176,23 +176,14 @@ def check_attack(
 
 
 def _more_steps(trial: _Trial) -> tuple[bool, str]:
-    attack = _iterated(trial.outcome.attack)
+    attack = trial.outcome.attack.iterated
     lengths = sorted({1, attack.steps, MORE * attack.steps})
 
     def left(steps: int) -> int:
         share = 1.0 if steps == 1 else attack.step_share
+        ascent = replace(attack, steps=steps, step_share=share, restarts=1, random_start=False)
         return trial.survivors(
-            lambda images, labels: pgd(
-                trial.model,
-                images,
-                labels,
-                trial.epsilon,
-                norm=attack.norm,
-                steps=steps,
-                step_size=None if share is None else share * trial.epsilon,
-                random_start=False,
-                band=attack.band,
-            )
+            lambda images, labels: ascent.run(trial.model, images, labels, trial.epsilon, seed=trial.seed)
         )
 
     counts = [left(steps) for steps in lengths]
@@ -206,7 +197,7 @@ def _more_steps(trial: _Trial) -> tuple[bool, str]:
 
 
 def _unbounded(trial: _Trial) -> tuple[bool, str]:
-    attack = replace(_iterated(trial.outcome.attack), band=None)
+    attack = trial.outcome.attack.iterated.unconfined()
     values = trial.dataset.images[0].numel()
     anywhere = 1.0 if attack.norm == "linf" else math.sqrt(values)
     left = trial.standing(attack, anywhere)
@@ -223,7 +214,7 @@ def _black_box(trial: _Trial) -> tuple[bool, str]:
     if attack.band is None:
         white = int(trial.outcome.robust[trial.level, trial.rows].sum())
     else:
-        attack = replace(attack, band=None)
+        attack = attack.unconfined()
         white = trial.standing(attack, trial.epsilon)
     try:
         how = f"Square with {QUERIES} queries"
@@ -290,11 +281,6 @@ CHECKS: dict[str, Callable[[_Trial], tuple[bool, str]]] = {
 
 def _slack(images: int) -> int:
     return max(1, round(SLACK * images))
-
-
-def _iterated(attack: Attack) -> Attack:
-    """Return the attack itself if it is PGD, else the PGD that stands in for it."""
-    return attack if attack.name == "pgd" else Attack("pgd", attack.norm, band=attack.band)
 
 
 def _random_search(trial: _Trial, images: Batch, labels: Labels, norm: Norm) -> Batch:

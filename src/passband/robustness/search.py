@@ -1,7 +1,7 @@
 """Attacking many samples at several epsilons, each no longer than it takes.
 
-Each epsilon stands alone: what is found at it is what is found where it is the only one. PGD's logits at an iterate come
-with its gradient, so a sample that is fooled at any iterate is noticed at no cost. It goes on to its next epsilon at once,
+Each epsilon stands alone: what is found at it is what is found where it is the only one. In gradient ascent the logits
+at an iterate come with its gradient, so a sample that is fooled at any iterate is noticed at no cost. It goes on to its next epsilon at once,
 as one that withstands does; after its last it leaves the batch, and another one takes its place. So the batch is full until
 the last samples, and nothing is computed for an epsilon that a sample is done with.
 """
@@ -16,10 +16,9 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from passband.attacks import PGD, Attack
 from passband.attacks.ball import Ball, draw_in_ball
 from passband.attacks.gradient import climb, loss_gradient
-from passband.attacks.library import autoattack
-from passband.attacks.settings import REACH, Attack
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.prediction import predict
 from passband.randomness import generator_for
@@ -49,7 +48,7 @@ class Targets:
         return to_pixels(images, self.device), labels.to(self.device)
 
 
-class Caught(NamedTuple):
+class Attempts(NamedTuple):
     """Samples that an attack is done with, each at one epsilon.
 
     Attributes:
@@ -69,7 +68,7 @@ class Caught(NamedTuple):
     astray: Bool[Tensor, " n"]
 
 
-def pursue(
+def search(
     model: nn.Module,
     targets: Targets,
     attack: Attack,
@@ -77,7 +76,7 @@ def pursue(
     *,
     seed: int,
     batch_size: int,
-) -> Iterator[Caught]:
+) -> Iterator[Attempts]:
     """Attack each sample at each epsilon that is to be tried on it, until it is fooled or has withstood.
 
     To be called with `passband.attacks.gradient.attacking(model)`.
@@ -87,44 +86,44 @@ def pursue(
         targets: The samples, those to be attacked all right on the original.
         attack: The attack.
         epsilons: Bounds on the [0, 1] pixel scale.
-        seed: Decides all that is drawn. A start of PGD follows from seed, sample, epsilon and restart alone.
-        batch_size: Images at a time. PGD's result does not depend on it, AutoAttack's does.
+        seed: Decides all that is drawn. A random start follows from seed, sample, epsilon and restart alone.
+        batch_size: Images at a time. The result of gradient ascent does not depend on it, that of an attack that is
+            called with whole batches does.
 
     Raises:
         InputError: If the model's answer to what the attack makes is not finite, or it has no gradient.
     """
-    if attack.name == "autoattack":
-        return _by_autoattack(model, targets, attack, epsilons, seed, batch_size)
-    return _by_gradient(model, targets, attack, epsilons, seed, batch_size)
+    ascent = attack.ascent
+    if ascent is None:
+        return _by_batches(model, targets, attack, epsilons, seed, batch_size)
+    return _by_steps(model, targets, ascent, attack.label, epsilons, seed, batch_size)
 
 
-def _by_autoattack(
+def _by_batches(
     model: nn.Module,
     targets: Targets,
     attack: Attack,
     epsilons: Float[Tensor, " levels"],
     seed: int,
     batch_size: int,
-) -> Iterator[Caught]:
+) -> Iterator[Attempts]:
     for level, epsilon in enumerate(epsilons.tolist()):
         left = targets.tried[level].nonzero()[:, 0]
         for rows in left.split(batch_size) if len(left) else ():  # splitting nothing gives one empty part
             images, labels = targets.load(rows)
-            adversarial = autoattack(
-                model, images, labels, epsilon, norm=attack.norm, seed=seed, batch_size=batch_size
-            )
+            adversarial = attack.run(model, images, labels, epsilon, seed=seed)
             with torch.no_grad():
                 predictions = predict(
                     model(adversarial), "the model", f"images made by {attack.label} at epsilon {epsilon:g}"
                 )
-            # It goes on without a gradient where there is none.
+            # What it does where there is no gradient, it does inside.
             astray = torch.zeros_like(predictions, dtype=torch.bool)
-            yield Caught(rows, torch.full_like(rows, level), images, adversarial, predictions, astray)
+            yield Attempts(rows, torch.full_like(rows, level), images, adversarial, predictions, astray)
 
 
 @dataclass(frozen=True, eq=False)
 class _Batch:
-    """Samples under attack by PGD; all tensors have one entry a sample, on one device.
+    """Samples under gradient ascent; all tensors have one entry a sample, on one device.
 
     Attributes:
         rows: Which of the targets.
@@ -153,21 +152,17 @@ class _Batch:
         return _Batch(*(torch.cat([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
 
 
-def _by_gradient(
+def _by_steps(
     model: nn.Module,
     targets: Targets,
-    attack: Attack,
+    attack: PGD,
+    label: str,
     epsilons: Float[Tensor, " levels"],
     seed: int,
     batch_size: int,
-) -> Iterator[Caught]:
-    steps, share, random = attack.steps, attack.step_share or REACH / attack.steps, attack.random_start
-    if attack.name == "fgsm":
-        steps, share, random = 1, 1.0, False
+) -> Iterator[Attempts]:
     device = targets.device
-    shown = (
-        f"images made by {attack.label} in {attack.norm}, at epsilon {', '.join(f'{e:g}' for e in epsilons)}"
-    )
+    shown = f"images made by {label} in {attack.norm}, at epsilon {', '.join(f'{e:g}' for e in epsilons)}"
     after = _next_tried(targets.tried).to(device)
     epsilons = epsilons.to(device)
     waiting = targets.tried.any(dim=0).nonzero()[:, 0]
@@ -178,7 +173,7 @@ def _by_gradient(
 
     def begun(batch: _Batch) -> _Batch:
         """Return the batch where its attempts start."""
-        if not random or len(batch.rows) == 0:
+        if not attack.random_start or len(batch.rows) == 0:
             return replace(batch, adversarial=batch.images)
         draws = []
         for row, attempt in zip(batch.rows.tolist(), batch.attempt.tolist(), strict=True):
@@ -192,7 +187,7 @@ def _by_gradient(
         if len(batch.rows) == 0:
             return batch
         inside = ball(batch)
-        moved, astray = climb(batch.images, batch.adversarial, gradient, share * inside.radius, inside)
+        moved, astray = climb(batch.images, batch.adversarial, gradient, attack.share * inside.radius, inside)
         return replace(batch, adversarial=moved, step=batch.step + 1, astray=batch.astray | astray)
 
     def fresh(rows: Int64[Tensor, " n"]) -> _Batch:
@@ -211,18 +206,13 @@ def _by_gradient(
         logits, gradient = loss_gradient(model, batch.adversarial, batch.labels)
         predictions = predict(logits, "the model", shown)
         fooled = predictions != batch.labels
-        ended = fooled | (batch.step == steps)
+        ended = fooled | (batch.step == attack.steps)
         done = fooled | (ended & (batch.attempt % attack.restarts == attack.restarts - 1))
         level = batch.attempt // attack.restarts
         if done.any():
-            caught = batch.of(done)
-            yield Caught(
-                caught.rows,
-                level[done],
-                caught.images,
-                caught.adversarial,
-                predictions[done],
-                caught.astray,
+            over = batch.of(done)
+            yield Attempts(
+                over.rows, level[done], over.images, over.adversarial, predictions[done], over.astray
             )
 
         follows = after[level + 1, batch.rows]
@@ -235,7 +225,7 @@ def _by_gradient(
         )
         stays = ~done | (follows < len(epsilons))
         batch, gradient, ended = batch.of(stays), gradient[stays], ended[stays]
-        if random:
+        if attack.random_start:
             batch = climbed(batch.of(~ended), gradient[~ended]) + begun(batch.of(ended))
         else:
             back = replace(

@@ -1,4 +1,4 @@
-"""Keeping the books of an attack: what became of each sample at each epsilon."""
+"""The tally of an attack: what became of each sample at each epsilon."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor
 from passband.attacks.ball import Ball
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.robustness.perturbation import perturbation_spectra
-from passband.robustness.search import Caught
+from passband.robustness.search import Attempts
 from passband.types import Norm
 
 
-class Ledger:
-    """What became of each sample at each epsilon; until an attack is recorded, nothing has happened to it.
+class Tally:
+    """What became of each sample at each epsilon; until attempts are added, nothing has happened to it.
 
     Args:
         norm: How perturbations are measured.
@@ -62,13 +62,13 @@ class Ledger:
         self._power = torch.zeros(len(epsilons), *power.shape[1:], dtype=torch.float64)
         self._changed = torch.zeros(len(epsilons), dtype=torch.float64)
 
-    def record(self, caught: Caught) -> None:
-        """Enter samples that an attack is done with, each at one epsilon.
+    def add(self, attempts: Attempts) -> None:
+        """Count in samples that an attack is done with, each at one epsilon.
 
         Raises:
             RuntimeError: If an image has left its ball or [0, 1].
         """
-        rows, levels, images, adversarial, predictions, astray = (part.cpu() for part in caught)
+        rows, levels, images, adversarial, predictions, astray = (part.cpu() for part in attempts)
         radius = torch.tensor(self.epsilons)[levels][:, None, None, None]
         distance = Ball(radius, self.norm).verify(images, adversarial)
         self.predictions[levels, rows] = predictions

@@ -17,9 +17,11 @@ from passband.analysis.claim import (
 )
 from passband.analysis.contrast import Contrast, Term, above_chance, accuracy, gap
 from passband.analysis.figure import Curve, Figure, Panel, in_rows, shades
+from passband.attacks import PGD
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
+from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig
 
 ATTACK_STEPS: dict[Preset, int] = {"smoke": 1, "laptop": 3, "paper": 10}
@@ -49,15 +51,12 @@ def adversarial(config: RunConfig, setting: Setting) -> RunConfig:
     """Return the same run with adversarial training, as the text or the code has it."""
     steps = ATTACK_STEPS[setting.preset]
     if setting.source == "text":
-        return replace(config, adversarial=8 / 255, attack_steps=steps)
-    return replace(
-        config,
-        adversarial=0.03,
-        attack_steps=steps,
-        attack_step_size=0.03 / steps,  # a tenth of epsilon at its 10 steps
-        attack_random_start=False,
-        augment=True,
+        return replace(config, adversarial=Adversary(8 / 255, PGD(steps=steps)))
+    step_size = 0.03 / steps  # a tenth of epsilon at its 10 steps
+    adversary = Adversary.of_options(
+        0.03, attack_steps=steps, attack_step_size=step_size, attack_random_start=False
     )
+    return replace(config, adversarial=adversary, augment=True)
 
 
 def adversarial_deviations(setting: Setting) -> tuple[Deviation, ...]:

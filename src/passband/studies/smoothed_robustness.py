@@ -7,82 +7,39 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
-from passband.attacks import Attack
+from torch import Tensor
+
 from passband.errors import InputError
+from passband.instruments.attacks import cost_of
 from passband.instruments.counterexamples import find_counterexamples, robust_accuracy_ceiling
 from passband.instruments.instrument import Cost, Instrument, Rows, Subject
 from passband.models.pixels import PixelModel
-from passband.robustness.evaluate import attack_rows, evaluate_attack
+from passband.robustness.evaluate import AttackOutcome, attack_rows, evaluate_attack
+from passband.robustness.plan import AttackPlan
 from passband.robustness.smoothing import smoothed
-from passband.rows import RobustnessRow
-
-FGSM, AUTOATTACK = Attack("fgsm"), Attack("autoattack")
-
-PGD = Attack("pgd", steps=20)
-"""Twice the steps of the PGD in training."""
-
-EPSILONS = (0.03, 0.06, 0.09)
-"""Those of Table 2."""
-
-WITHSTAND = 0.1
-"""The share of images that is taken to withstand an attack where its cost is estimated."""
-
-BROKEN_AFTER = 4
-"""How many gradients PGD takes for an image that it breaks, about."""
-
-AUTOATTACK_WORK = Cost(gradients=2_000, answers=5_000)
-"""What AutoAttack asks for each image that it does not break, about."""
+from passband.rows import ACCURACY_CEILING, RobustnessRow
 
 CEILING_ANSWERS = 15
 """How many LFCs of an image are looked at for Corollary 1's ceiling, about."""
 
 
 @dataclass(frozen=True)
-class Threat:
-    """What finished networks are attacked with: FGSM, PGD and AutoAttack in linf.
-
-    Attributes:
-        epsilons: Bounds of the perturbation, ascending.
-        pgd: The settings of PGD.
-        samples: Random test images that are attacked; None is all.
-        autoattack_samples: How many of these AutoAttack has, from the first on; None is all.
-        autoattack_epsilons: Its bounds, some of `epsilons` or all, the largest among them.
-    """
-
-    epsilons: tuple[float, ...] = EPSILONS
-    pgd: Attack = PGD
-    samples: int | None = None
-    autoattack_samples: int | None = 1_000
-    autoattack_epsilons: tuple[float, ...] = EPSILONS
-
-    def __post_init__(self) -> None:
-        """Check that AutoAttack's epsilons are among the others.
-
-        Raises:
-            InputError: If not, or if the largest is missing.
-        """
-        if not {self.epsilons[-1]} <= set(self.autoattack_epsilons) <= set(self.epsilons):
-            raise InputError(
-                f"AutoAttack's epsilons must be some of {self.epsilons}, the largest among them, got "
-                f"{self.autoattack_epsilons}"
-            )
-
-
-@dataclass(frozen=True)
 class SmoothedRobustness(Instrument[Rows]):
     """Accuracy of a network with smoothed first kernels, under all attacks, beside Corollary 1's ceiling.
 
-    AutoAttack has the images that PGD leaves, and what PGD breaks counts as broken by it: it is never weaker.
+    The last attack has the images that the one before leaves, and what that breaks counts as broken by it: it is never
+    weaker.
 
     Attributes:
         rho: Strength of smoothing; 0 leaves the network as it was trained.
         normalized: Whether smoothing keeps the kernels' scale: the control.
-        threat: The attacks.
+        plans: The attacks, all in one norm. Samples are drawn for the first, and each has as many of them as it says, from
+            the first on; the epsilons of the last are some of those before it, the largest among them.
     """
 
     rho: float
     normalized: bool
-    threat: Threat
+    plans: tuple[AttackPlan, ...]
 
     name: ClassVar[str] = "smoothed-robustness"
     summary: ClassVar[str] = (
@@ -91,9 +48,25 @@ class SmoothedRobustness(Instrument[Rows]):
     source: ClassVar[str] = "Table 2, section 6.3"
     needs_gradient: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        """Check that the last attack can follow the one before.
+
+        Raises:
+            InputError: If there are fewer than two, or its epsilons are others, or the largest is missing.
+        """
+        if len(self.plans) < 2:
+            raise InputError(f"at least two attacks are needed, got {len(self.plans)}")
+        before, last = self.plans[-2:]
+        if not {before.epsilons[-1]} <= set(last.epsilons) <= set(before.epsilons):
+            raise InputError(
+                f"the epsilons of {last.attack.label} must be some of {before.epsilons}, the largest among them, got "
+                f"{last.epsilons}"
+            )
+
     def __str__(self) -> str:
         """Say what is measured."""
-        return f"rho {self.rho:g}{', normalized' * self.normalized}: FGSM, {self.threat.pgd.label}, AutoAttack, ceiling"
+        labels = ", ".join(plan.attack.label for plan in self.plans)
+        return f"rho {self.rho:g}{', normalized' * self.normalized}: {labels}, ceiling"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON holds them."""
@@ -101,24 +74,16 @@ class SmoothedRobustness(Instrument[Rows]):
             "instrument": self.name,
             "rho": float(self.rho),
             "normalized": self.normalized,
-            "epsilons": list(self.threat.epsilons),
             "each_epsilon": "alone",  # not with what was broken at smaller ones, as results of before were
-            "pgd": self.threat.pgd.resolved().to_dict(),
-            "samples": self.threat.samples,
-            "autoattack_samples": self.threat.autoattack_samples,
-            "autoattack_epsilons": list(self.threat.autoattack_epsilons),
+            "plans": [plan.to_dict() for plan in self.plans],
         }
 
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
-        """Return the work if one image in ten withstands each attack beyond the first epsilon, where all may."""
-        samples = min(self.threat.samples or samples, samples)
-        few = min(self.threat.autoattack_samples or samples, samples)
-        later = len(self.threat.epsilons) - 1
-        whole = 1 + self.threat.pgd.steps
-        each = whole + later * (WITHSTAND * whole + (1 - WITHSTAND) * BROKEN_AFTER)
-        withstanding = WITHSTAND * few * len(self.threat.autoattack_epsilons)
-        gradients, answers = (withstanding * part for part in AUTOATTACK_WORK)
-        return Cost(samples * each + gradients, samples * CEILING_ANSWERS + answers)
+        """Return the work of each attack, as the instrument `UnderAttack` estimates it, and of the ceiling."""
+        samples = min(self.plans[0].samples or samples, samples)
+        costs = [cost_of(plan, samples) for plan in self.plans]
+        gradients = sum(cost.gradients for cost in costs)
+        return Cost(gradients, sum(cost.answers for cost in costs) + samples * CEILING_ANSWERS)
 
     def measure(self, subject: Subject) -> Rows:
         """Attack: accuracy under each attack at each epsilon, clean accuracy at epsilon 0, and the ceiling.
@@ -133,31 +98,43 @@ class SmoothedRobustness(Instrument[Rows]):
         )
 
     def _measure(self, model: PixelModel, subject: Subject) -> Iterator[RobustnessRow]:
-        test, epsilons = subject.dataset, self.threat.epsilons
-        order = subject.draw(self.threat.samples)
-        evaluate = partial(evaluate_attack, model, test, device=subject.device, seed=subject.seed)
+        test, (*first, before, last) = subject.dataset, self.plans
+        norm, epsilons = before.attack.norm, before.epsilons
+        order = subject.draw(self.plans[0].samples)
+        few = order[: last.samples]
         write = partial(attack_rows, dataset=test, run=subject.run, seed=subject.run_seed)
-        yield from write(evaluate(attack=FGSM, epsilons=epsilons, order=order))
-        few = order[: self.threat.autoattack_samples]
-        same = len(few) == len(order)
-        pgd = evaluate(attack=self.threat.pgd, epsilons=epsilons, order=order, keep_images=same)
-        yield from write(pgd)
+
+        def attack(plan: AttackPlan, samples: Tensor, **settings: Any) -> AttackOutcome:
+            return evaluate_attack(
+                model,
+                test,
+                plan.attack,
+                plan.epsilons,
+                indices=samples,
+                device=subject.device,
+                seed=subject.seed,
+                **settings,
+            )
+
+        for plan in first:
+            yield from write(attack(plan, order[: plan.samples]))
+        samples = order[: before.samples]
+        same = len(few) == len(samples)
+        found = attack(before, samples, keep_images=same)
+        yield from write(found)
         if not same:  # on fewer samples PGD does again what it did, since it draws by sample
-            pgd = evaluate(attack=self.threat.pgd, epsilons=epsilons, order=few, keep_images=True)
-        strongest = evaluate(
-            attack=AUTOATTACK, epsilons=self.threat.autoattack_epsilons, order=few, after=pgd
-        )
-        yield from write(strongest)
-        found = find_counterexamples(model, test, order=order, device=subject.device)
-        ceiling = robust_accuracy_ceiling(found.correct, found.distance["linf"], epsilons)
+            found = attack(before, few, keep_images=True)
+        yield from write(attack(last, few, after=found))
+        counterexamples = find_counterexamples(model, test, order=order, device=subject.device)
+        ceiling = robust_accuracy_ceiling(counterexamples.correct, counterexamples.distance[norm], epsilons)
         for epsilon, value in zip(epsilons, ceiling.tolist(), strict=True):
             yield RobustnessRow(
                 run=subject.run,
                 seed=subject.run_seed,
                 subset=test.subset,
-                norm="linf",
+                norm=norm,
                 epsilon=epsilon,
-                metric="accuracy-ceiling",
+                metric=ACCURACY_CEILING,
                 value=round(value * len(order)) / len(order),  # a share in double precision, as the others
                 count=len(order),
             )

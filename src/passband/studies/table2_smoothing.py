@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from passband.analysis.claim import ANY, MUCH, SIMILAR, Claim, Rule, greatest_of, least_of
 from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Curve, Figure, Panel, shades
 from passband.analysis.table import SummaryTable
-from passband.attacks import Attack
+from passband.attacks import FGSM, PGD, AutoAttack
 from passband.instruments.instrument import Instrument
+from passband.robustness.plan import AttackPlan
 from passband.rows import ACCURACY_CEILING, ROBUST_ACCURACY
 from passband.studies.deviations import Deviation
 from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
 from passband.studies.presets import Preset, Setting
-from passband.studies.smoothed_robustness import AUTOATTACK, EPSILONS, FGSM, SmoothedRobustness, Threat
+from passband.studies.smoothed_robustness import SmoothedRobustness
 from passband.studies.study import Study
 
 LABELS = ("natural", "adversarial")
@@ -28,21 +28,24 @@ RHOS: dict[Preset, tuple[float, ...]] = {
 }
 """How much the first layer's kernels are smoothed, ascending from 0."""
 
-THREATS: dict[Preset, Threat] = {
-    "smoke": Threat(
-        pgd=Attack("pgd", steps=3), samples=20, autoattack_samples=2, autoattack_epsilons=EPSILONS[-1:]
-    ),
-    "laptop": Threat(samples=1_000, autoattack_epsilons=EPSILONS[-1:]),
-    "paper": Threat(),
-}
+EPSILONS = (0.03, 0.06, 0.09)
+
+ONE_STEP, MANY_STEPS, STRONGEST = FGSM(), PGD(steps=20), AutoAttack()
+"""What finished networks are attacked with; PGD has twice the steps of that in training."""
 
 
-def find_threat(setting: Setting) -> Threat:
-    """Return what both networks are attacked with; the released code attacks 100 images."""
-    threat = THREATS[setting.preset]
-    if setting.source == "text":
-        return threat
-    return replace(threat, samples=min(threat.samples or 100, 100))
+def find_plans(setting: Setting) -> tuple[AttackPlan, AttackPlan, AttackPlan]:
+    """Return FGSM, PGD and AutoAttack as both networks have them; the released code attacks 100 images."""
+    pgd = PGD(steps=3) if setting.preset == "smoke" else MANY_STEPS
+    samples, few = {"smoke": (20, 2), "laptop": (1_000, 1_000), "paper": (None, 1_000)}[setting.preset]
+    if setting.source == "code":
+        samples = min(samples or 100, 100)
+    largest = EPSILONS if setting.preset == "paper" else EPSILONS[-1:]
+    return (
+        AttackPlan(ONE_STEP, EPSILONS, samples, sanity_samples=0),
+        AttackPlan(pgd, EPSILONS, samples, sanity_samples=0),
+        AttackPlan(STRONGEST, largest, few, sanity_samples=0),
+    )
 
 
 def deviations(setting: Setting) -> tuple[Deviation, ...]:
@@ -79,18 +82,19 @@ def deviations(setting: Setting) -> tuple[Deviation, ...]:
 
 def measurements(setting: Setting) -> dict[str, tuple[Instrument, ...]]:
     """Return both networks at every rho, and with normalized smoothing where that is something else."""
-    threat = find_threat(setting)
+    plans = find_plans(setting)
     each = tuple(
-        SmoothedRobustness(rho, normalized, threat) for rho, normalized in _kinds(RHOS[setting.preset])
+        SmoothedRobustness(rho, normalized, plans) for rho, normalized in _kinds(RHOS[setting.preset])
     )
     return dict.fromkeys(natural_and_adversarial(setting), each)
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
     """Return what section 6.3 says, and what it leaves open: normalization and stronger attacks."""
-    threat, strongest = find_threat(setting), RHOS[setting.preset][-1]
-    small, large = threat.epsilons[0], threat.epsilons[-1]
-    first, both = (FGSM.label, threat.pgd.label), f"FGSM and {threat.pgd.label}"
+    plans, strongest = find_plans(setting), RHOS[setting.preset][-1]
+    small, large = plans[0].epsilons[0], plans[0].epsilons[-1]
+    first = (plans[0].attack.label, plans[1].attack.label)
+    both = " and ".join(first)
     smooth = f"with rho = {strongest:g}"
 
     def gain(label: str, attack: str, epsilon: float, *, normalized: bool = False) -> Contrast:
@@ -132,7 +136,9 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
         Claim(
             "our method can easily improve the adversarial robustness of M_natural",
             f"Robust accuracy of natural {smooth} minus as trained, under {both} at every epsilon; the smallest difference.",
-            least_of(*(gain("natural", attack, epsilon) for attack in first for epsilon in threat.epsilons)),
+            least_of(
+                *(gain("natural", attack, epsilon) for attack in first for epsilon in plans[0].epsilons)
+            ),
             Rule("above", ANY),
         ),
         Claim(
@@ -158,7 +164,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 f"the gain of M_{label} survives AutoAttack: it is robustness, and not gradients that are hard to follow",
                 f"Accuracy of {label} under AutoAttack at epsilon {large:g}, {smooth} minus as trained. Nearer than "
                 f"{SIMILAR:g} counts as no gain.",
-                least_of(gain(label, AUTOATTACK.label, large)),
+                least_of(gain(label, STRONGEST.label, large)),
                 Rule("above", SIMILAR),
                 asked_by="passband",
             )
@@ -169,8 +175,8 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
 
 def figure(setting: Setting) -> Figure:
     """Return robust accuracy by rho, a panel for each network and attack; the normalized control is dashed."""
-    threat = find_threat(setting)
-    shade_of = dict(zip(threat.epsilons, shades(len(threat.epsilons)), strict=True))
+    plans = find_plans(setting)
+    shade_of = dict(zip(plans[0].epsilons, shades(len(plans[0].epsilons)), strict=True))
 
     def panel(label: str, attack: str | None, title: str) -> Panel:
         curves = [
@@ -183,7 +189,7 @@ def figure(setting: Setting) -> Figure:
                 along="rho",
             )
             for normalized in (False, True)
-            for epsilon in _epsilons(threat, attack)
+            for epsilon in _epsilons(plans, attack)
         ]
         clean = [
             Curve(
@@ -197,23 +203,23 @@ def figure(setting: Setting) -> Figure:
         ]
         return Panel(f"{label}: {title}", tuple(clean + curves if attack else curves), x="ρ", y="accuracy")
 
-    attacks = [(label, label) for label in _attacks(threat)]
+    attacks = [(label, label) for label in _attacks(plans)]
     kinds: Sequence[tuple[str | None, str]] = [*attacks, (None, "Corollary 1's ceiling")]
     return Figure(tuple(tuple(panel(label, attack, title) for label in LABELS) for attack, title in kinds))
 
 
 def table(setting: Setting) -> SummaryTable:
     """Return Table 2, with rows for the normalized control and columns for AutoAttack and for Corollary 1's ceiling."""
-    threat = find_threat(setting)
+    plans = find_plans(setting)
 
     def cells(label: str, rho: float, normalized: bool) -> dict[str, Contrast]:
         measured = partial(_robust, label, rho=rho, normalized=normalized)
         attacked = {
             f"{attack or 'ceiling'} {epsilon:g}": measured(attack, epsilon)
-            for attack in (*_attacks(threat), None)
-            for epsilon in _epsilons(threat, attack)
+            for attack in (*_attacks(plans), None)
+            for epsilon in _epsilons(plans, attack)
         }
-        return {"clean": measured(FGSM.label, 0.0), **attacked}
+        return {"clean": measured(ONE_STEP.label, 0.0), **attacked}
 
     return SummaryTable(
         name="table2",
@@ -236,12 +242,13 @@ def _named(rho: float, normalized: bool) -> str:
     return f" (ρ = {rho:g}{', normalized' * normalized})" if rho else ""
 
 
-def _attacks(threat: Threat) -> tuple[str, ...]:
-    return FGSM.label, threat.pgd.label, AUTOATTACK.label
+def _attacks(plans: Sequence[AttackPlan]) -> tuple[str, ...]:
+    return tuple(plan.attack.label for plan in plans)
 
 
-def _epsilons(threat: Threat, attack: str | None) -> tuple[float, ...]:
-    return threat.autoattack_epsilons if attack == AUTOATTACK.label else threat.epsilons
+def _epsilons(plans: Sequence[AttackPlan], attack: str | None) -> tuple[float, ...]:
+    """Return those of an attack; without one, all of them, which Corollary 1's ceiling has."""
+    return next((plan.epsilons for plan in plans if plan.attack.label == attack), plans[0].epsilons)
 
 
 def _robust(

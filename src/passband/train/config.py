@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from passband.attacks.settings import REACH
 from passband.errors import InputError, UnknownNameError
 from passband.files import digest
 from passband.frequency.component import FULL, Component, parse_component
@@ -22,9 +21,13 @@ from passband.models.catalog import (
 )
 from passband.models.initialize import INITIALIZATIONS
 from passband.models.user_code import PYTHON, describe_code, find_code, name_of
+from passband.train.adversarial import Adversary
 from passband.train.optimizers import OPTIMIZERS
 from passband.types import Amplitude
 from passband.user_modules import split_place
+
+ATTACK_OPTIONS = ("attack_steps", "attack_step_size", "attack_random_start")
+"""What commands, and version 0.1 in configs, say beside `adversarial`, which is epsilon there."""
 
 SCHEMA = 2
 """Raised when a change of passband's code makes equal settings give other rows or other weights: all ids change with it.
@@ -53,10 +56,7 @@ class RunConfig:
         fixed_affine: BatchNorm's scale is 1 and its offset 0, and neither is trained.
         dropout: Share of units to drop while training, in [0, 1); 0.5 in the paper's test of it.
         mixup: Alpha of mixup; None is without. The paper has 0.5.
-        adversarial: Epsilon of PGD on the [0, 1] scale: train on adversarial examples. The paper has 8/255.
-        attack_steps: Steps of that PGD.
-        attack_step_size: Length of a step on the [0, 1] scale; None is 2.5 * epsilon / steps.
-        attack_random_start: Whether that PGD starts anywhere in the ball, and not at the image.
+        adversarial: Train on adversarial examples, made by this `Adversary`; None is without. The paper has epsilon 8/255.
         optimizer: The name of an optimizer, one of `passband.train.optimizers.OPTIMIZERS`.
         learning_rate: The optimizer's rate, constant over the run; None is its rate in `OPTIMIZERS`.
         batch_size: Images in a step, over all devices together.
@@ -88,10 +88,7 @@ class RunConfig:
     fixed_affine: bool = False
     dropout: float = 0.0
     mixup: float | None = None
-    adversarial: float | None = None
-    attack_steps: int = 10
-    attack_step_size: float | None = None
-    attack_random_start: bool = True
+    adversarial: Adversary | None = None
     optimizer: str = "adam"
     learning_rate: float | None = None
     batch_size: int = 100
@@ -121,12 +118,11 @@ class RunConfig:
                 raise UnknownNameError(kind, name, known)
         for side in self.size if isinstance(self.size, tuple) else (self.size,):
             check_at_least_one("size", side)
-        for name in ("limit", "width", "batch_size", "epochs", "attack_steps"):
+        for name in ("limit", "width", "batch_size", "epochs"):
             check_at_least_one(name, getattr(self, name))
-        for name in ("learning_rate", "attack_step_size"):
-            value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise InputError(f"{name} must be positive, such as 1e-4, got {value}")
+        rate = self.learning_rate
+        if rate is not None and not (rate > 0 and math.isfinite(rate)):
+            raise InputError(f"learning_rate must be positive, such as 1e-4, got {rate}")
         if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):
             raise InputError(f"weight_decay must be 0 or positive, got {self.weight_decay}")
         if not 0 <= self.seed < 2**63:
@@ -145,10 +141,9 @@ class RunConfig:
             raise InputError(
                 f"mixup is the alpha of its weights' distribution and must be positive, got {self.mixup}"
             )
-        if self.adversarial is not None and not 0 < self.adversarial <= 1:
+        if self.adversarial is not None and not isinstance(self.adversarial, Adversary):
             raise InputError(
-                f"adversarial is epsilon on the [0, 1] pixel scale, such as 8/255, and must be in (0, 1], "
-                f"got {self.adversarial}"
+                f"adversarial is what the network is attacked with, such as Adversary(8 / 255), got {self.adversarial!r}"
             )
         if self.mixup is not None and self.adversarial is not None:
             raise InputError(
@@ -176,17 +171,19 @@ class RunConfig:
         """What the network is shown while it trains."""
         return FULL if self.component is None else parse_component(self.component)
 
+    @property
+    def passes(self) -> int:
+        """How often an image goes forward and back in an epoch: once to learn of it, and once a step of the attack on it."""
+        return 1 if self.adversarial is None else 1 + self.adversarial.attack.steps
+
     def resolved(self) -> RunConfig:
         """Return the same run with its defaults spelled out and unused settings reset: equal runs become equal."""
         own = RunConfig(self.dataset)
         changes: dict[str, Any] = {"learning_rate": self.rate}
+        if self.adversarial is not None:
+            changes["adversarial"] = self.adversarial.resolved()
         if not self.has_own_model:
             changes["initialization"] = self.initialization or XAVIER
-        if self.adversarial is None:
-            unused = ("attack_steps", "attack_step_size", "attack_random_start")
-            changes |= {name: getattr(own, name) for name in unused}
-        elif self.attack_step_size is None:
-            changes["attack_step_size"] = REACH * self.adversarial / self.attack_steps
         shown = self.trained_component
         changes["component"] = None if shown == FULL else str(shown)
         if shown == FULL:
@@ -196,6 +193,8 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON holds them; `from_dict` reads them back."""
         settings = asdict(self)
+        if self.adversarial is not None:
+            settings["adversarial"] = self.adversarial.to_dict()
         if isinstance(self.size, tuple):
             settings["size"] = list(self.size)
         return settings
@@ -209,8 +208,8 @@ class RunConfig:
             InputError: If `dataset` is missing, or a value has the wrong type or is impossible.
         """
         known = {field.name: field for field in fields(cls)}
-        values = dict(settings)
-        for name, value in settings.items():
+        values = _with_adversary(settings)
+        for name, value in values.items():
             if name not in known:
                 raise UnknownNameError("setting", name, known)
             if isinstance(known[name].default, bool) and not isinstance(value, bool):
@@ -221,6 +220,23 @@ class RunConfig:
             return cls(**values)
         except TypeError as error:
             raise InputError(f"a run's settings are not whole or have a wrong type: {error}") from error
+
+
+def _with_adversary(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with adversarial training as one value: version 0.1, and the options of a command, say it in four.
+
+    Raises:
+        UnknownNameError: As `Adversary.from_dict`.
+        InputError: As `Adversary.from_dict`.
+    """
+    values = dict(settings)
+    options = {name: values.pop(name) for name in ATTACK_OPTIONS if name in values}
+    said = values.get("adversarial")
+    if isinstance(said, Mapping):
+        values["adversarial"] = Adversary.from_dict(said)
+    elif said is None or isinstance(said, float):
+        values["adversarial"] = Adversary.of_options(said, **options)
+    return values
 
 
 def check_data(config: RunConfig, *, samples: int, size: tuple[int, int], devices: int = 1) -> None:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from passband.data.dataset import ImageDataset
 from passband.data.labels import shuffle_labels
 from passband.randomness import derive_seed, generator_for
-from passband.train.adversarial import attacked
 from passband.train.config import RunConfig, check_data
 from passband.train.epoch import EpochReport, TrainingDiverged
 from passband.train.examples import make_examples
@@ -123,7 +122,7 @@ def _train_epoch(
         pixels = pixels.contiguous(memory_format=learner.layout)
         if config.adversarial is not None:
             with fabric.autocast():
-                pixels = attacked(learner.body, pixels, targets.argmax(1), config, starts)
+                pixels = config.adversarial.run(learner.body, pixels, targets.argmax(1), starts)
         logits = learner.model(pixels)
         loss = F.cross_entropy(logits, targets, reduction="sum")
         learner.optimizer.zero_grad()

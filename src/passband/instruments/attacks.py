@@ -1,0 +1,122 @@
+"""Accuracy under an attack, as an instrument: what is left at each epsilon, and which frequencies the attack used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from passband.attacks import PGD, Attack
+from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.robustness.evaluate import attack_rows
+from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
+from passband.rows import RobustnessRow
+
+USUAL = PGD()
+
+WITHSTAND = 0.1
+"""The share of images that is taken to withstand an attack, beyond the first epsilon, where its cost is estimated."""
+
+BROKEN_AFTER = 4
+"""How many gradients an attack of several steps takes for an image that it breaks, about."""
+
+
+@dataclass(frozen=True, eq=False)
+class RobustnessReading(Reading):
+    """What an attack left of a network's accuracy.
+
+    Attributes:
+        attacked: Sample by sample, with the sanity report and some examples.
+        subject: What was attacked.
+    """
+
+    attacked: Attacked
+    subject: Subject
+
+    def rows(self) -> Iterator[RobustnessRow]:
+        """Yield accuracy at each epsilon, for each class too, and where the perturbations' energy lies."""
+        subject = self.subject
+        yield from attack_rows(self.attacked.outcome, subject.dataset, run=subject.run, seed=subject.run_seed)
+
+
+@dataclass(frozen=True)
+class UnderAttack(Instrument[RobustnessReading]):
+    """One attack, as far as each of several epsilons.
+
+    Attributes:
+        attack: The attack and its settings.
+        epsilons: Bounds on the perturbation, on the [0, 1] pixel scale, in the attack's norm.
+        samples: How many of the subject's samples are attacked, the first ones; None takes all.
+        sanity_samples: How many of them the sanity report rests on; 0 leaves it out.
+
+    Raises:
+        InputError: As `AttackPlan`.
+
+    Example:
+        >>> UnderAttack(PGD(steps=5)).to_dict()["epsilons"]
+        [0.03, 0.06, 0.09]
+    """
+
+    name: ClassVar[str] = "attacks"
+    summary: ClassVar[str] = (
+        "what an attack leaves of accuracy at each epsilon, and the frequencies that it used"
+    )
+    source: ClassVar[str] = "section 6"
+    needs_gradient: ClassVar[bool] = True
+
+    attack: Attack = USUAL
+    epsilons: tuple[float, ...] = (0.03, 0.06, 0.09)  # those of Table 2
+    samples: int | None = None
+    sanity_samples: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be planned, and make equal ones equal."""
+        plan = self.plan
+        object.__setattr__(self, "attack", plan.attack)
+        object.__setattr__(self, "epsilons", plan.epsilons)
+
+    @classmethod
+    def of(cls, plan: AttackPlan) -> UnderAttack:
+        """Return the instrument that runs a plan."""
+        return cls(plan.attack, plan.epsilons, plan.samples, plan.sanity_samples)
+
+    @property
+    def plan(self) -> AttackPlan:
+        """The same as a plan."""
+        return AttackPlan(self.attack, self.epsilons, self.samples, self.sanity_samples)
+
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
+        """Return the cost: see `cost_of`."""
+        return cost_of(self.plan, samples)
+
+    def measure(self, subject: Subject) -> RobustnessReading:
+        """Attack the network, check the attack, and keep some examples."""
+        attacked = run_plan(
+            subject.model,
+            subject.dataset,
+            self.plan,
+            indices=subject.indices,
+            batch_size=subject.batch_size,
+            device=subject.device,
+            seed=subject.seed,
+            progress=subject.progress,
+        )
+        return RobustnessReading(attacked, subject)
+
+    def check(self, subject: Subject) -> None:
+        """Refuse an attack that does not fit network and data."""
+        check_plans([self.plan], subject.model, subject.dataset)
+
+
+def cost_of(plan: AttackPlan, samples: int) -> Cost:
+    """Return what a plan asks for, if all images withstand the first epsilon, and one in ten each other; checks aside."""
+    attacked = min(samples, plan.samples or samples)
+    gradients, answers = plan.attack.effort
+    ascent = plan.attack.ascent
+    if ascent is None:  # what it breaks costs little beside what it does not
+        withstanding = WITHSTAND * attacked * len(plan.epsilons)
+        return Cost(withstanding * gradients, withstanding * answers + attacked)
+    # The last answer comes with a gradient. Between, an image that is broken goes on to its next epsilon at once.
+    whole = gradients + 1
+    later = WITHSTAND * whole + (1 - WITHSTAND) * min(BROKEN_AFTER, whole)
+    return Cost(attacked * (whole + (len(plan.epsilons) - 1) * later), attacked)
