@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from passband import Study
+from passband import High, Low, Study
 from passband.analysis.claim import ANY, Claim, Rule, difference
 from passband.analysis.contrast import Term, accuracy
 from passband.analysis.figure import Curve, Figure, Panel, shades
@@ -58,13 +58,13 @@ def claims(setting):
     small, *_, large = runs(setting)
     return tuple(
         Claim(
-            f"larger kernels leave a network {more} accurate on the {name.upper()}",
-            f"Accuracy on the {name.upper()} of test images at r = 8: {large} minus {small}.",
-            difference(accuracy(large, component=name, radius=8) - accuracy(small, component=name, radius=8)),
+            f"larger kernels leave a network {more} accurate on the {kind.kind.upper()}",
+            f"Accuracy on the {kind.kind.upper()} of test images at r = 8: {large} minus {small}.",
+            difference(accuracy(large, component=kind(8)) - accuracy(small, component=kind(8))),
             Rule(side, ANY),
             asked_by="passband",  # the sentence is not the paper's
         )
-        for name, more, side in (("lfc", "more", "above"), ("hfc", "less", "below"))
+        for kind, more, side in ((Low, "more", "above"), (High, "less", "below"))
     )
 
 
@@ -73,11 +73,14 @@ def figure(setting):
     kinds = list(zip(runs(setting), shades(len(SIZES)), strict=True))
     panels = [
         Panel(
-            f"{name.upper()}, r = 8",
-            tuple(Curve(label, name, shade, term=Term(label, "test", name, 8)) for label, shade in kinds),
-            y=f"accuracy on the {name.upper()}",
+            f"{kind.kind.upper()}, r = 8",
+            tuple(
+                Curve(label, kind.kind, shade, term=Term(label, "test", str(kind(8))))
+                for label, shade in kinds
+            ),
+            y=f"accuracy on the {kind.kind.upper()}",
         )
-        for name in ("lfc", "hfc")
+        for kind in (Low, High)
     ]
     return Figure((tuple(panels),))
 

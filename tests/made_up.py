@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from passband.frequency.component import FULL, Low, parse_component
 from passband.results.tables import RUN_COLUMNS
-from passband.rows import OF_KERNELS
+from passband.rows import OF_KERNELS, component_columns
 
 MEASURED = (*OF_KERNELS, "counterexamples", "counterexamples-right")
 
@@ -40,15 +41,18 @@ def cell(text: str) -> dict[str, Any]:
             found = {"label": " ".join(words[: words.index(metric)]), "metric": metric}
             if "rho" in words:
                 return found | {"rho": float(words[-1]), "normalized": False}
-            return found | {"subset": "test", "component": "lfc", "radius": float(words[-1])}
-    radius = float(words.pop()) if words[-1].replace(".", "").isdigit() else None
-    component = words.pop() if words[-1] in ("lfc", "hfc", "fit") else "full"
-    fitted = component == "fit"
+            return found | {"subset": "test", **component_columns(Low(float(words[-1])))}
+    fitted = words[-1] == "fit"
+    shown = FULL
+    if words[-2] in ("lfc", "hfc"):
+        radius, kind = words.pop(), words.pop()
+        shown = parse_component(f"{kind}:{radius}")
+    elif fitted:
+        words.pop()
     return {
         "subset": "train" if fitted else words.pop(),
         "label": " ".join(words),
-        "component": "full" if fitted else component,
-        "radius": radius,
+        **component_columns(shown),
         "metric": "fit-accuracy" if fitted else "accuracy",
     }
 

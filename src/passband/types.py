@@ -33,9 +33,6 @@ Geometry = Literal["index", "isotropic"]
 Amplitude = Literal["raw", "clip", "max", "minmax", "rms"]
 """What is done to a component's amplitude before a model sees it: see `passband.rescale`."""
 
-Component = Literal["full", "lfc", "hfc"]
-"""The whole image, its low-frequency or its high-frequency component."""
-
 Subset = Literal["train", "test"]
 
 Norm = Literal["l2", "linf"]

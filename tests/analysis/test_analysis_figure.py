@@ -4,6 +4,7 @@ import pytest
 from made_up import rows_of
 from passband.analysis.contrast import Contrast, NotMeasured, Term, accuracy, estimate, gap
 from passband.analysis.figure import TABLE, Bar, Curve, Figure, Mark, Panel, Point, figure_table, in_rows
+from passband.frequency.component import High
 
 CELLS = {"a test": [0.2, 0.4], "a train": 0.7, "a test hfc 4": 0.1, "a test hfc 8": 0.3, "b test": 0.5}
 
@@ -37,7 +38,7 @@ def test_a_curve_may_run_along_another_column_of_a_finished_network():
         "a roughness rho 0": 0.5,
         "a roughness rho 1": 0.2,
     }
-    shares = Curve("A", term=Term("a", "test", "lfc", None, "counterexamples"), along="radius")
+    shares = Curve("A", term=Term("a", "test", "lfc", "counterexamples"), along="radius")
     rough = Curve("B", term=Term("a", None, None, metric="roughness", normalized=False), along="rho")
     table = figure_table(Figure(((Panel("p", (shares, rough)),),)), rows_of(cells))
     assert table.select("series", "x", "value").rows() == [
@@ -48,7 +49,7 @@ def test_a_curve_may_run_along_another_column_of_a_finished_network():
 def test_a_bar_and_a_point_are_of_the_last_epoch():
     table = table_of(
         Bar("A", category="test", contrast=accuracy("a")),
-        Point("A", x=tuple(accuracy("a", component="hfc", radius=r) for r in (4, 8)), y=gap("a")),
+        Point("A", x=tuple(accuracy("a", component=High(r)) for r in (4, 8)), y=gap("a")),
     )
     assert table["value"].to_list() == pytest.approx([0.4, 0.3])
     assert table["category"].to_list() == ["test", None]

@@ -19,6 +19,7 @@ from passband.analysis.contrast import (
 )
 from passband.analysis.estimate import Estimate
 from passband.errors import InputError
+from passband.frequency.component import High, Low
 from passband.studies.catalog import STUDIES
 from passband.studies.presets import find_setting
 
@@ -330,7 +331,7 @@ ROWS = rows_of({
         (accuracy("a"), 0.5),
         (accuracy("a", when=0.0), 0.1),
         (accuracy("a", when=0.5), 0.2),
-        (accuracy("a", component="lfc", radius=4), 0.3),
+        (accuracy("a", component=Low(4)), 0.3),
         (above_chance("a"), 0.4),
         (above_chance("a") - above_chance("b"), 0.3),
         (accuracy("a") - constant(0.2), 0.3),
@@ -396,13 +397,13 @@ MANY = rows_of({
     ("term", "value"),
     [
         (Term("a"), 0.5),
-        (Term("a", component=None, metric="robust-accuracy", attack="FGSM", epsilon=0.03, norm="linf", rho=0.0,
+        (Term("a", shown=None, metric="robust-accuracy", attack="FGSM", epsilon=0.03, norm="linf", rho=0.0,
               normalized=False), 0.4),
-        (Term("a", component=None, metric="robust-accuracy", attack="FGSM", epsilon=0.03, norm="linf", rho=1.0,
+        (Term("a", shown=None, metric="robust-accuracy", attack="FGSM", epsilon=0.03, norm="linf", rho=1.0,
               normalized=True), 0.2),
-        (Term("a", component=None, metric="robust-accuracy", attack="FGSM", epsilon=0.06, norm="linf", rho=1.0,
+        (Term("a", shown=None, metric="robust-accuracy", attack="FGSM", epsilon=0.06, norm="linf", rho=1.0,
               normalized=False), 0.1),
-        (Term("a", "test", "lfc", 4, "counterexamples"), 0.25),
+        (Term("a", "test", "lfc:4", "counterexamples"), 0.25),
         (Term("a", None, None, metric="roughness", rho=0.0, normalized=False), 0.6),
     ],
 )  # fmt: skip
@@ -411,7 +412,7 @@ def test_a_term_finds_the_one_row_that_has_what_it_says_and_nothing_else(term, v
 
 
 def test_an_empty_cell_is_matched_by_an_empty_cell_only():
-    unsmoothed = Term("a", component=None, metric="robust-accuracy", attack="FGSM", epsilon=0.03, norm="linf")
+    unsmoothed = Term("a", shown=None, metric="robust-accuracy", attack="FGSM", epsilon=0.03, norm="linf")
     with pytest.raises(
         NotMeasured, match="a has no robust-accuracy of test images under FGSM at epsilon 0.03"
     ):
@@ -423,8 +424,8 @@ def test_an_empty_cell_is_matched_by_an_empty_cell_only():
 
 def test_two_rows_where_one_is_meant_are_refused():
     twice = pl.concat([MANY, MANY])
-    with pytest.raises(InputError, match="several rows of counterexamples on lfc at 4 of test images"):
-        estimate(twice, Contrast((Term("a", "test", "lfc", 4, "counterexamples"),)))
+    with pytest.raises(InputError, match="several rows of counterexamples on lfc:4 of test images"):
+        estimate(twice, Contrast((Term("a", "test", "lfc:4", "counterexamples"),)))
 
 
 def test_an_estimate_has_the_interval_of_its_standard_error():
@@ -440,8 +441,8 @@ def test_seeds_that_not_all_runs_have_do_not_count():
 
 
 def test_what_was_not_measured_is_named():
-    with pytest.raises(NotMeasured, match="b has no accuracy on hfc at 4 of test images"):
-        estimate(ROWS, accuracy("b", component="hfc", radius=4))
+    with pytest.raises(NotMeasured, match="b has no accuracy on hfc:4 of test images"):
+        estimate(ROWS, accuracy("b", component=High(4)))
 
 
 def test_below_a_margin_the_greatest_decides():

@@ -24,7 +24,7 @@ FIGURE = Figure(
     (
         (
             Panel("by radius", (Curve("LFC", "lfc", term=Term("abc", "test", "lfc"), along="radius"),), x="radius"),
-            Panel("bars", tuple(Bar(f"r = {r}", "lfc", category="x", contrast=accuracy("abc", "test", "lfc", r)) for r in (2.0, 8.0)), x=""),
+            Panel("bars", tuple(Bar(f"r = {r}", "lfc", category="x", contrast=accuracy("abc", "test", Low(r))) for r in (2.0, 8.0)), x=""),
         ),
         (Panel("not measured", (Point("a", x=(accuracy("other"),), y=accuracy("abc")),)),),
     )

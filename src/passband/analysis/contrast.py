@@ -10,9 +10,10 @@ import polars as pl
 
 from passband.analysis.estimate import Estimate, Proportion, Statistic, over_parts, over_seeds
 from passband.errors import InputError
+from passband.frequency.component import FULL, Component
 from passband.rows import ACCURACY, FIT_ACCURACY, OF_KERNELS
 from passband.stats import CONFIDENCE
-from passband.types import Component, Norm, Subset
+from passband.types import Norm, Subset
 
 
 class NotMeasured(InputError):
@@ -26,8 +27,8 @@ class Term:
     Attributes:
         label: The run.
         subset: On training or test images; None of the network itself.
-        component: What was shown.
-        radius: The component's, none of the whole image.
+        shown: What was shown, as text (`passband.frequency.component`): `"full"`, `"lfc:8"`; or a kind of component, such
+            as `"lfc"`, for a curve along the radius.
         metric: `"accuracy"`, or `"fit-accuracy"` for what the run trained on, or what a measurement measured.
         when: After which part of the run's epochs: the first measurement from there on; 1 is the finished network.
         weight: In the sum.
@@ -41,8 +42,7 @@ class Term:
 
     label: str
     subset: Subset | None = "test"
-    component: Component | None = "full"
-    radius: float | None = None
+    shown: str | None = str(FULL)
     metric: str = ACCURACY
     when: float = 1.0
     weight: float = 1.0
@@ -76,27 +76,25 @@ class Contrast:
 def accuracy(
     label: str,
     subset: Subset = "test",
-    component: Component = "full",
-    radius: float | None = None,
+    component: Component = FULL,
     *,
     when: float = 1.0,
 ) -> Contrast:
     """Return the accuracy of a run on a subset and component; see `Term`."""
-    return Contrast((Term(label, subset, component, radius, when=when),))
+    return Contrast((Term(label, subset, str(component), when=when),))
 
 
 def above_chance(
     label: str,
     subset: Subset = "test",
-    component: Component = "full",
-    radius: float | None = None,
+    component: Component = FULL,
 ) -> Contrast:
     """Return by how much a run is more often right than always naming the most frequent class of the subset.
 
     A network that gives one answer to all images is not above chance, whatever the answer and however many images each
     class has. Below chance says nothing: the answer may be a rarer class.
     """
-    return Contrast((Term(label, subset, component, radius, above_chance=True),))
+    return Contrast((Term(label, subset, str(component), above_chance=True),))
 
 
 def fit(label: str, *, when: float = 1.0) -> Contrast:
@@ -133,18 +131,20 @@ def matching(rows: pl.DataFrame, term: Term, along: str = "epoch") -> pl.DataFra
 
     Rows without an epoch are of the finished network.
     """
-    cells = [column for column in CELLS if column != along]
-    if term.metric == FIT_ACCURACY:  # that is of what the run trained on
-        cells = [column for column in cells if column not in ("component", "radius")]
+    cells = {column: getattr(term, column) for column in CELLS if column != along}
+    if along == "radius":
+        cells["component"] = cells.pop("shown")  # of any radius
+    if term.metric == FIT_ACCURACY:
+        cells.pop("shown")  # it is what the run trained on
     return rows.filter(
         pl.col("label") == term.label,
         pl.col("metric") == term.metric,
         pl.col("class").is_null(),
-        *(pl.col(cell).eq_missing(pl.lit(getattr(term, cell), dtype=rows.schema[cell])) for cell in cells),
+        *(pl.col(cell).eq_missing(pl.lit(said, dtype=rows.schema[cell])) for cell, said in cells.items()),
     ).sort(along, nulls_last=True)
 
 
-CELLS = ("subset", "component", "radius", "attack", "epsilon", "norm", "rho", "normalized")
+CELLS = ("subset", "shown", "attack", "epsilon", "norm", "rho", "normalized")
 """The columns in which a term's rows have what the term says."""
 
 
@@ -192,10 +192,8 @@ def _row(rows: pl.DataFrame, term: Term, seed: int) -> dict[str, Any]:
 def _described(term: Term) -> str:
     """Return what a term measures, such as `accuracy on hfc at 4 of test images`."""
     parts = [term.metric]
-    if term.component is not None:
-        parts.append(f"on {term.component}")
-    if term.radius is not None:
-        parts.append(f"at {term.radius:g}")
+    if term.shown is not None:
+        parts.append(f"on {term.shown}")
     if term.subset is not None:
         parts.append(f"of {term.subset} images")
     if term.attack is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from passband.analysis.claim import ANY, Claim, Rule, least_of
 from passband.analysis.contrast import Contrast, Term, accuracy
 from passband.analysis.figure import Curve, Figure, Panel, Role, shades
+from passband.frequency.component import Low
 from passband.instruments.instrument import Instrument
 from passband.instruments.pairs import LowPassCounterexamples
 from passband.rows import COUNTEREXAMPLES, COUNTEREXAMPLES_RIGHT
@@ -86,7 +87,8 @@ def figure(setting: Setting) -> Figure:
 def _term(
     label: str, radius: float | None, metric: str = COUNTEREXAMPLES, *, norm: Norm | None = None
 ) -> Term:
-    return Term(label, "test", "lfc", radius, metric, norm=norm)
+    shown = Low.kind if radius is None else str(Low(radius))
+    return Term(label, "test", shown, metric, norm=norm)
 
 
 def _share(label: str, radius: float, metric: str = COUNTEREXAMPLES) -> Contrast:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from passband.analysis.claim import ANY, MUCH, Claim, Rule, difference, extra_epochs, farthest_of, least_of
 from passband.analysis.contrast import Term, above_chance, accuracy, constant
 from passband.analysis.figure import Curve, Figure, Panel, shades
+from passband.frequency.component import Low
 from passband.rows import FIT_ACCURACY
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
@@ -40,7 +41,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
     """Return what section 4.2 says of the two."""
 
     def low(label: str, radius: float, when: float = 1.0):
-        return accuracy(label, "train", "lfc", radius, when=when)
+        return accuracy(label, "train", Low(radius), when=when)
 
     return (
         Claim(
@@ -62,7 +63,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "M_shuffle barely learns any LFC when r = 4",
             "Accuracy of shuffled on the LFC of training images at r = 4 after the last epoch, minus the share "
             "of the most frequent class among their labels.",
-            difference(above_chance("shuffled", "train", "lfc", 4)),
+            difference(above_chance("shuffled", "train", Low(4))),
             Rule("below", MUCH),
         ),
         Claim(
@@ -81,7 +82,7 @@ def figure(setting: Setting) -> Figure:
         whole = Term(label, "train", metric=FIT_ACCURACY)
         marks.append(Curve(f"{label}, whole", "full", dashed=dashed, term=whole))
         for radius, shade in zip(setting.radii, shades(len(setting.radii)), strict=True):
-            low = Term(label, "train", "lfc", radius)
+            low = Term(label, "train", str(Low(radius)))
             marks.append(Curve(f"{label}, LFC {radius:g}", "lfc", shade, dashed, term=low))
     return Figure(((Panel("Training accuracy, natural and shuffled labels", tuple(marks)),),))
 

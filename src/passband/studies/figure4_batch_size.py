@@ -7,12 +7,11 @@ from dataclasses import replace
 from passband.analysis.claim import ANY, Claim, Rule, correlation_of, difference
 from passband.analysis.contrast import Contrast, Term, accuracy, gap
 from passband.analysis.figure import Curve, Figure, Panel, Point, shades
+from passband.frequency.component import FULL, Component, High, Low
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
-from passband.types import Component, Subset
-
-COMPONENTS: tuple[Component, ...] = ("lfc", "hfc")
+from passband.types import Subset
 
 BATCH_SIZES: dict[Preset, tuple[int, ...]] = {
     "smoke": (10, 20, 30, 60),
@@ -63,9 +62,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
         Claim(
             "models trained with bigger epoch sizes are more invariant to HFC",
             f"Accuracy on the HFC of test images at r = 4 (by epoch size the paper means batch size): {these}.",
-            difference(
-                accuracy(small, component="hfc", radius=4) - accuracy(large, component="hfc", radius=4)
-            ),
+            difference(accuracy(small, component=High(4)) - accuracy(large, component=High(4))),
             Rule("above", ANY),
         ),
         Claim(
@@ -87,10 +84,9 @@ def figure(setting: Setting) -> Figure:
         title: str,
         y: str,
         subset: Subset = "test",
-        component: Component = "full",
-        radius: float | None = None,
+        component: Component = FULL,
     ) -> Panel:
-        terms = ((label, shade, Term(label, subset, component, radius)) for label, shade in sizes)
+        terms = ((label, shade, Term(label, subset, str(component))) for label, shade in sizes)
         return Panel(title, tuple(Curve(label, shade=shade, term=term) for label, shade, term in terms), y=y)
 
     across = (
@@ -104,16 +100,20 @@ def figure(setting: Setting) -> Figure:
     )
     low, high = (
         tuple(
-            panel(f"{name.upper()}, r = {radius:g}", f"accuracy on the {name.upper()}", "test", name, radius)
+            panel(
+                f"{kind.kind.upper()}, r = {radius:g}",
+                f"accuracy on the {kind.kind.upper()}",
+                component=kind(radius),
+            )
             for radius in setting.radii
         )
-        for name in COMPONENTS
+        for kind in (Low, High)
     )
     return Figure((whole, low, high))
 
 
 def _hfc(label: str, radius: float) -> Contrast:
-    return accuracy(label, component="hfc", radius=radius)
+    return accuracy(label, component=High(radius))
 
 
 BATCH_SIZE = Study(

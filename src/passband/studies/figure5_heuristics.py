@@ -16,8 +16,9 @@ from passband.analysis.claim import (
     least_of,
 )
 from passband.analysis.contrast import Contrast, Term, above_chance, accuracy, gap
-from passband.analysis.figure import Curve, Figure, Panel, in_rows, shades
+from passband.analysis.figure import Curve, Figure, Panel, Role, in_rows, shades
 from passband.attacks import PGD
+from passband.frequency.component import Component, High, Low, lows_and_highs
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
@@ -86,7 +87,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "farthest is.",
             farthest_of(
                 accuracy("dropout") - accuracy("vanilla"),
-                *(_gain("dropout", component, r) for component in ("lfc", "hfc") for r in (4, 8)),
+                *(_gain("dropout", component) for component in lows_and_highs((4, 8))),
             ),
             Rule("below", SIMILAR),
         ),
@@ -99,19 +100,19 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
         Claim(
             "however, it catches much more HFC",
             "Accuracy on the HFC of test images, mixup minus vanilla; the smaller difference of r = 4 and 8.",
-            least_of(*(_gain("mixup", "hfc", r) for r in (4, 8))),
+            least_of(*(_gain("mixup", High(r)) for r in (4, 8))),
             Rule("above", MUCH),
         ),
         *(
             Claim(
                 "BatchNorm picks more information in both LFC and HFC, especially when r = 4 and r = 8.",
-                f"Accuracy on the {component.upper()} of test images, {label} minus vanilla; the smaller difference of "
+                f"Accuracy on the {kind.kind.upper()} of test images, {label} minus vanilla; the smaller difference of "
                 "r = 4 and 8.",
-                least_of(*(_gain(label, component, r) for r in (4, 8))),
+                least_of(*(_gain(label, kind(r)) for r in (4, 8))),
                 Rule("above", ANY),
             )
             for label in ("batchnorm", "batchnorm, batch statistics")
-            for component in ("lfc", "hfc")
+            for kind in (Low, High)
         ),
         Claim(
             "Adversarial training mostly behaves as expected: it reports a lower prediction accuracy",
@@ -129,13 +130,13 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "its invariance towards HFC (e.g., r = 12 or r = 16)",
             "Accuracy of adversarial on the HFC of test images at r = 12 and 16, minus the share of the most "
             "frequent class among their labels; the greater difference of the two.",
-            greatest_of(*(above_chance("adversarial", component="hfc", radius=r) for r in (12, 16))),
+            greatest_of(*(above_chance("adversarial", component=High(r)) for r in (12, 16))),
             Rule("below", SIMILAR),
         ),
         Claim(
             "adversarial training seems to be sensitive to the HFC when r = 4, which is ignored even by the vanilla set-up.",
             "Accuracy on the HFC of test images at r = 4: adversarial minus vanilla.",
-            difference(_gain("adversarial", "hfc", 4)),
+            difference(_gain("adversarial", High(4))),
             Rule("above", ANY),
         ),
     )
@@ -151,21 +152,22 @@ def _curves(setting: Setting, label: str) -> list[Curve]:
         Curve("train", "muted", dashed=True, term=Term(label, "train")),
         Curve("test", "full", term=Term(label)),
     ]
-    for component in ("lfc", "hfc"):
+    roles: tuple[tuple[type[Low | High], Role], ...] = ((Low, "lfc"), (High, "hfc"))
+    for kind, role in roles:
         curves += [
             Curve(
-                f"{component.upper()} {radius:g}",
-                component,
+                f"{role.upper()} {radius:g}",
+                role,
                 shade,
-                term=Term(label, "test", component, radius),
+                term=Term(label, "test", str(kind(radius))),
             )
             for radius, shade in zip(setting.radii, shades(len(setting.radii)), strict=True)
         ]
     return curves
 
 
-def _gain(label: str, component, radius: float) -> Contrast:
-    return accuracy(label, "test", component, radius) - accuracy("vanilla", "test", component, radius)
+def _gain(label: str, component: Component) -> Contrast:
+    return accuracy(label, component=component) - accuracy("vanilla", component=component)
 
 
 HEURISTICS = Study(

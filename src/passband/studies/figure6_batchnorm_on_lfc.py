@@ -7,6 +7,7 @@ from dataclasses import replace
 from passband.analysis.claim import ANY, Claim, Rule, least_of
 from passband.analysis.contrast import Contrast, Term, accuracy, fit
 from passband.analysis.figure import Curve, Figure, Panel, in_rows
+from passband.frequency.component import Low
 from passband.rows import FIT_ACCURACY
 from passband.studies.presets import Setting
 from passband.studies.study import Runs, Study
@@ -16,7 +17,7 @@ EARLY = 0.5  # the part of the training after which curves are compared for spee
 
 def runs(setting: Setting) -> Runs:
     """Return runs on the LFC at each radius, without and with BatchNorm."""
-    without = {f"lfc-{r:g}": replace(setting.vanilla, component=f"lfc:{r:g}") for r in setting.radii}
+    without = {f"lfc-{r:g}": replace(setting.vanilla, component=str(Low(r))) for r in setting.radii}
     as_code = setting.source == "code"  # its BatchNorm uses the statistics of the batch at test too
     return without | {
         f"{label}, batchnorm": replace(config, batch_norm=True, batch_statistics=as_code)
@@ -77,7 +78,7 @@ def _curves(radius: float) -> list[Curve]:
         curves += [
             Curve(f"train{name}", "energy", dashed=dashed, term=Term(label, "train", metric=FIT_ACCURACY)),
             Curve(f"test, original{name}", "full", dashed=dashed, term=Term(label)),
-            Curve(f"test, LFC{name}", "lfc", dashed=dashed, term=Term(label, "test", "lfc", radius)),
+            Curve(f"test, LFC{name}", "lfc", dashed=dashed, term=Term(label, "test", str(Low(radius)))),
         ]
     return curves
 
@@ -87,9 +88,7 @@ def _help(radius: float) -> Contrast:
 
 
 def _help_on_lfc(radius: float) -> Contrast:
-    return accuracy(_with(radius), component="lfc", radius=radius) - accuracy(
-        _without(radius), component="lfc", radius=radius
-    )
+    return accuracy(_with(radius), component=Low(radius)) - accuracy(_without(radius), component=Low(radius))
 
 
 def _faster(radius: float, when: float = EARLY) -> Contrast:

@@ -9,6 +9,7 @@ from functools import partial
 from passband.analysis.claim import ANY, Claim, Rule, least_of
 from passband.analysis.contrast import Contrast, accuracy, gap
 from passband.analysis.figure import Bar, Figure, Panel, Role
+from passband.frequency.component import High
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
@@ -47,7 +48,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
     others = list(NETWORKS[setting.preset])
 
     def hfc(label: str) -> Contrast:
-        return accuracy(label, component="hfc", radius=4)
+        return accuracy(label, component=High(4))
 
     return (
         Claim(
@@ -85,7 +86,7 @@ def bars_of(labels: list[str], radii: tuple[float, ...]) -> Figure:
         return Panel(title, tuple(bars), x="", y=y)
 
     def hfc(label: str, radius: float) -> Contrast:
-        return accuracy(label, component="hfc", radius=radius)
+        return accuracy(label, component=High(radius))
 
     whole = (
         panel("test", "accuracy", "full", accuracy),

@@ -8,6 +8,7 @@ from itertools import combinations
 from passband.analysis.claim import SIMILAR, Claim, Rule, farthest_of, least_of
 from passband.analysis.contrast import Contrast, accuracy
 from passband.analysis.figure import Figure
+from passband.frequency.component import High
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.section5_architectures import bars_of
@@ -65,7 +66,7 @@ def figure(setting: Setting) -> Figure:
 
 
 def _hfc(label: str) -> Contrast:
-    return accuracy(label, component="hfc", radius=4)
+    return accuracy(label, component=High(4))
 
 
 OPTIMIZERS = Study(

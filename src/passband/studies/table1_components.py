@@ -7,6 +7,7 @@ from dataclasses import replace
 from passband.analysis.claim import MUCH, Claim, Rule, difference
 from passband.analysis.contrast import accuracy, fit
 from passband.analysis.figure import Bar, Figure, Panel
+from passband.frequency.component import High, Low
 from passband.studies.presets import Setting
 from passband.studies.study import Runs, Study
 
@@ -14,8 +15,8 @@ from passband.studies.study import Runs, Study
 def runs(setting: Setting) -> Runs:
     """Return a run on the LFC and one on the HFC at each radius, and the vanilla run."""
     return {"original": setting.vanilla} | {
-        f"{component}-{radius:g}": replace(setting.vanilla, component=f"{component}:{radius:g}")
-        for component in ("lfc", "hfc")
+        f"{kind.kind}-{radius:g}": replace(setting.vanilla, component=str(kind(radius)))
+        for kind in (Low, High)
         for radius in setting.radii
     }
 

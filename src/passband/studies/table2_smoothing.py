@@ -264,7 +264,7 @@ def _term(
     metric = ACCURACY_CEILING if attack is None else ROBUST_ACCURACY
     return Term(
         label,
-        component=None,
+        shown=None,
         metric=metric,
         attack=attack,
         epsilon=epsilon,
