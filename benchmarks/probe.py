@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 
 import passband as pb
-from passband.instruments.components import probe_components
+from passband.instruments.components import evaluate_components
 
 ROUNDS = 7
 RADII = [1, 2, 4, 6, 8, 12, 16, 20]
@@ -73,7 +73,7 @@ def main() -> None:
         "Showing the components of 252 images of 32x32 to resnet14",
         shown,
         {
-            f"{size} images at a time": lambda size=size: probe_components(
+            f"{size} images at a time": lambda size=size: evaluate_components(
                 model, data, RADII, batch_size=size, device="cpu"
             )
             for size in (252, 126, 42, 16)

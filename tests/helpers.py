@@ -12,6 +12,10 @@ from torch import Tensor, nn
 
 from passband.audit.card import Card
 from passband.data.dataset import ImageDataset
+from passband.frequency.component import lows_and_highs
+from passband.instruments.components import Answers, ComponentAccuracy
+from passband.instruments.instrument import Subject
+from passband.models.pixels import as_pixel_model
 
 Edited = TypeVar("Edited", bound=Card)
 
@@ -76,6 +80,19 @@ def bright_sides(samples: int, *, channels: int = 3, size: int = 28, seed: int =
     images[labels == 1, :, :, half:] += 100
     images[labels == 2, :, :half] += 100
     return ImageDataset(images, labels, ("left", "right", "top"), "sides", "train")
+
+
+def subject(model: nn.Module, dataset: ImageDataset, **settings) -> Subject:
+    """Return a network with the images that it is looked at with."""
+    return Subject(as_pixel_model(model), dataset, "run", **{"device": "cpu", **settings})
+
+
+def ask(
+    model: nn.Module, dataset: ImageDataset, radii, *, amplitude="max", precision=None, **settings
+) -> Answers:
+    """Return the answers to whole images, and to the LFC and the HFC at each radius."""
+    instrument = ComponentAccuracy(lows_and_highs(radii), amplitude, precision)
+    return instrument.measure(subject(model, dataset, **settings))
 
 
 def edited(card: Edited, key: str, value: object) -> Edited:

@@ -7,26 +7,26 @@ import signal
 from pathlib import Path
 
 from passband import files
-from passband.engine import probe as curve
-from passband.engine import worker as session
+from passband.engine import worker
 from passband.engine.probe import Probe
 from passband.engine.run import run
 from passband.files import digest
+from passband.instruments.components import ComponentAccuracy
 from passband.results import store
 from passband.train import checkpoint, loop
 from passband.train.config import RunConfig
 
 MOMENTS = {
     "before a step": (loop, "make_examples"),
-    "in a probe": (curve, "probe_components"),
-    "before a checkpoint": (session, "save_checkpoint"),
+    "in a probe": (ComponentAccuracy, "measure"),
+    "before a checkpoint": (worker, "save_checkpoint"),
     "with half a checkpoint written": (checkpoint, "write_file"),
     "with a checkpoint not in its place": (files.os, "replace"),
-    "before the folder is written": (session, "write_run"),
-    "with the folder half written": (session.pl.DataFrame, "write_parquet"),
+    "before the folder is written": (worker, "write_run"),
+    "with the folder half written": (worker.pl.DataFrame, "write_parquet"),
     "before the folder is sealed": (store, "seal"),
     "before the folder is in its place": (files.os, "rename"),
-    "before the checkpoint is removed": (session, "remove_checkpoint"),
+    "before the checkpoint is removed": (worker, "remove_checkpoint"),
 }
 
 

@@ -29,8 +29,8 @@ PUBLIC = {
     "Study": ["name", "title", "source", "question", "runs", "claims", "figure", "measurements", "table", "deviations"],
     "PixelModel": ["body", "name", "mean", "std", "size", "channels", "classes", "outputs"],
     "RunConfig": None,
-    "audit": ["model", "dataset", "radii", "attacks", "amplitude", "precision", "ceiling_samples", "batch_size", "device", "seed",
-              "progress"],
+    "audit": ["model", "dataset", "radii", "attacks", "amplitude", "precision", "ceiling_samples", "instruments", "batch_size",
+              "device", "seed", "progress"],
     "autoattack": ["model", "images", "labels", "epsilon", "norm", "seed", "batch_size"],
     "build_model": ["name", "num_classes", "in_channels", "batch_norm", "dropout", "width",
                     "batch_statistics", "fixed_affine", "initialization", "seed", "code"],
@@ -40,10 +40,12 @@ PUBLIC = {
     "evaluate_components": ["model", "dataset", "radii", "amplitude", "components", "batch_size", "device", "progress"],
     "fgsm": ["model", "images", "labels", "epsilon", "band"],
     "high_pass": ["images", "radius", "geometry", "inclusive"],
+    "instruments": [],
     "load_dataset": ["source", "subset", "size", "channels", "limit", "root", "memory_limit"],
     "load_model": None,
     "low_pass": ["images", "radius", "geometry", "inclusive"],
     "make_phantom": None,
+    "parse_component": ["text"],
     "pgd": ["model", "images", "labels", "epsilon", "norm", "steps", "step_size", "restarts", "random_start", "band",
             "generator"],
     "radial_mask": ["height", "width", "radius", "geometry", "inclusive"],
@@ -126,7 +128,9 @@ def test_that_test_could_fail():
     assert {"polars", "PIL"} <= loaded_by("import passband; passband.load_dataset")
 
 
-@pytest.mark.parametrize("first", ["passband.audit.card", "passband.train.loop", "passband.audit"])
+@pytest.mark.parametrize(
+    "first", ["passband.audit.card", "passband.train.loop", "passband.audit", "passband.instruments.catalog"]
+)
 def test_functions_are_not_hidden_by_the_packages_of_their_names(first):
-    program = f"import {first}, passband; assert callable(passband.audit) and callable(passband.train)"
+    program = f"import {first}, passband; assert callable(passband.audit) and callable(passband.train) and passband.instruments()"
     loaded_by(program)

@@ -4,10 +4,19 @@ import polars as pl
 import pytest
 
 from passband.errors import InputError
-from passband.rows import ADDED, COLUMNS, KernelRow, ProbeRow, RobustnessRow, read_table, to_table
+from passband.frequency.component import FULL, Low
+from passband.rows import (
+    ADDED,
+    COLUMNS,
+    ComponentRow,
+    KernelRow,
+    RobustnessRow,
+    read_table,
+    to_table,
+)
 
-PROBE = ProbeRow(
-    run="a", subset="test", component="lfc", radius=4, metric="accuracy", value=0.5, count=2, class_name="x"
+PROBE = ComponentRow(
+    run="a", subset="test", component=Low(4), metric="accuracy", value=0.5, count=2, class_name="x"
 )
 ROBUST = RobustnessRow(
     run="a", subset="test", norm="l2", epsilon=0.5, metric="accuracy-ceiling", value=1, count=2
@@ -50,6 +59,14 @@ def test_a_table_written_before_there_were_attacks_is_read(tmp_path):
     table.drop("value").write_parquet(tmp_path / "other.parquet")
     with pytest.raises(InputError, match="lacks the columns value"):
         read_table(tmp_path / "other.parquet", COLUMNS)
+
+
+def test_what_was_shown_is_one_text_in_tables_of_any_version(tmp_path):
+    rows = [replace(PROBE, component=component) for component in (Low(4), Low(4.5), FULL)]
+    table = to_table([*rows, ROBUST])
+    assert table["shown"].to_list() == ["lfc:4", "lfc:4.5", "full", None]
+    table.drop("shown").write_parquet(tmp_path / "rows.parquet")
+    assert read_table(tmp_path / "rows.parquet", COLUMNS).equals(table)
 
 
 def test_errors_that_were_rows_of_their_own_stand_beside_their_values(tmp_path):

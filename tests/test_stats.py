@@ -180,3 +180,23 @@ def test_what_makes_no_sense_is_refused(call, message):
 def test_unpaired_samples_are_refused(untyped):
     with pytest.raises(InputError, match="got 2 and 3"):
         stats.bootstrap_difference(np.zeros(2), np.zeros(3))
+
+
+@given(st.floats(0.08, 0.999))
+def test_no_interval_is_as_wide_as_was_asked_for_and_two_samples_fewer_are_too_few(width):
+    count = stats.samples_for_width(width)
+
+    def widest(total: int) -> float:
+        intervals = (stats.wilson_interval(correct, total) for correct in range(total + 1))
+        return max(high - low for low, high in intervals)
+
+    assert widest(count) < width
+    if count > 2:  # the interval of one half needs an even number
+        assert widest(count - 1) >= width or widest(count - 2) >= width
+
+
+def test_a_tiny_width_needs_very_many_samples_and_an_impossible_one_is_refused():
+    assert stats.samples_for_width(1e-200) > 10**399
+    for width in (0, 1, math.nan):
+        with pytest.raises(InputError, match="the width of an interval lies between 0 and 1, got"):
+            stats.samples_for_width(width)

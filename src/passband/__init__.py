@@ -11,9 +11,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-# A function and its package may share a name (audit, train). Python sets a package as an attribute here when it is
+# A function and its package may share a name (audit, instruments, train). Python sets a package as an attribute here when it is
 # first imported; so that happens now, and the name is freed for the function.
-for _package in ("audit", "train"):
+for _package in ("audit", "instruments", "train"):
     importlib.import_module(f"passband.{_package}")
     del globals()[_package]
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from passband.errors import PassbandError as PassbandError
     from passband.frequency.component import High as High
     from passband.frequency.component import Low as Low
+    from passband.frequency.component import parse_component as parse_component
     from passband.frequency.fourier import Components as Components
     from passband.frequency.fourier import HighPass as HighPass
     from passband.frequency.fourier import LowPass as LowPass
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from passband.frequency.rescale import rescale as rescale
     from passband.frequency.spectrum import energy_fraction as energy_fraction
     from passband.frequency.spectrum import radial_power as radial_power
+    from passband.instruments.catalog import instruments as instruments
     from passband.instruments.components import evaluate_components as evaluate_components
     from passband.instruments.counterexamples import robust_accuracy_ceiling as robust_accuracy_ceiling
     from passband.kernels import roughness as roughness
@@ -80,13 +82,14 @@ _HOMES = {
         "split",
         "split_many",
     ),
-    "passband.frequency.component": ("High", "Low"),
     "passband.frequency.rescale": ("rescale",),
     "passband.frequency.spectrum": ("energy_fraction", "radial_power"),
     "passband.kernels": ("roughness", "smooth_kernel"),
     "passband.models.load": ("load_model",),
     "passband.models.catalog": ("build_model",),
     "passband.models.pixels": ("PixelModel",),
+    "passband.frequency.component": ("High", "Low", "parse_component"),
+    "passband.instruments.catalog": ("instruments",),
     "passband.instruments.components": ("evaluate_components",),
     "passband.report.page": ("write_report",),
     "passband.report.studies": ("write_study",),

@@ -28,10 +28,15 @@ class UnknownNameError(InputError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
+        self.made_of = kind, name, tuple(known)
         close = get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
         super().__init__(f"no {kind} named {name!r}.{hint} Known: {', '.join(known[:LISTED])}{more}")
+
+    def __reduce__(self) -> tuple:
+        """Return how a copy is made, such as in the process that waits for the one where it was raised."""
+        return type(self), self.made_of
 
 
 class DamagedError(InputError):

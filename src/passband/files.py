@@ -177,7 +177,11 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"no file {path}") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # what is no JSON, no UTF-8, too long a number, too deep
         raise InputError(f"{path} cannot be read as JSON: {error}") from error
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -20,8 +21,9 @@ COLUMNS = pl.Schema(
         "seed": pl.Int64(),
         "epoch": pl.Int64(),  # empty for a finished model
         "subset": pl.String(),  # "train" or "test"; empty for what is measured of the network itself
-        "component": pl.String(),  # "full", "lfc" or "hfc"
-        "radius": pl.Float64(),  # index units; empty for "full"
+        "component": pl.String(),  # the kind of what was shown: "full", "lfc", "hfc", ...
+        "radius": pl.Float64(),  # its outermost radius in index units; empty for "full"
+        "shown": pl.String(),  # all that it is, as text: "full", "lfc:8", ...
         "amplitude": pl.String(),  # the policy applied to the component
         "attack": pl.String(),  # what made the perturbation, such as "PGD-20"
         "band": pl.String(),  # the frequencies it was held to, such as "lfc:8"; empty for all
@@ -42,6 +44,7 @@ ADDED = (
     "band",
     "rho",
     "normalized",
+    "shown",
     "error",
 )  # columns that tables written by version 0.1 do not have
 
@@ -54,6 +57,9 @@ PROBE_SECONDS = "probe-seconds"  # what measuring along a run took
 ROBUST_ACCURACY = "robust-accuracy"  # the share that is right and stays so under an attack
 ACCURACY_CEILING = "accuracy-ceiling"  # Corollary 1's bound on it
 PERTURBATION_ENERGY = "perturbation-energy"  # the share of a perturbation's energy at a radius
+FLIPS = "flips"  # the share of samples that are right as a whole and on the HFC, and wrong on the LFC
+FLIPS_BY_CHANCE = "flips-by-chance"  # what it would be if the answers to HFCs were dealt out at random
+ENERGY_WITHIN = "energy-within"  # the share of the images' energy, their mean aside, up to a radius
 COUNTEREXAMPLES = "counterexamples"  # the share of samples that are answered otherwise than their LFC
 COUNTEREXAMPLES_RIGHT = "counterexamples-right"  # those of them that are answered right
 COUNTEREXAMPLES_VERIFIED = "counterexamples-verified"  # the share of these that came out again
@@ -75,6 +81,7 @@ SAMPLE_COLUMNS = pl.Schema(
         "label": pl.Int64(),
         "component": pl.String(),
         "radius": pl.Float64(),
+        "shown": pl.String(),
         "prediction": pl.Int64(),
         "confidence": pl.Float32(),  # probability of the prediction
         "label_probability": pl.Float32(),  # probability of the label
@@ -110,13 +117,36 @@ class Row:
     class_name: str | None = None  # the column "class", which Python keeps for itself
 
 
+@runtime_checkable
+class Shown(Protocol):
+    """What a row needs to know of a component; `passband.frequency.component` has them."""
+
+    kind: ClassVar[str]
+
+    @property
+    def cutoff(self) -> float | None:
+        """What stands in the column `radius`."""
+        ...
+
+
+def component_columns(component: Shown) -> dict[str, str | float | None]:
+    """Return what the columns of a table say of a component: its kind, its outermost radius, and all of it as text."""
+    return {"component": component.kind, "radius": component.cutoff, "shown": str(component)}
+
+
 @dataclass(frozen=True, kw_only=True)
-class ProbeRow(Row):
+class ComponentRow(Row):
     """What a model does with the whole images, or with one component of them."""
 
-    component: str
-    radius: float | None = None
+    component: Shown
     amplitude: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RadiusRow(Row):
+    """What is measured of images at a radius, whoever looks at them."""
+
+    radius: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +163,7 @@ class RobustnessRow(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CounterexampleRow(ProbeRow):
+class CounterexampleRow(ComponentRow):
     """How many samples are answered otherwise than one of their components, and how far apart the two are."""
 
     norm: str | None = None
@@ -152,14 +182,19 @@ def to_table(rows: Iterable[Row]) -> pl.DataFrame:
     """Return rows as a table with all of `COLUMNS`.
 
     Example:
-        >>> row = ProbeRow(run="a", subset="test", component="full", metric="accuracy", value=0.5, count=2)
-        >>> to_table([row]).select("component", "radius", "value").row(0)
-        ('full', None, 0.5)
+        >>> row = Row(run="a", subset="test", metric="accuracy", value=0.5, count=2)
+        >>> to_table([row]).select("subset", "radius", "value").row(0)
+        ('test', None, 0.5)
     """
-    records = [
-        {f.name.replace("class_name", "class"): getattr(row, f.name) for f in fields(row)} for row in rows
-    ]
-    return pl.DataFrame(records, schema=COLUMNS)
+    return pl.DataFrame([_cells(row) for row in rows], schema=COLUMNS)
+
+
+def _cells(row: Row) -> dict[str, object]:
+    cells = {field.name: getattr(row, field.name) for field in fields(row)}
+    cells["class"] = cells.pop("class_name")
+    if "component" in cells:
+        cells |= component_columns(cells["component"])
+    return cells
 
 
 def read_table(path: Path, columns: Iterable[str]) -> pl.DataFrame:
@@ -184,6 +219,11 @@ def read_table(path: Path, columns: Iterable[str]) -> pl.DataFrame:
         for name in ADDED
         if name in names and name not in table.columns
     )
+    if "shown" in names and "component" in table.columns:
+        number = pl.col("radius").cast(pl.String).str.strip_suffix(".0")
+        written = pl.concat_str("component", pl.lit(":") + number, ignore_nulls=True)
+        said = pl.when(pl.col("component").is_not_null()).then(written)
+        table = table.with_columns(shown=pl.coalesce("shown", said))
     missing = [name for name in names if name not in table.columns]
     if missing:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; has {', '.join(table.columns)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 from statistics import fmean, pstdev, stdev
 
@@ -55,6 +56,30 @@ def wilson_interval(correct: int, total: int, confidence: float = CONFIDENCE) ->
     _check_confidence(confidence)
     found = scipy.stats.binomtest(correct, total).proportion_ci(confidence, method="wilson")
     return float(found.low), float(found.high)
+
+
+def samples_for_width(width: float) -> int:
+    """Return how many samples make Wilson's 95% interval of every proportion narrower than `width`.
+
+    An interval is widest at one half, where it measures z / sqrt(n + z^2), with z the normal quantile; so the number
+    follows from the width alone, before anything is measured.
+
+    Args:
+        width: From the lower to the upper end, between 0 and 1.
+
+    Raises:
+        InputError: If `width` is not in (0, 1).
+
+    Example:
+        >>> samples_for_width(0.1), samples_for_width(0.05)
+        (381, 1533)
+    """
+    if not 0 < width < 1:
+        raise InputError(f"the width of an interval lies between 0 and 1, got {width}")
+    z2 = Fraction(
+        float(scipy.stats.norm.ppf((1 + CONFIDENCE) / 2)) ** 2
+    )  # fractions, since the square of a tiny width is no float
+    return math.floor(z2 / Fraction(width) ** 2 - z2) + 1
 
 
 def student_interval(

@@ -41,7 +41,7 @@ def test_of_two_it_is_newcombes_example():
 
 
 def test_of_an_estimate_it_is_students_interval():
-    estimate = over_parts([Statistic(1, 0.8, 6, 0.1), Statistic(-1, 0.5, 4, 0.0)])
+    estimate = over_parts([Statistic(1, 0.8, 6, 0.1, "filters"), Statistic(-1, 0.5, 4, 0.0, "filters")])
     half = 2.5705818366147395 * 0.1
     assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.3, 0.3 - half, 0.3 + half))
     assert (estimate.n, estimate.over) == (4, "filters")

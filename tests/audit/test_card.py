@@ -66,6 +66,8 @@ def test_a_card_from_before_attacks_has_none():
     [
         (None, "no file"),
         ("{", "cannot be read as JSON"),
+        ("[" * 100_000, "cannot be read as JSON"),
+        ("9" * 5000, "cannot be read as JSON"),
         ("[]", "is not a card of `passband audit`"),
         ('{"kind": "spectrum"}', "is not a card of `passband audit`"),
         ('{"kind": "attack", "schema": 1}', "is not a card of `passband audit`"),

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 import passband as pb
-from helpers import Constant, Memory, noise
+from helpers import Constant, Memory, ask, noise
 from passband.audit.card import Baselines
-from passband.audit.parts import default_radii
 from passband.errors import InputError
+from passband.frequency.component import High, Low
 from passband.frequency.fourier import split
-from passband.instruments.components import probe_components
+from passband.instruments.components import default_radii
 from passband.rows import COLUMNS, SAMPLE_COLUMNS
 
 DATA = noise(samples=60)
@@ -46,14 +46,14 @@ def test_default_radii_are_chosen_from_the_size():
 
 
 def test_flips_are_right_on_image_and_hfc_and_wrong_on_the_lfc():
-    outcome = probe_components(MODEL, DATA, [2, 5])
+    outcome = ask(MODEL, DATA, [2, 5])
     pairs = {
         (sample, radius)
         for sample in range(60)
         for radius in (2, 5)
         if outcome.correct[0, sample]
-        and outcome.correct[outcome.of("hfc", radius), sample]
-        and not outcome.correct[outcome.of("lfc", radius), sample]
+        and outcome.correct[outcome.of(High(radius)), sample]
+        and not outcome.correct[outcome.of(Low(radius)), sample]
     }
     flips = AUDIT.card.flips
     assert flips.pairs == len(pairs) > 0

@@ -5,13 +5,12 @@ import polars as pl
 import pytest
 import torch
 
-from helpers import Constant, Memory, noise
+from helpers import Constant, Memory, ask, noise
 from passband.attacks import FGSM, PGD, Attack
 from passband.audit.classifier import audit
 from passband.audit.compare import compare
 from passband.errors import InputError
-from passband.frequency.component import Low
-from passband.instruments.components import probe_components
+from passband.frequency.component import FULL, High, Low
 from passband.robustness.evaluate import evaluate_attack
 from passband.robustness.plan import AttackPlan
 from passband.stats import holm, mcnemar
@@ -36,17 +35,17 @@ def test_paired_tests_rest_on_the_same_samples(folders):
     assert found.pairing == "paired on 80 samples"
     assert found.names == ("Memory", "Constant")
     by_measure = {d.measure: d for d in found.differences}
-    outcomes = [probe_components(model, DATA, [2, 5]) for model in (FIRST, SECOND)]
+    outcomes = [ask(model, DATA, [2, 5]) for model in (FIRST, SECOND)]
     measures = [
-        ("lfc@2", "lfc", 2),
-        ("lfc@5", "lfc", 5),
-        ("hfc@2", "hfc", 2),
-        ("hfc@5", "hfc", 5),
-        ("clean", "full", None),
+        ("lfc@2", Low(2)),
+        ("lfc@5", Low(5)),
+        ("hfc@2", High(2)),
+        ("hfc@5", High(5)),
+        ("clean", FULL),
     ]
-    corrects = [[o.correct[o.of(c, r)] for o in outcomes] for _, c, r in measures]
+    corrects = [[o.correct[o.of(component)] for o in outcomes] for _, component in measures]
     expected = holm([mcnemar(*paired_counts(*pair)) for pair in corrects])
-    for (measure, _, _), (one, two), p in zip(measures, corrects, expected, strict=True):
+    for (measure, _), (one, two), p in zip(measures, corrects, expected, strict=True):
         difference = by_measure[measure]
         assert difference.p == pytest.approx(p)
         assert difference.first == pytest.approx(one.float().mean().item())

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from passband.audit import parts
 from passband.audit.card import CriticalRadius, FlipCount, Flips
-from passband.frequency.fourier import corner_radius
 
 points = st.lists(
     st.tuples(st.integers(1, 40), st.floats(0, 1)), min_size=1, max_size=8, unique_by=lambda p: p[0]
@@ -44,18 +43,6 @@ def test_area_lies_between_the_lowest_and_the_highest_accuracy(pairs):
 
 def test_area_weighs_by_the_gaps_between_radii():
     assert parts.area([1, 2, 10], [0.0, 1.0, 1.0]) == pytest.approx((0.5 + 8) / 9)
-
-
-@given(st.integers(1, 300), st.integers(1, 300))
-def test_default_radii_are_measurable_on_any_size(height, width):
-    radii = parts.default_radii((height, width))
-    assert radii == sorted(set(radii))
-    assert 1 <= len(radii) <= 9
-    assert all(0 <= radius < max(corner_radius(height, width), 1) for radius in radii)
-
-
-def test_default_radii_at_32_pixels_hold_those_of_the_paper():
-    assert {4, 8, 12, 16} <= set(parts.default_radii((32, 32)))
 
 
 def test_flips_count_by_radius():

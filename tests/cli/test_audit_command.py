@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 import passband as pb
+from passband.instruments.catalog import INSTRUMENTS
 
 MODEL = ("resnet8", "--weights", "{files}/weights.safetensors")
 
@@ -228,3 +229,34 @@ def test_spectrum_writes_its_page_and_names_what_it_found(command, files, tmp_pa
         ]
         == "t"
     )
+
+
+def test_other_instruments_join_an_audit_in_rows_and_report(audited, tmp_path):
+    ran = audited("--with", "kernels", "counterexamples", "kernels", "--out", "a")
+    assert ran.code == 0
+    rows = pl.read_parquet(tmp_path / "a" / "rows.parquet")
+    assert {"roughness", "kernel-high-frequency", "counterexamples"} <= set(rows["metric"])
+    assert len(rows.filter(pl.col("metric") == "roughness")) == 1  # named twice, run once
+    page = (tmp_path / "a" / "report.html").read_text()
+    for name in ("kernels", "counterexamples"):
+        assert INSTRUMENTS[name].summary.replace("'", "&#39;") in page
+    assert [reading.name for reading in pb.Audit.load(tmp_path / "a").extra] == ["kernels", "counterexamples"]
+
+
+def test_instruments_are_listed(command):
+    ran = command("instruments")
+    assert ran.code == 0
+    for name, instrument in INSTRUMENTS.items():
+        assert name in ran.out
+        assert instrument.source.split()[0] in ran.out
+    listed = json.loads(command("instruments", "--json").out)
+    assert [each["name"] for each in listed] == list(INSTRUMENTS) == pb.instruments()
+
+
+def test_an_audit_of_a_network_that_depends_on_the_batch_says_so(command, files):
+    ran = command("train", f"npz:{files}/data.npz", "--width", "4", "--epochs", "1", "--batch-size", "20",
+                  "--batch-norm", "--batch-statistics", "--out", "run")  # fmt: skip
+    assert ran.code == 0
+    ran = command("audit", "run", f"npz:{files}/data.npz", "--radii", "2", "--out", "a")
+    assert ran.code == 2
+    assert "depend on the other images of the batch" in ran.err

@@ -179,6 +179,10 @@ def test_a_failed_run_is_reported_and_the_study_goes_on(command, monkeypatch):
     [
         ("study run", "name at least one study, or all"),
         ("study run label-shufle", "Did you mean 'label-shuffle'"),
+        ("study run mine.py", "a study of one's own is written mine.py:NAME"),
+        ("study run mine.py:study", "cannot import 'mine.py' (FileNotFoundError: no file mine.py)"),
+        ("study show passband.rows:study", "passband.rows has no study 'study'"),
+        ("study show passband.rows:COLUMNS", "must be a passband.Study, got a Schema"),
         ("study show all", "show takes one study"),
         ("study run label-shuffle --seeds 0", "at least 1, got 0"),
         ("study run label-shuffle --workers 0", "workers must be at least 1, got 0"),

@@ -1,13 +1,14 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from passband.attacks import PGD
 from passband.engine import cost
 from passband.engine.cost import START, estimate_seconds
-from passband.engine.measure import Measurement, Work
 from passband.engine.plan import PlannedMeasurement, PlannedRun
 from passband.engine.probe import Probe
 from passband.files import seal, write_json
+from passband.instruments.instrument import Cost, Instrument, Rows
 from passband.train.adversarial import Adversary
 from passband.train.config import SCHEMA, RunConfig
 
@@ -28,20 +29,20 @@ def planned(run: str, config: RunConfig, folder: Path, probe: Probe | None = Non
 
 
 @dataclass(frozen=True)
-class Steps(Measurement):
+class Steps(Instrument[Rows]):
     """So many gradients and answers for every image."""
 
     gradients: int
     answers: int = 0
 
-    def to_dict(self):
-        return {"kind": "steps"}
+    name: ClassVar[str] = "steps"
+    summary: ClassVar[str] = "nothing, at a cost"
 
-    def work(self, images):
-        return Work(self.gradients * images, self.answers * images)
+    def cost(self, samples, size):
+        return Cost(self.gradients * samples, self.answers * samples)
 
-    def rows(self, finished):
-        return ()
+    def measure(self, subject):
+        return Rows(())
 
 
 def measurement(name: str, steps: Steps, run: PlannedRun) -> PlannedMeasurement:

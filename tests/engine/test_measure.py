@@ -2,56 +2,59 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import pytest
 import torch
 
 from passband.engine.execute import execute
-from passband.engine.measure import FinishedRun, Measurement, Work, measure, measurement_id
+from passband.engine.measure import finished_run, measure, measurement_id
 from passband.engine.plan import PlannedMeasurement, plan_measurement, plan_runs
 from passband.errors import InputError
 from passband.files import seal, write_json
+from passband.frequency.component import FULL
+from passband.instruments.instrument import Cost, Instrument, Rows, Subject
 from passband.models.catalog import build_model
 from passband.models.load import load_model
 from passband.models.weights import weights_hash
 from passband.results.store import find_measurement
-from passband.rows import ProbeRow
+from passband.rows import ComponentRow
 from passband.train.config import RunConfig
 
 CONFIG = RunConfig("fashion-mnist", limit=40, width=4, epochs=1, batch_size=20, seed=3)
 
 
 @dataclass(frozen=True)
-class Right(Measurement):
+class Right(Instrument[Rows]):
     """Accuracy on some test images; it fails if there are not enough."""
 
     samples: int | None
 
-    def to_dict(self):
-        return {"kind": "right", "samples": self.samples}
+    name: ClassVar[str] = "right"
+    summary: ClassVar[str] = "accuracy on some images"
 
-    def work(self, images: int) -> Work:
-        return Work(answers=self.samples or images)
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
+        return Cost(answers=self.samples or samples)
 
-    def rows(self, finished: FinishedRun) -> Iterator[ProbeRow]:
-        test = finished.test.take(finished.draw(self.samples))
+    def measure(self, subject: Subject) -> Rows:
+        test = subject.dataset.take(subject.draw(self.samples))
         if len(test) < (self.samples or 0):
             raise InputError(f"{self.samples} images are needed, got {len(test)}")
         with torch.no_grad():
-            right = (finished.model(test.images / 255).argmax(1) == test.labels).double().mean().item()
-        yield ProbeRow(
-            run=finished.run,
-            seed=finished.seed,
+            right = (subject.model(test.images / 255).argmax(1) == test.labels).double().mean().item()
+        row = ComponentRow(
+            run=subject.run,
+            seed=subject.run_seed,
             subset="test",
-            component="full",
+            component=FULL,
             metric="accuracy",
             value=right,
             count=len(test),
         )
+        return Rows((row,))
 
 
 def here(function, *arguments, **settings):
@@ -87,7 +90,7 @@ def test_a_measurement_has_its_folder_and_is_found_again(store):
     assert record is not None
     assert (record["measurement"], record["run"]) == (planned.id, planned.run.id)
     assert record["weights_hash"] == weights_hash(load_model(planned.run.folder))
-    assert record["settings"] == {"kind": "right", "samples": 30}
+    assert record["settings"] == {"instrument": "right", "samples": 30}
     assert record["data"]["test_fingerprint"] == planned.run.fingerprints["test"]
     environment = json.loads((planned.folder / "environment.json").read_text())
     assert environment["seconds"] > 0
@@ -187,9 +190,8 @@ def test_it_measures_the_finished_network_on_images_that_the_seed_draws(store):
     assert measured == rows.filter(pl.col("epoch").is_null(), subset="test", metric="accuracy", component="full").filter(
         pl.col("class").is_null()
     )["value"].item()  # fmt: skip
-    record = json.loads((planned.run.folder / "config.json").read_text())
-    model = load_model(planned.run.folder)
-    finished = FinishedRun(planned.run.id, 3, model, record["data"], "fashion-mnist", test_limit=50)
+    finished = finished_run(planned.run.folder, test_limit=50, device="cpu")
+    assert (finished.run, finished.run_seed) == (planned.run.id, 3)
     assert sorted(finished.draw(None).tolist()) == list(range(50))
     assert finished.draw(30).tolist() == finished.draw(None)[:30].tolist() != list(range(30))
     assert replace(finished, seed=4).draw(30).tolist() != finished.draw(30).tolist()

@@ -15,6 +15,7 @@ from passband.frequency.component import (
     Component,
     High,
     Low,
+    Ring,
     check_components,
     lows_and_highs,
     parse_component,
@@ -51,9 +52,25 @@ def test_components_are_those_of_the_definition(height, width, radius):
     torch.testing.assert_close(High(radius).of(image)[0], image[0] - low)
 
 
+@given(height=sizes, width=sizes, inner=st.floats(0, 6), wide=st.floats(0.5, 8))
+def test_rings_are_what_two_low_components_do_not_share_and_make_up_the_image(height, width, inner, wide):
+    image = torch.rand(1, height, width, dtype=torch.float64)
+    ring = Ring(inner, inner + wide)
+    assert parse_component(str(ring)) == ring
+    inside, outside = (torch.from_numpy(reference.low(image[0].numpy(), radius)) for radius in ring.radii)
+    torch.testing.assert_close(ring.of(image)[0], outside - inside)
+    torch.testing.assert_close(Low(ring.inner).of(image) + ring.of(image) + High(ring.outer).of(image), image)
+
+
+@pytest.mark.parametrize("text", ["ring:8-4", "ring:4-4"])
+def test_a_ring_that_holds_nothing_is_refused(text):
+    with pytest.raises(InputError, match=f"must be larger than its inner one, got {text}"):
+        parse_component(text)
+
+
 def test_components_taken_together_are_bit_for_bit_those_taken_alone():
     images = torch.rand(3, 3, 20, 18)
-    wanted = [FULL, High(4), Low(8), Low(2.5), High(8), FULL]
+    wanted = [FULL, High(4), Ring(2.5, 8), Low(8), Low(2.5), High(8), FULL]
     for component, taken in zip(wanted, take(wanted, images), strict=True):
         assert torch.equal(taken, component.of(images))
     low, high = split(images, 8)
@@ -72,7 +89,8 @@ def test_the_bands_of_version_0_1_are_read_as_components():
 
 
 @pytest.mark.parametrize(
-    "text", ["lfc", "lfc:", "hfc:x", "lfc:nan", "hfc:inf", "full:3", "lfc:4:5", "lfc:4-8"]
+    "text",
+    ["lfc", "lfc:", "hfc:x", "lfc:nan", "hfc:inf", "full:3", "lfc:4:5", "lfc:4-8", "ring:4", "ring:4-x"],
 )
 def test_a_text_that_is_not_written_as_its_kind_is_refused(text):
     with pytest.raises(InputError, match=f"is written .*, got '{text}'"):
@@ -94,7 +112,8 @@ def test_an_impossible_radius_is_refused(untyped, radius):
 
 def test_a_component_beyond_the_corner_or_twice_is_refused():
     with pytest.raises(
-        InputError, match=r"radius 23 of 'lfc:23' is not below the corner .* at 22.6 for images of 32x32"
+        InputError,
+        match=r"radius 23 is not below the corner .* at 22.6 for images of 32x32 .*'lfc:23' would be",
     ):
         check_components([FULL, Low(23)], (32, 32))
     with pytest.raises(InputError, match="each component is measured once, got lfc:4, lfc:4"):

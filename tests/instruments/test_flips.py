@@ -2,54 +2,62 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passband.instruments.components import Condition, Outcome
-from passband.instruments.flips import clearest, expected_followers, find_followers
+from helpers import Memory, noise, subject
+from passband.frequency.component import FULL, High, Low, lows_and_highs
+from passband.instruments.components import Answers
+from passband.instruments.flips import Flips, clearest, expected_flips, find_flips
 
-CONDITIONS = (
-    Condition("full"),
-    Condition("lfc", 4),
-    Condition("lfc", 8),
-    Condition("hfc", 4),
-    Condition("hfc", 8),
-)
+DATA = noise()
+MODEL = Memory(DATA)
+SHOWN = (FULL, *lows_and_highs([4, 8]))
 
 
-def outcome_of(predictions, labels, confidence=None) -> Outcome:
+def outcome_of(predictions, labels, confidence=None) -> Answers:
     predictions = torch.tensor(predictions)
     confidence = torch.full(predictions.shape, 0.5) if confidence is None else torch.tensor(confidence)
     samples = torch.arange(len(labels))
-    return Outcome(CONDITIONS, samples, torch.tensor(labels), predictions, confidence, confidence, "max", 1.0)
+    return Answers(
+        subject(MODEL, DATA),
+        SHOWN,
+        samples,
+        torch.tensor(labels),
+        predictions,
+        confidence,
+        confidence,
+        "max",
+        1.0,
+    )
 
 
-def test_a_follower_is_right_on_image_and_hfc_and_wrong_on_the_lfc():
+def test_a_flip_is_right_on_image_and_hfc_and_wrong_on_the_lfc():
     labels = [0, 0, 0, 0]
     outcome = outcome_of([[0, 0, 0, 1], [1, 0, 1, 1], [1, 1, 0, 1], [0, 0, 1, 0], [1, 0, 0, 0]], labels)
-    assert find_followers(outcome, [4, 8]).tolist() == [
+    assert find_flips(outcome, [4, 8]).tolist() == [
         [True, False, False, False],
         [False, True, False, False],
     ]
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 2)] * 6), min_size=1, max_size=20))
-def test_expected_followers_are_the_mean_over_all_ways_to_hand_out_the_hfc_answers(samples):
+def test_expected_flips_are_the_mean_over_all_ways_to_hand_out_the_hfc_answers(samples):
     labels, *predictions = zip(*samples, strict=True)
     outcome = outcome_of([list(p) for p in predictions], list(labels))
-    expected = expected_followers(outcome, [4, 8])
+    expected = expected_flips(outcome, [4, 8])
     for index, radius in enumerate((4, 8)):
         counts = []
         for shift in range(len(samples)):  # every answer meets every image once
-            answers = outcome.predictions[outcome.of("hfc", radius)].roll(shift)
-            low = outcome.correct[outcome.of("lfc", radius)]
+            answers = outcome.predictions[outcome.of(High(radius))].roll(shift)
+            low = outcome.correct[outcome.of(Low(radius))]
             counts.append((outcome.correct[0] & ~low & (answers == outcome.labels)).sum().item())
         torch.testing.assert_close(expected[index], torch.tensor(sum(counts) / len(counts)))
 
 
-def test_a_model_that_calls_every_hfc_the_same_has_no_more_followers_than_expected():
+def test_a_model_that_calls_every_hfc_the_same_has_no_more_flips_than_expected():
     labels = [0, 1] * 10
     wrong = [1 - label for label in labels]
     outcome = outcome_of([labels, wrong, wrong, [0] * 20, labels], labels)
-    assert find_followers(outcome, [4, 8]).sum(dim=1).tolist() == [10, 20]
-    assert expected_followers(outcome, [4, 8]).tolist() == [10, 10]
+    assert find_flips(outcome, [4, 8]).sum(dim=1).tolist() == [10, 20]
+    assert expected_flips(outcome, [4, 8]).tolist() == [10, 10]
 
 
 def test_the_clearest_is_sure_of_all_three_answers_and_keeps_the_energy():
@@ -57,8 +65,29 @@ def test_the_clearest_is_sure_of_all_three_answers_and_keeps_the_energy():
     predictions = [[0, 0, 0], [1, 1, 1], [1, 1, 0], [0, 0, 0], [0, 0, 0]]
     confidence = [[0.9, 0.9, 0.9], [0.9, 0.5, 0.9], [0.8, 0.9, 0.9], [0.9, 0.9, 0.2], [0.9, 0.9, 0.9]]
     outcome = outcome_of(predictions, labels, confidence)
-    found = find_followers(outcome, [4, 8])
+    found = find_flips(outcome, [4, 8])
     # Sample 0: 0.9 * 0.5 at radius 4, 0.8 * 1 at radius 8. Sample 1: 0.25, 0.9. Sample 2: 0.1 at radius 4 alone.
     assert clearest(outcome, [4, 8], found, torch.tensor([0.5, 1.0])) == [(1, 8), (0, 8), (2, 4)]
     assert clearest(outcome, [4, 8], found, torch.tensor([0.5, 1.0]), count=1) == [(1, 8)]
     assert clearest(outcome, [4, 8], torch.zeros_like(found), torch.tensor([0.5, 1.0])) == []
+
+
+def test_rows_are_shares_of_all_samples_beside_those_that_chance_would_make():
+    who = subject(MODEL, DATA)
+    found = who.read(Flips((2.0, 4.0), "raw"))
+    rows = {(row.metric, row.component.radius): row for row in found.rows()}
+    for index, radius in enumerate((2.0, 4.0)):
+        assert rows["flips", radius].value == find_flips(found.answers, (2.0, 4.0))[index].double().mean()
+        assert rows["flips-by-chance", radius].value * 40 == expected_flips(found.answers, [radius])[0]
+        assert rows["flips", radius].count == 40
+
+
+def test_flips_read_answers_that_were_given_already():
+    who, calls = subject(MODEL, DATA), []
+    hook = MODEL.register_forward_hook(lambda *_: calls.append(1))
+    who.read(Flips((2.0,)))
+    asked = len(calls)
+    who.read(Flips((2.0,)).answers_needed(DATA.size))
+    who.read(Flips((2.0,)))
+    hook.remove()
+    assert len(calls) == asked > 0

@@ -16,7 +16,7 @@ from passband.audit.classifier import Audit, Strip
 from passband.frequency.fourier import corner_radius, split, split_many
 from passband.frequency.spectrum import energy_within, power_spectrum, radial_mean
 from passband.frequency.traces import Statistic, Trace, Traces
-from passband.instruments.flips import Panel
+from passband.instruments.flips import FlipExample
 from passband.instruments.spectrum import DataSpectrum
 
 RADII = [1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 22.627]
@@ -188,10 +188,10 @@ def make_spectrum(images: torch.Tensor, data: DataEntry, traces: tuple[Trace, ..
     )
 
 
-def _panel(sample: int, image: torch.Tensor, radius: float, classes: int) -> Panel:
+def _panel(sample: int, image: torch.Tensor, radius: float, classes: int) -> FlipExample:
     low, high = split(image, radius)
     probabilities = torch.rand(3, classes, generator=torch.Generator().manual_seed(sample)).softmax(dim=1)
-    return Panel(sample, radius, sample % classes, image, low.clamp(0, 1), high, probabilities)
+    return FlipExample(sample, radius, sample % classes, image, low.clamp(0, 1), high, probabilities)
 
 
 @pytest.fixture(scope="session")

@@ -9,21 +9,22 @@ from pages import HOSTILE, read
 from passband.analysis.contrast import Term, accuracy
 from passband.analysis.figure import Bar, Curve, Figure, Panel, Point
 from passband.audit.pictures import ExtraReading
+from passband.frequency.component import Low
 from passband.report.page import write_report
-from passband.rows import COLUMNS, SAMPLE_COLUMNS, ProbeRow, to_table
+from passband.rows import COLUMNS, SAMPLE_COLUMNS, ComponentRow, to_table
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
 ROWS = to_table(
-    ProbeRow(run="abc", subset="test", component="lfc", radius=radius, metric="accuracy", value=v, count=60)
+    ComponentRow(run="abc", subset="test", component=Low(radius), metric="accuracy", value=v, count=60)
     for radius, v in ((2.0, 0.25), (4.0, 0.5), (8.0, 0.8125))
 )
 FIGURE = Figure(
     (
         (
             Panel("by radius", (Curve("LFC", "lfc", term=Term("abc", "test", "lfc"), along="radius"),), x="radius"),
-            Panel("bars", tuple(Bar(f"r = {r}", "lfc", category="x", quantity=accuracy("abc", "test", "lfc", r)) for r in (2.0, 8.0)), x=""),
+            Panel("bars", tuple(Bar(f"r = {r}", "lfc", category="x", contrast=accuracy("abc", "test", "lfc", r)) for r in (2.0, 8.0)), x=""),
         ),
         (Panel("not measured", (Point("a", x=(accuracy("other"),), y=accuracy("abc")),)),),
     )

@@ -11,6 +11,7 @@ import torch
 from helpers import bright_sides
 from passband.errors import DamagedError, InputError
 from passband.files import SEAL, seal
+from passband.frequency.component import FULL
 from passband.models.catalog import build_model
 from passband.models.load import load_model
 from passband.models.weights import weights_hash
@@ -22,11 +23,11 @@ from passband.results.store import (
     write_measurement,
     write_run,
 )
-from passband.rows import ProbeRow, to_table
+from passband.rows import ComponentRow, to_table
 from passband.train.config import SCHEMA, RunConfig, model_arguments
 
 CONFIG = RunConfig("sides", model="lenet", batch_norm=True, batch_statistics=True)
-ROW = ProbeRow(run="abc", subset="test", component="full", metric="accuracy", value=0.5, count=2)
+ROW = ComponentRow(run="abc", subset="test", component=FULL, metric="accuracy", value=0.5, count=2)
 
 
 def write(folder: Path, **values) -> torch.nn.Module:

@@ -4,20 +4,22 @@ import polars as pl
 import pytest
 import torch
 
-from helpers import Constant, noise
+from helpers import Constant, ask, noise
 from passband.data.dataset import ImageDataset
 from passband.errors import InputError
 from passband.files import write_json
-from passband.instruments.components import outcome_rows, probe_components
+from passband.frequency.component import FULL
 from passband.results.tables import RUN_COLUMNS, read_runs
-from passband.rows import KernelRow, ProbeRow, to_table
+from passband.rows import ComponentRow, KernelRow, to_table
 
 
 def write(folder, value: float, **record):
     folder.mkdir()
     about = {"kind": "run", "status": "finished", "message": None, "classes": list("abcde")}
     write_json(folder / "config.json", about | record)
-    row = ProbeRow(run=folder.name, subset="test", component="full", metric="accuracy", value=value, count=2)
+    row = ComponentRow(
+        run=folder.name, subset="test", component=FULL, metric="accuracy", value=value, count=2
+    )
     to_table([row]).write_parquet(folder / "rows.parquet")
     (folder / "weights.safetensors").touch()
     return folder
@@ -59,16 +61,12 @@ def test_chance_is_the_share_of_the_most_frequent_class_of_each_rows_subset(tmp_
     run = write(tmp_path / "x", 0.5)
     rows = []
     for subset in (uneven("train", [6, 2, 0]), uneven("test", [1, 3, 1])):
-        finished = list(
-            outcome_rows(probe_components(Constant(0, 3), subset, (), components=()), subset, run="x")
-        )
+        finished = list(ask(Constant(0, 3), subset, []).rows())
         rows += finished
-        probed = probe_components(Constant(0, 3), subset.take(slice(2)), [2])  # of one class
-        rows += [
-            replace(row, epoch=1) for row in outcome_rows(probed, subset, run="x") if row.class_name is None
-        ]
+        probed = ask(Constant(0, 3), subset.take(slice(2)), [2])  # of one class
+        rows += [replace(row, epoch=1) for row in probed.rows() if row.class_name is None]
     rows.append(
-        KernelRow(run="x", subset=None, metric="roughness", value=1.0, count=3, rho=0.0, normalized=False)
+        KernelRow(run="run", subset=None, metric="roughness", value=1.0, count=3, rho=0.0, normalized=False)
     )
     to_table(rows).write_parquet(run / "rows.parquet")
     table = read_runs([("a", run)])

@@ -6,14 +6,15 @@ from torch import nn
 
 from helpers import Memory, noise
 from passband.attacks import FGSM, PGD, AutoAttack
-from passband.engine.measure import FinishedRun
 from passband.errors import InputError
+from passband.frequency.component import Low
+from passband.instruments.instrument import Subject
+from passband.instruments.kernels import KernelRoughness, jackknife_errors, measures
+from passband.instruments.pairs import LowPassCounterexamples, bounds
 from passband.kernels import roughness, smooth_kernel
 from passband.models.catalog import build_model
 from passband.models.pixels import PixelModel
 from passband.robustness.plan import AttackPlan
-from passband.studies.corollary1_counterexamples import LowPassCounterexamples, bounds
-from passband.studies.figure7_kernels import KernelRoughness, jackknife_errors, measures
 from passband.studies.smoothed_robustness import SmoothedRobustness
 
 DATA = noise(180, size=(8, 8))  # nearly as many as pixels, so that its answers are unsure
@@ -25,15 +26,13 @@ def plans(samples: int = 20, few: int | None = 10, largest: tuple[float, ...] = 
     return tuple(AttackPlan(*plan, sanity_samples=0) for plan in three)
 
 
-def finished(network: nn.Module | None = None) -> FinishedRun:
+def finished(network: nn.Module | None = None) -> Subject:
     """Return a network whose first layer does nothing and whose second one knows its test images by heart."""
     if network is None:
         first = nn.Conv2d(3, 3, 3, padding=1, bias=False)
         first.weight.data.copy_(nn.init.dirac_(first.weight.data))
         network = nn.Sequential(first, Memory(DATA))
-    run = FinishedRun("run", 2, PixelModel(network, name="memory"), {}, "noise", device="cpu")
-    vars(run)["test"] = DATA  # instead of loading it
-    return run
+    return Subject(PixelModel(network, name="memory"), DATA, "run", run_seed=2, seed=2, device="cpu")
 
 
 def measured(rows) -> dict:
@@ -52,7 +51,7 @@ def test_a_smoothed_network_has_all_attacks_and_the_ceiling(monkeypatch):
         return images
 
     monkeypatch.setattr(AutoAttack, "run", helpless)
-    found = measured(SmoothedRobustness(0.0, False, plans()).rows(finished()))
+    found = measured(SmoothedRobustness(0.0, False, plans()).measure(finished()).rows())
     for normalized in (False, True):  # the same network
         for attack, count in (("FGSM", 20), ("PGD-3", 20), ("AutoAttack", 10)):
             clean = found["robust-accuracy", attack, 0.0, 0.0, normalized]
@@ -65,8 +64,10 @@ def test_a_smoothed_network_has_all_attacks_and_the_ceiling(monkeypatch):
 
 
 def test_autoattack_is_never_stronger_than_its_images_allow_nor_weaker_than_pgd():
-    found = measured(SmoothedRobustness(0.0, False, plans()).rows(finished()))
-    pgd = measured(SmoothedRobustness(0.0, False, plans(10)).rows(finished()))  # on the images of AutoAttack
+    found = measured(SmoothedRobustness(0.0, False, plans()).measure(finished()).rows())
+    pgd = measured(
+        SmoothedRobustness(0.0, False, plans(10)).measure(finished()).rows()
+    )  # on the images of AutoAttack
     for epsilon in EPSILONS:
         ensemble = found["robust-accuracy", "AutoAttack", epsilon, 0.0, False][0]
         assert ensemble <= pgd["robust-accuracy", "PGD-3", epsilon, 0.0, False][0]
@@ -74,8 +75,8 @@ def test_autoattack_is_never_stronger_than_its_images_allow_nor_weaker_than_pgd(
 
 def test_autoattack_may_have_the_largest_epsilon_only():
     fewer = plans(largest=EPSILONS[1:])
-    both = measured(SmoothedRobustness(0.0, False, plans()).rows(finished()))
-    found = measured(SmoothedRobustness(0.0, False, fewer).rows(finished()))
+    both = measured(SmoothedRobustness(0.0, False, plans()).measure(finished()).rows())
+    found = measured(SmoothedRobustness(0.0, False, fewer).measure(finished()).rows())
     assert both.keys() - found.keys() == {
         ("robust-accuracy", "AutoAttack", EPSILONS[0], 0.0, normalized) for normalized in (False, True)
     }
@@ -89,7 +90,7 @@ def test_autoattack_may_have_the_largest_epsilon_only():
 def test_autoattack_on_all_samples_follows_the_pgd_that_was_measured(monkeypatch):
     monkeypatch.setattr(AutoAttack, "run", lambda self, model, images, labels, epsilon, **settings: images)
     for three in (plans(10), plans(10, None)):
-        found = measured(SmoothedRobustness(0.0, False, three).rows(finished()))
+        found = measured(SmoothedRobustness(0.0, False, three).measure(finished()).rows())
         for epsilon in EPSILONS:  # a helpless AutoAttack leaves what PGD has left
             left = [found["robust-accuracy", a, epsilon, 0.0, False] for a in ("PGD-3", "AutoAttack")]
             assert left[0] == left[1]
@@ -97,9 +98,9 @@ def test_autoattack_on_all_samples_follows_the_pgd_that_was_measured(monkeypatch
 
 
 def test_smoothing_and_its_control_are_told_apart():
-    smooth = measured(SmoothedRobustness(1.0, False, plans()).rows(finished()))
+    smooth = measured(SmoothedRobustness(1.0, False, plans()).measure(finished()).rows())
     assert {key[3:] for key in smooth} == {(1.0, False)}
-    control = measured(SmoothedRobustness(1.0, True, plans()).rows(finished()))
+    control = measured(SmoothedRobustness(1.0, True, plans()).measure(finished()).rows())
     assert {key[3:] for key in control} == {(1.0, True)}
     clean = ("robust-accuracy", "FGSM", 0.0, 1.0)
     assert smooth[(*clean, False)] == control[(*clean, True)]  # a linear network: scale is all one
@@ -108,7 +109,7 @@ def test_smoothing_and_its_control_are_told_apart():
 
 def test_kernel_rows_hold_roughness_and_its_error():
     network = build_model("resnet8", width=6, num_classes=4, seed=0)
-    rows = list(KernelRoughness((0.0, 1.0)).rows(finished(network)))
+    rows = list(KernelRoughness((0.0, 1.0)).measure(finished(network)).rows())
     weight = network.stem.weight.detach()
     for rho in (0.0, 1.0):
         values = {row.metric: row.value for row in rows if row.rho == rho}
@@ -141,14 +142,14 @@ def test_the_jackknife_has_the_spread_of_drawn_layers():
 
 def test_a_layer_of_one_filter_has_no_error():
     network = build_model("lenet", width=1, num_classes=4, in_channels=3, seed=0)
-    rows = list(KernelRoughness((0.0,)).rows(finished(network)))
+    rows = list(KernelRoughness((0.0,)).measure(finished(network)).rows())
     assert [row.metric for row in rows] == ["roughness", "kernel-high-frequency"]
 
 
 def test_counterexamples_are_counted_by_radius_and_distance():
-    rows = list(LowPassCounterexamples((2, 3)).rows(finished()))
+    rows = list(LowPassCounterexamples((2, 3)).measure(finished()).rows())
     for radius in (2.0, 3.0):
-        own = [row for row in rows if row.radius == radius]
+        own = [row for row in rows if row.component == Low(radius)]
         whole = {row.metric: row for row in own if row.norm is None}
         share = whole["counterexamples"]
         assert share.count == 180

@@ -9,7 +9,7 @@ from passband.analysis.figure import figure_table
 from passband.analysis.table import fill
 from passband.engine.execute import Ended, execute
 from passband.errors import InputError
-from passband.studies import corollary1_counterexamples as corollary
+from passband.instruments import pairs
 from passband.studies.catalog import STUDIES
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.plan import plan_studies, result_folder
@@ -76,7 +76,7 @@ def test_a_failed_measurement_is_named_and_its_claims_are_undecided(store, monke
     def refuse(*arguments, **settings):
         raise InputError("no gradient")
 
-    monkeypatch.setattr(corollary, "find_pairs", refuse)
+    monkeypatch.setattr(pairs, "find_pairs", refuse)
     result, _ = conducted("corollary", store, seeds=2)  # seed 0 may be in the store
     assert result.failures["natural, seed 1, answers to x and x_l at r = 4, 8, 12, 16"] == "no gradient"
     without = result.rows.filter(pl.col("seed") == 1, pl.col("metric").str.starts_with("counterexamples"))

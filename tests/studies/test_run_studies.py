@@ -22,27 +22,27 @@ from dataclasses import dataclass, replace
 from passband.analysis.claim import ANY, Claim, Rule, difference
 from passband.analysis.contrast import accuracy
 from passband.analysis.figure import Bar, Figure, Panel
-from passband.engine.measure import Measurement, Work
-from passband.rows import ProbeRow
+from passband.instruments.instrument import Cost, Instrument, Rows
+from passband.rows import Row
 from passband.studies.study import Study
 from words import TITLE
 
 
 @dataclass(frozen=True)
-class Weights(Measurement):
+class Weights(Instrument):
+    name = "weights"
+    summary = "number of weights"
+
     def __str__(self):
         return "number of weights"
 
-    def to_dict(self):
-        return {"kind": "number-of-weights"}
+    def cost(self, samples, size):
+        return Cost()
 
-    def work(self, images):
-        return Work()
-
-    def rows(self, finished):
-        count = sum(weight.numel() for weight in finished.model.parameters())
-        yield ProbeRow(run=finished.run, seed=finished.seed, subset=None, component="full", metric="weights",
-                       value=count, count=1)
+    def measure(self, subject):
+        count = sum(weight.numel() for weight in subject.model.parameters())
+        row = Row(run=subject.run, seed=subject.run_seed, subset=None, metric="weights", value=count, count=1)
+        return Rows((row,))
 
 
 def runs(setting):

@@ -49,7 +49,7 @@ def test_measurements_are_of_runs_of_the_study_all_different_and_can_be_sent_to_
         assert len({str(measurement) for measurement in each}) == len(each)
         assert len({repr(measurement.to_dict()) for measurement in each}) == len(each)
         assert pickle.loads(pickle.dumps(each)) == each
-        assert all(min(measurement.work(1_000)) >= 0 for measurement in each)
+        assert all(min(measurement.cost(1_000, (28, 28))) >= 0 for measurement in each)
 
 
 def test_table_2_has_nine_networks_a_run_and_is_measured_as_often():

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from helpers import noise
+from passband.frequency.component import Low
 from passband.frequency.rescale import rescale
 from passband.train.config import RunConfig
-from passband.train.examples import make_examples, take_component
+from passband.train.examples import make_examples
 from passband.train.mixup import sample_mixup
 from reference import low
 
@@ -33,7 +34,6 @@ def test_a_component_is_the_one_of_the_paper(name, amplitude):
     expected = rescale(parts if name == "lfc" else images - parts, amplitude, original=images)
     torch.testing.assert_close(pixels, expected, rtol=1e-4, atol=1e-5)
     assert torch.equal(targets, made()[1])
-    assert torch.equal(take_component(DATA.images / 255, name, 3.0, amplitude), pixels)
 
 
 def test_mixup_blends_what_would_have_been_shown():
@@ -48,7 +48,7 @@ def test_augmentation_comes_before_the_component():
     pixels, _ = made(seed=3, augment=True, component="lfc:2", amplitude="raw")
     moved, _ = made(seed=3, augment=True)
     assert not torch.equal(moved, DATA.images / 255)
-    torch.testing.assert_close(pixels, take_component(moved, "lfc", 2.0, "raw"))
+    torch.testing.assert_close(pixels, Low(2).of(moved))
 
 
 def test_the_generator_decides():

@@ -266,5 +266,5 @@ def test_it_learns_on_a_gpu(values):
 
 
 def test_the_component_must_fit_the_images():
-    with pytest.raises(InputError, match="radius of component 'lfc:20' is not below the corner"):
+    with pytest.raises(InputError, match="radius 20 is not below the corner"):
         train(network(), bright_sides(40), config(component="lfc:20"), device="cpu")

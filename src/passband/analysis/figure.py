@@ -135,16 +135,16 @@ def shades(count: int) -> list[float]:
 
 def figure_table(figure: Figure, rows: pl.DataFrame) -> pl.DataFrame:
     """Return the numbers behind a figure, with the columns `TABLE`; what no run measured is left out."""
-    records = []
+    numbers = []
     for panel in figure.panels:
         for mark in panel.marks:
             try:
-                records += [
+                numbers += [
                     {"panel": panel.title, "series": mark.name, **point} for point in _points(mark, rows)
                 ]
             except NotMeasured:
                 continue
-    return pl.DataFrame(records, schema=TABLE)
+    return pl.DataFrame(numbers, schema=TABLE)
 
 
 def _points(mark: Mark, rows: pl.DataFrame) -> list[dict]:

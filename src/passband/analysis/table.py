@@ -43,16 +43,16 @@ def fill(table: SummaryTable, rows: pl.DataFrame) -> dict[str, dict[str, Estimat
 
 def as_frame(table: SummaryTable, cells: Mapping[str, Mapping[str, Estimate | None]]) -> pl.DataFrame:
     """Return a filled table for files: each column with its value and, in two more, the ends of its interval."""
-    records = []
+    lines = []
     for name, row in cells.items():
-        record: dict[str, str | float | None] = {table.head: name}
+        line: dict[str, str | float | None] = {table.head: name}
         for column, found in row.items():
-            record[column] = None if found is None else found.value
-            record[f"{column}, low"] = None if found is None else found.low
-            record[f"{column}, high"] = None if found is None else found.high
-        records.append(record)
+            line[column] = None if found is None else found.value
+            line[f"{column}, low"] = None if found is None else found.low
+            line[f"{column}, high"] = None if found is None else found.high
+        lines.append(line)
     columns = [name for column in table.columns for name in (column, f"{column}, low", f"{column}, high")]
-    return pl.DataFrame(records, schema={table.head: pl.String(), **dict.fromkeys(columns, pl.Float64())})
+    return pl.DataFrame(lines, schema={table.head: pl.String(), **dict.fromkeys(columns, pl.Float64())})
 
 
 def _measured(rows: pl.DataFrame, contrast: Contrast) -> Estimate | None:

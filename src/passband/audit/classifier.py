@@ -17,19 +17,19 @@ from passband.audit.card import ClassifierCard, Settings, read_card
 from passband.audit.gate import Checked, check, parse_requirement
 from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictures
 from passband.data.dataset import ImageDataset, to_pixels
-from passband.environment import choose_device
 from passband.errors import InputError
 from passband.files import write_json
 from passband.frequency.fourier import corner_radius, split_many
 from passband.frequency.spectrum import energy_within
-from passband.instruments.components import Outcome, outcome_rows, probe_components
-from passband.instruments.counterexamples import NORMS, Counterexamples, find_counterexamples
-from passband.instruments.flips import Panel, clearest, expected_followers, find_followers, make_panels
-from passband.instruments.spectrum import DataSpectrum, measure_spectrum
+from passband.instruments.components import Answers, default_radii
+from passband.instruments.counterexamples import NORMS, Counterexamples, RobustnessCeiling
+from passband.instruments.flips import FlipExample, Flips
+from passband.instruments.instrument import Instrument, Subject
+from passband.instruments.spectrum import DataSpectrum, Spectrum
 from passband.models.pixels import as_pixel_model
 from passband.models.weights import weights_hash
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
-from passband.rows import COLUMNS, SAMPLE_COLUMNS, RobustnessRow, read_table, to_table
+from passband.rows import COLUMNS, SAMPLE_COLUMNS, read_table, to_table
 from passband.serial import write_tensors
 from passband.types import Amplitude, Progress
 
@@ -57,7 +57,7 @@ class Strip:
 class AuditPictures(Pictures):
     """What the report of an audit shows beside its card; see `Audit`."""
 
-    panels: tuple[Panel, ...]
+    panels: tuple[FlipExample, ...]
     strip: Strip
     extra: tuple[ExtraReading, ...] = ()
 
@@ -82,7 +82,7 @@ class Audit:
     rows: pl.DataFrame
     samples: pl.DataFrame
     counterexamples: Counterexamples | None
-    panels: tuple[Panel, ...]
+    panels: tuple[FlipExample, ...]
     strip: Strip
     spectrum: DataSpectrum
     attacks: tuple[Attacked, ...] = ()
@@ -156,6 +156,7 @@ def audit(
     amplitude: Amplitude = "max",
     precision: float | None = None,
     ceiling_samples: int | None = None,
+    instruments: Sequence[Instrument] = (),
     batch_size: int | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -170,19 +171,23 @@ def audit(
         attacks: Attacks to run, each at its epsilons, on the samples that were evaluated; the model needs gradients.
         amplitude: What is done to a component before the model sees it: see `passband.rescale`. Corollary 1
             always clips, since a counterexample must be an image.
-        precision: Stop as soon as every accuracy's 95% interval is narrower than this; None uses every sample.
+        precision: Take a random sample, large enough that the 95% interval of any accuracy is narrower than this; None takes
+            every sample.
         ceiling_samples: How many samples Corollary 1's ceiling is computed on; None takes all that were
             evaluated, 0 leaves it out. It is the slowest part on large images, with one radius a pixel.
+        instruments: What else to look at the model with, on the samples that were evaluated:
+            `passband.instruments.catalog.find_instrument` returns one of a name.
         batch_size: Images at a time; it does not change the result. None chooses by size and device.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the model is moved there.
-        seed: Draws the order of the samples where `precision` is given, and the random starts of attacks.
+        seed: Draws the samples where `precision` is given, and the random starts of attacks.
         progress: Called along the way.
 
     Returns:
         The audit: `.card`, `.rows`, `.samples`, `.save(folder)`, `Audit.load(folder)`, `.check("lfc@8 >= 0.6")`.
 
     Raises:
-        InputError: If model, data and settings do not fit together.
+        InputError: If model, data and settings do not fit together, or the model's answer to an image depends on the
+            images beside it.
         MissingDependencyError: If an attack needs a library that is not installed.
 
     Source:
@@ -191,35 +196,27 @@ def audit(
     if ceiling_samples is not None and ceiling_samples < 0:
         raise InputError(f"ceiling_samples must be >= 0, got {ceiling_samples}")
     pixels = as_pixel_model(model)
-    check_plans(attacks, pixels, dataset)
-    chosen = sorted(map(float, parts.default_radii(dataset.size) if radii is None else radii))
-    outcome = probe_components(
-        pixels,
-        dataset,
-        chosen,
-        amplitude=amplitude,
-        precision=precision,
-        batch_size=batch_size,
-        device=device,
-        seed=seed,
-        progress=progress,
+    run = weights_hash(pixels)
+    subject = Subject(
+        pixels, dataset, run, seed=seed, batch_size=batch_size, device=device, progress=progress
     )
-    counterexamples = None
-    if ceiling_samples != 0:
-        counterexamples = find_counterexamples(
-            pixels,
-            dataset,
-            order=outcome.samples[:ceiling_samples],
-            batch_size=batch_size,
-            device=device,
-            progress=progress,
-        )
+    chosen = tuple(sorted(map(float, default_radii(dataset.size) if radii is None else radii)))
+    flips, ceiling = Flips(chosen, amplitude, precision), RobustnessCeiling(ceiling_samples or None)
+    check_plans(attacks, pixels, dataset)
+    for instrument in (flips, ceiling, *instruments):
+        instrument.check(subject)
+
+    found = subject.read(flips)
+    answers = found.answers
+    evaluated = subject.at(answers.samples)
+    bound = None if ceiling_samples == 0 else evaluated.read(ceiling)
+    counterexamples = None if bound is None else bound.counterexamples
     attacked = tuple(
         run_plan(
             pixels,
             dataset,
             plan,
-            indices=outcome.samples,
+            indices=answers.samples,
             batch_size=batch_size,
             device=device,
             seed=seed,
@@ -227,54 +224,59 @@ def audit(
         )
         for plan in attacks
     )
-    spectrum = measure_spectrum(dataset, device=device)
-    found = find_followers(outcome, chosen)
+    spectrum = subject.read(Spectrum()).spectrum
+    extra = tuple(_extra(instrument, evaluated) for instrument in instruments)
+
     within = energy_within(torch.fft.ifftshift(spectrum.power), chosen)
-    pairs = [(int(outcome.samples[row]), radius) for row, radius in clearest(outcome, chosen, found, within)]
-    run = weights_hash(pixels)
-    answers = parts.answers(outcome)
-    points = parts.curves(outcome, chosen, within.tolist())
+    whole, points = parts.answers(answers), parts.curves(answers, chosen, within.tolist())
     card = ClassifierCard(
         model=parts.model_entry(pixels, dataset, run),
-        data=parts.data_entry(dataset, evaluated=len(outcome.samples)),
+        data=parts.data_entry(dataset, evaluated=len(answers.samples)),
         settings=Settings(
             amplitude=amplitude,
             geometry="index",
             inclusive=True,
-            radii=tuple(chosen),
+            radii=chosen,
             corner=corner_radius(*dataset.size),
             precision=precision,
             seed=seed,
         ),
-        clean=answers,
-        baselines=parts.baselines(outcome.labels, dataset),
+        clean=whole,
+        baselines=parts.baselines(answers.labels, dataset),
         curves=points,
-        classes=parts.classes(outcome, chosen, dataset),
-        critical_radius=parts.critical_radii(points, answers.accuracy.value),
+        classes=parts.classes(answers, chosen, dataset),
+        critical_radius=parts.critical_radii(points, whole.accuracy.value),
         area=parts.areas(points),
-        flips=parts.flips(
-            found, expected_followers(outcome, chosen), chosen, eligible=int(outcome.correct[0].sum())
-        ),
+        flips=parts.flips(found.flips, found.expected, chosen, eligible=int(answers.correct[0].sum())),
         ceiling=None if counterexamples is None else parts.ceiling(counterexamples),
         attacks=tuple(attack_entry(each, dataset, counterexamples) for each in attacked),
         traces=parts.traces_entry(spectrum.traces),
-        manifest=parts.manifest(outcome.seconds, device, images=outcome.predictions.numel()),
+        manifest=parts.manifest(answers.seconds, device, images=answers.predictions.numel()),
     )
     rows = [
-        *outcome_rows(outcome, dataset, run=run),
-        *_ceiling_rows(card),
+        *answers.rows(),
+        *found.rows(),
+        *(() if bound is None else bound.rows()),
         *robustness_rows(attacked, dataset, run=run),
     ]
+    examples = found.examples(within)
     return Audit(
         card=card,
-        rows=to_table(rows),
-        samples=outcome.to_table(),
+        rows=pl.concat([to_table(rows), *(reading.rows for reading in extra)]),
+        samples=answers.to_table(),
         counterexamples=counterexamples,
-        panels=make_panels(pixels, dataset, pairs, amplitude=amplitude, device=choose_device(device)),
-        strip=_strip(dataset, outcome, pairs, chosen),
+        panels=examples,
+        strip=_strip(dataset, answers, examples, chosen),
         spectrum=spectrum,
         attacks=attacked,
+        extra=extra,
     )
+
+
+def _extra(instrument: Instrument, subject: Subject) -> ExtraReading:
+    """Return what an instrument finds that audits do not have by themselves."""
+    found = subject.read(instrument)
+    return ExtraReading(instrument.name, instrument.summary, to_table(found.rows()), found.figure())
 
 
 def counterexamples_table(found: Counterexamples) -> pl.DataFrame:
@@ -302,30 +304,12 @@ def read_counterexamples(path: Path, radii: int) -> Counterexamples:
     )
 
 
-def _ceiling_rows(card: ClassifierCard) -> list[RobustnessRow]:
-    if card.ceiling is None:
-        return []
-    return [
-        RobustnessRow(
-            run=card.model.weights_hash,
-            subset=card.data.subset,
-            norm=norm,
-            epsilon=point.epsilon,
-            metric="accuracy-ceiling",
-            value=point.accuracy,
-            count=card.ceiling.samples,
-        )
-        for norm in NORMS
-        for point in card.ceiling.curve(norm)
-    ]
-
-
 def _strip(
-    dataset: ImageDataset, outcome: Outcome, pairs: list[tuple[int, float]], radii: Sequence[float]
+    dataset: ImageDataset, answers: Answers, examples: Sequence[FlipExample], radii: Sequence[float]
 ) -> Strip:
     """Return the clearest of Figure 2's images at growing radii; else one that is predicted right; else the first."""
-    first_right = int(outcome.samples[outcome.correct[0].int().argmax()])
-    sample = pairs[0][0] if pairs else first_right
+    first_right = int(answers.samples[answers.correct[0].int().argmax()])
+    sample = examples[0].sample if examples else first_right
     image = to_pixels(dataset.images[sample])
     low, high = split_many(image, radii)
     return Strip(dataset.classes[dataset.labels[sample]], image, tuple(radii), low, high)

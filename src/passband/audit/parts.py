@@ -30,14 +30,14 @@ from passband.audit.card import (
 )
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device, describe_environment
-from passband.frequency.fourier import corner_radius
+from passband.frequency.component import High, Low
 from passband.frequency.traces import Traces
-from passband.instruments.components import Outcome
-from passband.instruments.counterexamples import Counterexamples, robust_accuracy_ceiling
+from passband.instruments.components import Answers as GivenAnswers
+from passband.instruments.counterexamples import Counterexamples, ceiling_curve
 from passband.models.pixels import PixelModel
 from passband.serial import from_plain
 from passband.stats import wilson_interval
-from passband.types import Labels, Norm
+from passband.types import Labels
 
 AT_MOST = "at or below the smallest radius measured"
 NOT_REACHED = "not reached within the radii measured"
@@ -93,45 +93,49 @@ def baselines(labels: Labels, dataset: ImageDataset) -> Baselines:
     return Baselines(majority=counts.max().item() / len(labels))
 
 
-def answers(outcome: Outcome) -> Answers:
+PARTS: dict[Part, type[Low | High]] = {"lfc": Low, "hfc": High}
+"""The components that a card's curves are of."""
+
+
+def answers(given: GivenAnswers) -> Answers:
     """Return what the model makes of whole images."""
     return Answers(
-        accuracy=share(outcome.correct[0]),
-        loss=outcome.loss[0].double().mean().item(),
-        confidence=outcome.confidence[0].double().mean().item(),
+        accuracy=share(given.correct[0]),
+        loss=given.loss[0].double().mean().item(),
+        confidence=given.confidence[0].double().mean().item(),
     )
 
 
-def curves(outcome: Outcome, radii: Sequence[float], within: Sequence[float]) -> tuple[CurvePoint, ...]:
+def curves(given: GivenAnswers, radii: Sequence[float], within: Sequence[float]) -> tuple[CurvePoint, ...]:
     """Return what the model makes of each component at each radius; the LFC holds `within` of the energy there."""
     return tuple(
-        _curve_point(outcome, component, radius, energy if component == "lfc" else 1 - energy)
+        _curve_point(given, component, radius, energy if component == "lfc" else 1 - energy)
         for component in ("lfc", "hfc")
         for radius, energy in zip(radii, within, strict=True)
     )
 
 
-def _curve_point(outcome: Outcome, component: Part, radius: float, energy: float) -> CurvePoint:
-    index = outcome.of(component, radius)
+def _curve_point(given: GivenAnswers, component: Part, radius: float, energy: float) -> CurvePoint:
+    index = given.of(PARTS[component](radius))
     return CurvePoint(
         component=component,
         radius=radius,
-        accuracy=share(outcome.correct[index]),
-        agreement=share(outcome.agrees[index]),
-        loss=outcome.loss[index].double().mean().item(),
-        confidence=outcome.confidence[index].double().mean().item(),
+        accuracy=share(given.correct[index]),
+        agreement=share(given.agrees[index]),
+        loss=given.loss[index].double().mean().item(),
+        confidence=given.confidence[index].double().mean().item(),
         energy=energy,
     )
 
 
-def classes(outcome: Outcome, radii: Sequence[float], dataset: ImageDataset) -> tuple[ClassEntry, ...]:
+def classes(given: GivenAnswers, radii: Sequence[float], dataset: ImageDataset) -> tuple[ClassEntry, ...]:
     """Return each class's accuracies; classes without a sample are left out."""
     found = []
     for label, name in enumerate(dataset.classes):
-        correct = outcome.correct[:, outcome.labels == label]
+        correct = given.correct[:, given.labels == label]
         if correct.shape[1]:
             lfc, hfc = (
-                tuple(share(correct[outcome.of(component, radius)]) for radius in radii)
+                tuple(share(correct[given.of(PARTS[component](radius))]) for radius in radii)
                 for component in ("lfc", "hfc")
             )
             found.append(ClassEntry(name, correct.shape[1], share(correct[0]), lfc, hfc))
@@ -206,42 +210,17 @@ def ceiling(found: Counterexamples) -> Ceiling:
         correct=int(found.correct.sum()),
         clean=found.correct.double().mean().item(),
         radii=found.radii,
-        l2=_ceiling_curve(found, "l2"),
+        l2=tuple(CeilingPoint(*point) for point in ceiling_curve(found, "l2")),
         median_l2=medians["l2"],
         fooled=len(finite["l2"]),  # the same samples in either norm
-        linf=_ceiling_curve(found, "linf"),
+        linf=tuple(CeilingPoint(*point) for point in ceiling_curve(found, "linf")),
         median_linf=medians["linf"],
     )
-
-
-def _ceiling_curve(found: Counterexamples, norm: Norm) -> tuple[CeilingPoint, ...]:
-    distance = found.distance[norm]
-    finite = distance[distance.isfinite()]
-    largest = finite.max().item() if len(finite) else 1.0
-    step = 1 / 255 if norm == "linf" else largest / 64
-    epsilons = [step * k for k in range(int(largest / step) + 2)]
-    values = robust_accuracy_ceiling(found.correct, distance, epsilons).tolist()
-    return tuple(map(CeilingPoint, epsilons, values))
 
 
 def traces_entry(traces: Traces) -> TracesEntry:
     """Return what a card says of traces of processing in the images."""
     return from_plain(TracesEntry, traces.to_dict(), "the traces")
-
-
-def default_radii(size: tuple[int, int]) -> list[float]:
-    """Return about eight radii from 1 to near the corner, scaled to the image's size.
-
-    At 32x32 pixels they are 1, 2, 4, 6, 8, 12, 16, 20, among them those of the paper.
-
-    Example:
-        >>> default_radii((32, 32)), default_radii((224, 224))
-        ([1, 2, 4, 6, 8, 12, 16, 20], [1, 7, 14, 28, 42, 56, 84, 112, 140])
-    """
-    corner = corner_radius(*size)
-    scale = corner / corner_radius(32, 32)
-    chosen = {1, *(round(radius * scale) for radius in (1, 2, 4, 6, 8, 12, 16, 20))}
-    return sorted(radius for radius in chosen if 0 < radius < corner) or [0]
 
 
 def _accuracies(points: Sequence[CurvePoint], component: Part) -> tuple[list[float], list[float]]:

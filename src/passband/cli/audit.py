@@ -15,13 +15,14 @@ from passband.audit.classifier import audit as run_audit
 from passband.audit.compare import Comparison
 from passband.audit.compare import compare as compare_audits
 from passband.audit.gate import CEILINGS, Checked, check_planned, parse_requirement
-from passband.audit.parts import default_radii
 from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
 from passband.errors import InputError
 from passband.files import check_target, slug, write_json, written_whole
 from passband.frequency.fourier import corner_radius
+from passband.instruments.catalog import find_instrument
+from passband.instruments.components import default_radii
 from passband.report.page import write_report
 from passband.types import Amplitude
 
@@ -41,6 +42,9 @@ def audit(
     amplitude: Amplitude = "max",
     precision: float | None = None,
     ceiling_samples: int | None = None,
+    with_instruments: Annotated[
+        list[str] | None, Parameter(name="--with", consume_multiple=True, negative="")
+    ] = None,
     require: Annotated[list[str] | None, Parameter(consume_multiple=False, negative="")] = None,
     report: bool = True,
     out: options.Out = None,
@@ -61,8 +65,10 @@ def audit(
         radii: Cut-offs in cycles per image, such as --radii 4 8 12 16; by default about eight, chosen from the size.
         amplitude: What is done to a component before the model sees it: nothing (raw), clip to [0, 1] (clip), divide
             by its maximum (max), stretch to [0, 1] (minmax), or match the image's root mean square (rms).
-        precision: Stop as soon as every 95% interval is narrower than this, such as 0.05; by default use all images.
+        precision: Use so many random images that every 95% interval is narrower than this, such as 0.05; by default all.
         ceiling_samples: Images for Corollary 1's ceiling, the slowest part on large images; by default all, 0 for none.
+        with_instruments: Other instruments to look at the model with, such as --with kernels counterexamples;
+            `passband instruments` lists them.
         require: A requirement for continuous integration, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; may be repeated.
         report: Write report.html and figures.
     """
@@ -71,6 +77,7 @@ def audit(
         raise InputError(
             "--attack-samples bounds an attack, and none is asked for. Add --attack pgd --epsilon 8/255."
         )
+    instruments = [find_instrument(name) for name in dict.fromkeys(with_instruments or [])]
     requirements = [parse_requirement(text) for text in require or []]
     for requirement in requirements:
         if requirement.measure in CEILINGS and ceiling_samples == 0:
@@ -103,6 +110,7 @@ def audit(
             amplitude=amplitude,
             precision=precision,
             ceiling_samples=ceiling_samples,
+            instruments=instruments,
             batch_size=batch_size,
             device=device,
             seed=seed,

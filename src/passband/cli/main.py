@@ -16,6 +16,7 @@ from passband import environment
 from passband.cli.attack import attack
 from passband.cli.audit import audit, compare
 from passband.cli.console import complain
+from passband.cli.instruments import instruments
 from passband.cli.look import spectrum, split
 from passband.cli.report import report
 from passband.cli.smooth import smooth
@@ -29,7 +30,7 @@ app = App(
     version=environment.versions()["passband"],
     result_action="return_value",
 )
-for command in (audit, attack, smooth, compare, report, train, study, spectrum, split):
+for command in (audit, attack, smooth, compare, report, instruments, train, study, spectrum, split):
     app.command(command)
 
 

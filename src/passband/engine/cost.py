@@ -52,7 +52,7 @@ def estimate_seconds(
         else:
             untrained = replace(kind[0], adversarial=None, component=None)  # how it was trained is all one
             kind = (untrained, *kind[1:])
-            work = one.measurement.work(run.images["test"])
+            work = one.measurement.cost(run.images["test"], run.shape[1:])
             if any(work) and kind not in attacked:
                 attacked[kind] = _attack_speeds(*kind, device)
             gradient, answer = attacked[kind] if any(work) else (0.0, 0.0)
@@ -79,7 +79,7 @@ def _kind(config: RunConfig) -> RunConfig:
         batch_statistics=config.batch_statistics,
         adversarial=config.adversarial,
         precision=config.precision,
-        component=config.component and f"{config.component[:3]}:4",  # the radius matters little
+        component=config.component,
         amplitude=config.amplitude,
     )
 
@@ -94,7 +94,7 @@ def _speeds(kind: RunConfig, shape: tuple[int, int, int], classes: int, device: 
     train(model, data, kind, on_epoch=reports.append, device=device)
     probe = Probe(radii=(1, 2), subsets=("train",), samples=None)
     start = time.perf_counter()
-    for _ in probe.measure(model, {"train": data}, 1, "made-up", 0):
+    for _ in probe.measure(model, {"train": data}, 1, "made-up", 0, training_batch=kind.batch_size):
         pass
     answered = time.perf_counter() - start
     fastest = min(report.seconds for report in reports)

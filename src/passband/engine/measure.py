@@ -1,103 +1,55 @@
-"""One measurement of a finished run, from the run's folder to the measurement's own."""
+"""One measurement of a finished run: what an instrument finds, from the run's folder to the measurement's own."""
 
 from __future__ import annotations
 
 import json
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 import torch
 
-from passband.data.dataset import ImageDataset
 from passband.data.load import load_dataset
 from passband.environment import choose_device, describe_environment
 from passband.errors import DamagedError, InputError
 from passband.files import digest
+from passband.instruments.instrument import Instrument, Subject
 from passband.models.load import load_model
-from passband.models.pixels import PixelModel
 from passband.models.weights import weights_hash
 from passband.results.lock import locked
 from passband.results.store import find_measurement, holds_measurement, write_measurement
 from passband.results.tables import read_record
-from passband.rows import Row, to_table
+from passband.rows import to_table
 
 
-@dataclass(frozen=True, eq=False)
-class FinishedRun:
-    """A trained network and its test images, as a measurement sees them.
+def finished_run(folder: Path, *, test_limit: int | None = None, device: str = "auto") -> Subject:
+    """Return a trained network with its test images, of the size and channels that it takes.
 
-    Attributes:
-        run: The run's id.
-        seed: The run's seed; what a measurement draws follows from it too.
-        model: The trained network, on the CPU.
-        data: What the run's `config.json` says of its data.
-        source: The data set, as `load_dataset` takes it.
-        test_limit: How many of its test images are used, from the first on; None is all.
-        device: Where to measure.
+    Args:
+        folder: The run's folder. Its seed decides what an instrument draws, too.
+        test_limit: How many test images are used, from the first on; None is all.
+        device: Where the network answers.
+
+    Raises:
+        InputError: If the run has no network, or its data cannot be loaded.
     """
-
-    run: str
-    seed: int
-    model: PixelModel
-    data: Mapping[str, Any]
-    source: str
-    test_limit: int | None = None
-    device: str = "auto"
-
-    @cached_property
-    def test(self) -> ImageDataset:
-        """The test images, of the size and channels that the network takes; loaded when they are asked for."""
-        height, width = self.data["size"]
-        return load_dataset(
-            self.source,
-            "test",
-            size=(height, width),
-            channels=self.data["channels"],
-            limit=self.test_limit,
-        )
-
-    def draw(self, samples: int | None) -> torch.Tensor:
-        """Return positions of so many test images, drawn by the seed; fewer are a part of more. None is all of them."""
-        order = torch.randperm(len(self.test), generator=torch.Generator().manual_seed(self.seed))
-        return order[:samples]
-
-
-class Work(NamedTuple):
-    """What a measurement asks of a network.
-
-    Attributes:
-        gradients: Images sent forward and back.
-        answers: Images sent forward only.
-    """
-
-    gradients: float = 0
-    answers: float = 0
-
-
-class Measurement(ABC):
-    """What is measured of a finished network: a frozen dataclass that can be pickled."""
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON holds them, with a `kind` that no other measurement has."""
-
-    @abstractmethod
-    def work(self, images: int) -> Work:
-        """Return about how much there is to do with a data set of so many test images."""
-
-    @abstractmethod
-    def rows(self, finished: FinishedRun) -> Iterable[Row]:
-        """Yield what is measured."""
+    record = read_record(folder)
+    seed, data = record["config"]["seed"], record["data"]
+    height, width = data["size"]
+    test = load_dataset(
+        record["config"]["dataset"],
+        "test",
+        size=(height, width),
+        channels=data["channels"],
+        limit=test_limit,
+    )
+    return Subject(load_model(folder), test, record["run"], run_seed=seed, seed=seed, device=device)
 
 
 def measure(
-    measurement: Measurement,
+    instrument: Instrument,
     run_folder: Path,
     folder: Path,
     *,
@@ -113,7 +65,7 @@ def measure(
     is waited for; one that is damaged, or of other weights, is made anew.
 
     Args:
-        measurement: What to measure.
+        instrument: What to measure.
         run_folder: The run's folder.
         folder: Takes `config.json`, `rows.parquet` and `environment.json`.
         test_fingerprint: Identifies the test images that are meant.
@@ -129,32 +81,22 @@ def measure(
         InputError: If the run has no network, the test images are others by now, or what is measured does not fit them.
     """
     record = read_record(run_folder)
-    model = load_model(run_folder)
-    name, weights = measurement_id(measurement, record["run"]), weights_hash(model)
-    finished = FinishedRun(
-        record["run"],
-        record["config"]["seed"],
-        model,
-        record["data"],
-        record["config"]["dataset"],
-        test_limit,
-        device,
-    )
+    subject = finished_run(run_folder, test_limit=test_limit, device=device)
+    name, weights = measurement_id(instrument, subject.run), weights_hash(subject.model)
+    if subject.dataset.fingerprint != test_fingerprint:
+        source = record["config"]["dataset"]
+        raise InputError(f"the test images of {source} changed while the study ran: start it again")
     with locked(folder, on_note=on_note):
         if holds_measurement(folder, name, weights):  # another process made it meanwhile
             return folder
         _note_what_is_replaced(folder, name, on_note or (lambda note: None))
-        rows, environment = _measured(measurement, finished, threads)
-        if "test" in vars(finished) and finished.test.fingerprint != test_fingerprint:
-            raise InputError(
-                f"the test images of {finished.source} changed while the study ran: start it again"
-            )
+        rows, environment = _measured(instrument, subject, threads)
         write_measurement(
             folder,
             name=name,
             run=record,
             weights=weights,
-            settings=measurement.to_dict(),
+            settings=instrument.to_dict(),
             test_fingerprint=test_fingerprint,
             rows=rows,
             environment=environment,
@@ -162,18 +104,18 @@ def measure(
     return folder
 
 
-def measurement_id(measurement: Measurement, run: str) -> str:
+def measurement_id(instrument: Instrument, run: str) -> str:
     """Return the name of a measurement: 12 hexadecimal digits that follow from its settings and its run's id.
 
     So they follow from all that the run's id follows from, its test images and `SCHEMA` among that. The weights are not
     known before the run has ended; a measurement records their hash, and is none of a run that has others.
     """
-    settings = json.dumps(measurement.to_dict(), sort_keys=True)
+    settings = json.dumps(instrument.to_dict(), sort_keys=True)
     return digest(run.encode(), settings.encode())[:12]
 
 
 def _measured(
-    measurement: Measurement, finished: FinishedRun, threads: int | None
+    instrument: Instrument, subject: Subject, threads: int | None
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Return the rows, and with what and in how many seconds they were measured."""
     before = torch.get_num_threads()
@@ -181,9 +123,9 @@ def _measured(
         torch.set_num_threads(threads)
     try:
         start = time.perf_counter()
-        rows = to_table(measurement.rows(finished))
+        rows = to_table(subject.read(instrument).rows())
         seconds = time.perf_counter() - start
-        environment = describe_environment(choose_device(finished.device)) | {"seconds": seconds}
+        environment = describe_environment(choose_device(subject.device)) | {"seconds": seconds}
     finally:
         torch.set_num_threads(before)
     return rows, environment

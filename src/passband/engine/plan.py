@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from passband.engine.measure import Measurement, measure, measurement_id
+from passband.engine.measure import measure, measurement_id
 from passband.engine.probe import Probe
 from passband.engine.run import Datasets, identify, load_datasets
 from passband.engine.run import run as train_run
 from passband.errors import InputError
+from passband.instruments.instrument import Instrument
 from passband.results.store import holds_measurement, holds_run
 from passband.results.tables import failure, read_record
 from passband.train.config import RunConfig, check_data
@@ -129,7 +130,7 @@ class PlannedMeasurement(Planned):
         run: Of which run.
     """
 
-    measurement: Measurement
+    measurement: Instrument
     run: PlannedRun
 
     @property
@@ -146,7 +147,7 @@ class PlannedMeasurement(Planned):
     @property
     def passes(self) -> float:
         """Images that are sent forward and back until it is done, answers counted as parts of them."""
-        work = self.measurement.work(self.run.images["test"])
+        work = self.measurement.cost(self.run.images["test"], self.run.shape[1:])
         return work.gradients + ANSWER * work.answers
 
     def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
@@ -208,7 +209,7 @@ def plan_runs(
     return planned
 
 
-def plan_measurement(measurement: Measurement, run: PlannedRun, store: Path) -> PlannedMeasurement:
+def plan_measurement(measurement: Instrument, run: PlannedRun, store: Path) -> PlannedMeasurement:
     """Return a measurement of a run as planned; it is in the folder `measurements` of the store."""
     name = measurement_id(measurement, run.id)
     return PlannedMeasurement(name, store / "measurements" / name, measurement, run)

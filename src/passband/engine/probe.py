@@ -7,8 +7,9 @@ anything is trained (`Probe.affordable`), and every measurement tells how long i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any, get_args
 
@@ -17,9 +18,12 @@ from torch import nn
 
 from passband.data.dataset import ImageDataset
 from passband.errors import InputError, UnknownNameError
-from passband.instruments.components import check_radii, outcome_rows, probe_components
-from passband.rows import ProbeRow, Row
-from passband.types import Amplitude, Component, Subset
+from passband.frequency.component import check_components, lows_and_highs
+from passband.instruments.components import ComponentAccuracy
+from passband.instruments.instrument import Instrument, Subject
+from passband.models.pixels import as_pixel_model
+from passband.rows import PROBE_SECONDS, Row
+from passband.types import Amplitude, Subset
 
 ANSWER_COST = 0.33
 """Time to show one component of one image, over the time to train on one image: measured on one CPU thread at 32x32
@@ -39,8 +43,10 @@ class Probe:
             them. With 2,400 the 95% interval of any accuracy is within two points.
         along: Random images before the last epoch, where curves are drawn and no claim rests; None is `samples`.
         amplitude: What is done to a component before the model sees it: see `passband.rescale`.
-        batch_size: Images at a time. It decides what BatchNorm with batch statistics answers, and nothing else. So many
-            images of 32x32 pixels stay in a CPU's cache with their components; 100 of them take 1.5 times as long each.
+        batch_size: Images at a time, which changes no answer: so many images of 32x32 pixels stay in a CPU's cache with
+            their components; 100 of them take 1.5 times as long each. A network whose BatchNorm uses the statistics of
+            the batch is asked in batches of the size that it trains with instead.
+        instruments: What else to look at the network with, on the same images.
 
     Raises:
         InputError: If a value is impossible.
@@ -48,13 +54,14 @@ class Probe:
     """
 
     radii: tuple[float, ...] = (4, 8, 12, 16)
-    components: tuple[Component, ...] = ("lfc", "hfc")
+    components: tuple[str, ...] = ("lfc", "hfc")
     subsets: tuple[Subset, ...] = ("train", "test")
     epochs: int | tuple[int, ...] = 1
     samples: int | None = 2400
     along: int | None = None
     amplitude: Amplitude = "max"
     batch_size: int = 40
+    instruments: tuple[Instrument, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured."""
@@ -131,14 +138,54 @@ class Probe:
             return True
         return epoch % self.epochs == 0 if isinstance(self.epochs, int) else epoch in self.epochs
 
+    @property
+    def answers(self) -> ComponentAccuracy:
+        """The instrument that shows the network whole images and their components."""
+        return ComponentAccuracy(lows_and_highs(self.radii, self.components), self.amplitude)
+
     def check_fits(self, size: tuple[int, int]) -> None:
         """Refuse radii that images of `size` (height, width) do not have, before anything is trained.
 
         Raises:
             InputError: If a radius is not below the corner, is negative, or comes twice.
         """
-        if self.components:
-            check_radii(self.radii, size)
+        check_components(self.answers.shown(size), size)
+
+    def subjects(
+        self,
+        model: nn.Module,
+        datasets: Mapping[Subset, ImageDataset],
+        run: str,
+        seed: int,
+        *,
+        training_batch: int | None = None,
+        final: bool = True,
+    ) -> dict[Subset, Subject]:
+        """Return the network with the samples of each subset.
+
+        Args:
+            model: The network, on the device where it answers.
+            datasets: The images of each subset in `subsets`, labelled as the run is to be judged.
+            run: The run's id.
+            seed: Draws the samples.
+            training_batch: Images in a batch of its training: see `Subject`.
+            final: Whether this is the run's last epoch, measured on `samples`; the others are on `along`.
+        """
+        place = next((tensor.device for tensor in chain(model.parameters(), model.buffers())), "cpu")
+        asked = self.asked(final=final)
+        return {
+            subset: Subject(
+                as_pixel_model(model),
+                _draw(datasets[subset], asked, seed),
+                run,
+                run_seed=seed,
+                seed=seed,
+                batch_size=self.batch_size,
+                training_batch=training_batch,
+                device=str(place),
+            )
+            for subset in self.subsets
+        }
 
     def measure(
         self,
@@ -148,17 +195,13 @@ class Probe:
         run: str,
         seed: int,
         *,
+        training_batch: int | None = None,
         final: bool = True,
     ) -> Iterator[Row]:
-        """Yield accuracy, loss, confidence and agreement under every condition, and what they cost.
+        """Yield what all instruments find, without classes, and what it costs; arguments as for `subjects`.
 
         Args:
-            model: The network, on the device where it answers; it is left as it was.
-            datasets: The images of each subset in `subsets`, labelled as the run is to be judged.
             epoch: After which epoch, counted from 1.
-            run: The run's id.
-            seed: Draws the samples.
-            final: Whether this is the run's last epoch, measured on `samples`; the others are on `along`.
 
         Yields:
             Rows of each subset; the last one has the metric `probe-seconds`.
@@ -166,49 +209,30 @@ class Probe:
         Raises:
             InputError: If a radius or the model's output does not fit the images.
         """
-        asked = self.asked(final=final)
-        place = next((tensor.device for tensor in chain(model.parameters(), model.buffers())), "cpu")
-        for subset in self.subsets:
-            sample = _draw(datasets[subset], asked, seed)
-            outcome = probe_components(
-                model,
-                sample,
-                self.radii,
-                amplitude=self.amplitude,
-                components=self.components,
-                batch_size=self.batch_size,
-                device=str(place),
-            )
-            for row in outcome_rows(outcome, sample, run=run, seed=seed):
-                if row.class_name is None:
-                    yield replace(row, epoch=epoch, subset=subset)
-            yield ProbeRow(
+        subjects = self.subjects(model, datasets, run, seed, training_batch=training_batch, final=final)
+        for subset, subject in subjects.items():
+            start = time.perf_counter()
+            found = [row for each in (self.answers, *self.instruments) for row in subject.read(each).rows()]
+            seconds = time.perf_counter() - start
+            for row in found:
+                of_network = row.subset is None  # whatever the images: once is enough
+                if row.class_name is None and not (of_network and subset != self.subsets[0]):
+                    yield replace(row, epoch=epoch, subset=None if of_network else subset)
+            yield Row(
                 run=run,
                 seed=seed,
                 epoch=epoch,
                 subset=subset,
-                component="full",
-                metric="probe-seconds",
-                value=outcome.seconds,
-                count=len(sample),
+                metric=PROBE_SECONDS,
+                value=seconds,
+                count=len(subject.dataset),
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the probe as JSON holds it; `from_dict` reads it back."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
-        }
-
-    @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> Probe:
-        """Return the probe that `to_dict` wrote.
-
-        Raises:
-            UnknownNameError: If `settings` has a key that is no attribute.
-        """
-        _check_names("setting of a probe", settings, [field.name for field in fields(cls)])
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-        return cls(**values)
+        """Return the probe as JSON holds it."""
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        settings["instruments"] = [instrument.to_dict() for instrument in self.instruments]
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
 
 def spaced(total: int, count: int) -> tuple[int, ...]:
@@ -230,7 +254,7 @@ def _draw(dataset: ImageDataset, samples: int | None, seed: int) -> ImageDataset
     return dataset.take(order[:samples])
 
 
-def _check_names(kind: str, names: Sequence[str] | Mapping[str, Any], known: Sequence[str]) -> None:
+def _check_names(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
             raise UnknownNameError(kind, name, known)

@@ -5,6 +5,7 @@ Of several processes the first one measures and writes, while the others wait.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,11 +19,13 @@ from passband.data.dataset import ImageDataset
 from passband.engine.probe import Probe
 from passband.environment import describe_environment
 from passband.errors import InputError
-from passband.instruments.components import outcome_rows, probe_components
+from passband.frequency.component import FULL
+from passband.instruments.components import ComponentAccuracy
+from passband.instruments.instrument import Subject
 from passband.models.catalog import build_model
 from passband.models.pixels import as_pixel_model
 from passband.results.store import write_run
-from passband.rows import COLUMNS, ProbeRow, Row, to_table
+from passband.rows import COLUMNS, FIT_ACCURACY, FIT_LOSS, PROBE_SECONDS, ComponentRow, Row, to_table
 from passband.train.checkpoint import load_checkpoint, remove_checkpoint, save_checkpoint
 from passband.train.config import RunConfig, model_arguments
 from passband.train.epoch import EpochReport, TrainingDiverged
@@ -32,7 +35,7 @@ from passband.types import Subset
 
 
 @dataclass
-class Record:
+class History:
     """What a run has measured so far.
 
     Attributes:
@@ -51,14 +54,14 @@ class Record:
         """Add measurements; those of time are counted apart."""
         kept = []
         for row in rows:
-            if row.metric == "probe-seconds":
+            if row.metric == PROBE_SECONDS:
                 self.seconds["probe"] += row.value
             else:
                 kept.append(row)
         self.rows = pl.concat([self.rows, to_table(kept)])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the record as a checkpoint holds it."""
+        """Return the history as a checkpoint holds it."""
         return {
             "run": self.run,
             "epoch": self.epoch,
@@ -67,8 +70,8 @@ class Record:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Record:
-        """Return the record that `state_dict` described."""
+    def from_state(cls, state: Mapping[str, Any]) -> History:
+        """Return the history that `state_dict` described."""
         return cls(
             state["run"], state["epoch"], pl.DataFrame(state["rows"], schema=COLUMNS), state["seconds"]
         )
@@ -126,26 +129,26 @@ def _work(
     network = build_model(**arguments, initialization=config.initialization, seed=config.seed)
     learner = Learner(fabric, network, config)
     learner.check_fits(original)
-    record = Record(run)
+    history = History(run)
     state = load_checkpoint(folder)
     if state is not None:
         learner.load_state_dict(state["learner"])
-        record = Record.from_state(state)
+        history = History.from_state(state)
 
     def after_epoch(report: EpochReport) -> None:
-        record.epoch = report.epoch
+        history.epoch = report.epoch
         broken = None
         if fabric.is_global_zero:
-            record.seconds["training"] += report.seconds
-            record.add(_fit_rows(report, run, config, len(original)))
+            history.seconds["training"] += report.seconds
+            history.add(_fit_rows(report, run, config, len(original)))
             try:
-                record.add(_measurements(learner, judged, record, config, probe))
+                history.add(_measurements(learner, judged, history, config, probe))
             except InputError as error:  # of answers that are not finite: all else was checked beforehand
                 broken = (
                     f"{error} This was after epoch {report.epoch}; try a tenth of the rate {config.rate}."
                 )
             else:
-                save_checkpoint(folder, {**record.state_dict(), "learner": learner.state_dict()})
+                save_checkpoint(folder, {**history.state_dict(), "learner": learner.state_dict()})
                 if on_epoch is not None:
                     on_epoch(report)
         broken = fabric.broadcast(broken)  # the others wait here, and hear it
@@ -154,7 +157,7 @@ def _work(
 
     failure = None
     try:
-        fit(learner, learned, config, done=record.epoch, on_epoch=after_epoch)
+        fit(learner, learned, config, done=history.epoch, on_epoch=after_epoch)
     except TrainingDiverged as error:
         failure = str(error)
     if fabric.is_global_zero:
@@ -165,8 +168,8 @@ def _work(
             probe=None if probe is None else probe.to_dict(),
             model=network,
             datasets=datasets,
-            rows=record.rows,
-            environment=_environment(fabric, record, len(original)),
+            rows=history.rows,
+            environment=_environment(fabric, history, len(original)),
             failure=failure,
         )
         remove_checkpoint(folder)
@@ -176,7 +179,7 @@ def _work(
 def _measurements(
     learner: Learner,
     datasets: Mapping[Subset, ImageDataset],
-    record: Record,
+    history: History,
     config: RunConfig,
     probe: Probe | None,
 ) -> Iterator[Row]:
@@ -185,45 +188,57 @@ def _measurements(
     The latter are rows without an epoch, those of a finished model. Training images are clean in both, whatever was
     trained on.
     """
-    last = record.epoch == config.epochs
-    if probe is not None and probe.is_due(record.epoch, config.epochs):
-        yield from probe.measure(learner.network, datasets, record.epoch, record.run, config.seed, final=last)
+    last = history.epoch == config.epochs
+    seen = math.ceil(config.batch_size / learner.fabric.world_size)  # by this process's BatchNorm at once
+    if probe is not None and probe.is_due(history.epoch, config.epochs):
+        yield from probe.measure(
+            learner.network,
+            datasets,
+            history.epoch,
+            history.run,
+            config.seed,
+            training_batch=seen,
+            final=last,
+        )
     if not last:
         return
-    model, device = as_pixel_model(learner.network), str(learner.fabric.device)
-    size = (
-        config.batch_size if probe is None else probe.batch_size
-    )  # BatchNorm with batch statistics depends on it
     for subset, dataset in datasets.items():
-        outcome = probe_components(model, dataset, (), components=(), batch_size=size, device=device)
-        for row in outcome_rows(outcome, dataset, run=record.run, seed=config.seed):
+        subject = Subject(
+            as_pixel_model(learner.network),
+            dataset,
+            history.run,
+            run_seed=config.seed,
+            seed=config.seed,
+            training_batch=seen,
+            device=str(learner.fabric.device),
+        )
+        for row in subject.read(ComponentAccuracy(())).rows():
             yield replace(row, subset=subset)
 
 
 def _fit_rows(report: EpochReport, run: str, config: RunConfig, count: int) -> Iterator[Row]:
     """Yield loss and accuracy on what was trained on, as it was when it was trained on."""
-    component, radius = config.trained_component or ("full", None)
-    for metric, value in (("fit-loss", report.loss), ("fit-accuracy", report.accuracy)):
-        yield ProbeRow(
+    component = config.trained_component
+    for metric, value in ((FIT_LOSS, report.loss), (FIT_ACCURACY, report.accuracy)):
+        yield ComponentRow(
             run=run,
             seed=config.seed,
             epoch=report.epoch,
             subset="train",
             component=component,
-            radius=radius,
-            amplitude=None if radius is None else config.amplitude,
+            amplitude=None if component == FULL else config.amplitude,
             metric=metric,
             value=value,
             count=count,
         )
 
 
-def _environment(fabric: Fabric, record: Record, images: int) -> dict[str, Any]:
-    training, probe = record.seconds["training"], record.seconds["probe"]
+def _environment(fabric: Fabric, history: History, images: int) -> dict[str, Any]:
+    training, probe = history.seconds["training"], history.seconds["probe"]
     return describe_environment(fabric.device) | {
         "devices": fabric.world_size,
         "training_seconds": training,
-        "images_per_second": images * record.epoch / training if training else None,
+        "images_per_second": images * history.epoch / training if training else None,
         "probe_seconds": probe,
         "probe_share": probe / training if training else None,
     }

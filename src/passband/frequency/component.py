@@ -7,6 +7,7 @@ class here and a line in `KINDS`.
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,9 +69,9 @@ class Component(ABC):
         for radius in self.radii:
             if radius >= corner:
                 raise InputError(
-                    f"radius {radius:g} of {str(self)!r} is not below the corner of the spectrum, which is at "
-                    f"{corner:.1f} for images of {size[0]}x{size[1]} pixels: nothing lies beyond it. Choose a smaller "
-                    "radius."
+                    f"radius {radius:g} is not below the corner of the spectrum, which is at {corner:.1f} for images of "
+                    f"{size[0]}x{size[1]} pixels: nothing lies beyond it, so that {str(self)!r} would be all of an image or "
+                    "none of it. Choose a smaller radius."
                 )
 
     @classmethod
@@ -167,9 +168,59 @@ class High(_AtRadius):
         return splits[self.radius][1]
 
 
+@dataclass(frozen=True)
+class Ring(Component):
+    """All frequencies beyond an inner radius, up to an outer one and at it: the outer LFC without the inner one.
+
+    Args:
+        inner: In cycles per image, 0 or positive.
+        outer: Larger than `inner`.
+
+    Raises:
+        InputError: If a radius is negative or not finite, or nothing lies between the two.
+
+    Example:
+        >>> str(Ring(4, 8)), parse_component("ring:4-8").cutoff
+        ('ring:4-8', 8.0)
+    """
+
+    inner: float
+    outer: float
+    kind: ClassVar[str] = "ring"
+    form: ClassVar[str] = "ring:INNER-OUTER, such as ring:4-8"
+
+    def __post_init__(self) -> None:
+        """Refuse impossible radii, and make equal ones equal."""
+        for name in ("inner", "outer"):
+            object.__setattr__(self, name, checked_radius(getattr(self, name)))
+        if not self.inner < self.outer:
+            raise InputError(f"the outer radius of a ring must be larger than its inner one, got {self}")
+
+    def __str__(self) -> str:
+        """Write it as `parse_component` reads it."""
+        return f"{self.kind}:{write_number(self.inner)}-{write_number(self.outer)}"
+
+    @property
+    def radii(self) -> tuple[float, float]:
+        """Both radii."""
+        return self.inner, self.outer
+
+    def make(self, images: Images, splits: Mapping[float, tuple[Images, Images]]) -> Images:
+        """Return what the outer LFC has and the inner one has not."""
+        return splits[self.outer][0] - splits[self.inner][0]
+
+    @classmethod
+    def read(cls, text: str) -> Ring:
+        """Read `4-8`."""
+        match = re.fullmatch("(.*[^e])-(.*)", text)  # no exponent's minus
+        if match is None:
+            raise ValueError(text)
+        return cls(read_number(match[1]), read_number(match[2]))
+
+
 FULL = Full()
 
-KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Full, Low, High)}
+KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Full, Low, High, Ring)}
 """All kinds of components by their names; one line a kind."""
 
 ALIASES = {"low": "lfc", "high": "hfc"}
@@ -177,7 +228,7 @@ ALIASES = {"low": "lfc", "high": "hfc"}
 
 
 def parse_component(text: str) -> Component:
-    """Return the component written as `full`, `lfc:8` or `hfc:4.5`.
+    """Return the component written as `full`, `lfc:8`, `hfc:4.5` or `ring:4-8`.
 
     Raises:
         InputError: If the text is not written so, or a radius is impossible.

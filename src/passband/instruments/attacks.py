@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from passband.attacks import PGD, Attack
-from passband.data.dataset import ImageDataset
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.robustness.evaluate import attack_rows
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
@@ -81,7 +80,7 @@ class UnderAttack(Instrument[RobustnessReading]):
         """The same as a plan."""
         return AttackPlan(self.attack, self.epsilons, self.samples, self.sanity_samples)
 
-    def cost(self, dataset: ImageDataset, samples: int) -> Cost:
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
         """Return the cost: see `cost_of`."""
         return cost_of(self.plan, samples)
 

@@ -1,13 +1,12 @@
-"""What a model answers to whole images, and to their LFC and HFC at each radius."""
+"""What a model answers to whole images, and to components of them such as the LFC and the HFC at each radius."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, get_args
+from typing import ClassVar, get_args
 
 import polars as pl
 import torch
@@ -15,79 +14,198 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from passband.data.batches import batches, choose_batch_size
-from passband.data.dataset import ImageDataset
+from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
-from passband.frequency.fourier import corner_radius, split_many
+from passband.frequency.component import FULL, Component, check_components, lows_and_highs, take
+from passband.frequency.fourier import corner_radius
 from passband.frequency.rescale import rescale
-from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
-from passband.rows import ProbeRow, Row, to_table
-from passband.stats import wilson_interval
-from passband.types import Amplitude, Batch, Component, Labels, Progress
-
-
-class Condition(NamedTuple):
-    """What the model is shown: a component, and the radius unless it is the whole image."""
-
-    component: Component
-    radius: float | None = None
+from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.models.independence import check_independent, uses_batch_statistics
+from passband.models.pixels import (
+    PixelModel,
+    answers,
+    as_pixel_model,
+    check_fits,
+    evaluating,
+)
+from passband.rows import ACCURACY, AGREEMENT, CONFIDENCE, LOSS, ComponentRow, component_columns, to_table
+from passband.stats import samples_for_width
+from passband.types import Amplitude, Batch, Labels, Progress
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
-    """A model's answers under every condition, sample by sample.
+class Answers(Reading):
+    """A model's answers to everything that it was shown, sample by sample.
 
     Attributes:
-        conditions: What was shown; the first one is the whole image.
+        subject: Who answered.
+        shown: What it was shown; the first one is the whole image.
         samples: Positions in the data set, shaped (samples,).
         labels: The true classes, shaped (samples,).
-        predictions: Classes, shaped (conditions, samples).
-        confidence: The prediction's probability, shaped (conditions, samples).
-        loss: Cross-entropy in nats, shaped (conditions, samples).
+        predictions: Classes, shaped (shown, samples).
+        confidence: The prediction's probability, shaped (shown, samples).
+        loss: Cross-entropy in nats, shaped (shown, samples).
         amplitude: The policy applied to the components; whole images are shown as they are.
         seconds: Wall time.
     """
 
-    conditions: tuple[Condition, ...]
+    subject: Subject
+    shown: tuple[Component, ...]
     samples: Int64[Tensor, " samples"]
     labels: Labels
-    predictions: Int64[Tensor, "conditions samples"]
-    confidence: Float[Tensor, "conditions samples"]
-    loss: Float[Tensor, "conditions samples"]
+    predictions: Int64[Tensor, "shown samples"]
+    confidence: Float[Tensor, "shown samples"]
+    loss: Float[Tensor, "shown samples"]
     amplitude: Amplitude
     seconds: float
 
     @property
-    def correct(self) -> Bool[Tensor, "conditions samples"]:
+    def correct(self) -> Bool[Tensor, "shown samples"]:
         """Whether each prediction is the label."""
         return self.predictions == self.labels
 
     @property
-    def agrees(self) -> Bool[Tensor, "conditions samples"]:
+    def agrees(self) -> Bool[Tensor, "shown samples"]:
         """Whether each prediction is that of the whole image, right or wrong."""
         return self.predictions == self.predictions[0]
 
-    def of(self, component: Component, radius: float | None = None) -> int:
-        """Return the position of a condition."""
-        return self.conditions.index(Condition(component, radius))
+    def of(self, component: Component) -> int:
+        """Return the position of a component among those shown."""
+        return self.shown.index(component)
+
+    def rows(self) -> Iterator[ComponentRow]:
+        """Yield accuracy, agreement, confidence and loss over all samples, and accuracies for each class."""
+        subject = self.subject
+        metrics = {
+            ACCURACY: self.correct,
+            AGREEMENT: self.agrees,
+            CONFIDENCE: self.confidence,
+            LOSS: self.loss,
+        }
+        for index, component in enumerate(self.shown):
+            row = partial(
+                ComponentRow,
+                run=subject.run,
+                seed=subject.run_seed,
+                subset=subject.dataset.subset,
+                component=component,
+                amplitude=None if component == FULL else self.amplitude,
+            )
+            for metric, values in metrics.items():
+                yield row(metric=metric, value=values[index].double().mean().item(), count=len(self.samples))
+            for label, name in enumerate(subject.dataset.classes):
+                correct = self.correct[index][self.labels == label]
+                if len(correct):
+                    value = correct.double().mean().item()
+                    yield row(metric=ACCURACY, value=value, count=len(correct), class_name=name)
 
     def to_table(self) -> pl.DataFrame:
-        """Return one row a sample and condition, with the columns `rows.SAMPLE_COLUMNS`."""
+        """Return one row a sample and component, with the columns `rows.SAMPLE_COLUMNS`."""
         count = len(self.samples)
-        return pl.concat(
-            pl.DataFrame(
-                {
-                    "sample": self.samples.numpy(),
-                    "label": self.labels.numpy(),
-                    "component": [condition.component] * count,
-                    "radius": pl.Series([condition.radius] * count, dtype=pl.Float64),
-                    "prediction": self.predictions[index].numpy(),
-                    "confidence": self.confidence[index].numpy(),
-                    "label_probability": self.loss[index].neg().exp().numpy(),
-                }
+        tables = []
+        for index, component in enumerate(self.shown):
+            columns = component_columns(component)
+            tables.append(
+                pl.DataFrame(
+                    {
+                        "sample": self.samples.numpy(),
+                        "label": self.labels.numpy(),
+                        "component": [columns["component"]] * count,
+                        "radius": pl.Series([columns["radius"]] * count, dtype=pl.Float64),
+                        "shown": [columns["shown"]] * count,
+                        "prediction": self.predictions[index].numpy(),
+                        CONFIDENCE: self.confidence[index].numpy(),
+                        "label_probability": self.loss[index].neg().exp().numpy(),
+                    }
+                )
             )
-            for index, condition in enumerate(self.conditions)
-        )
+        return pl.concat(tables)
+
+
+@dataclass(frozen=True)
+class ComponentAccuracy(Instrument[Answers]):
+    """Accuracy on whole images and on components of them.
+
+    A network with BatchNorm that uses the statistics of the batch answers in batches of exactly as many images as in its
+    training (`Subject.training_batch`), in random order as there; the last batch is filled up with images that have been
+    answered before.
+
+    Attributes:
+        components: What to show beside the whole image; None chooses LFCs and HFCs at about eight radii by the size.
+        amplitude: What is done to a component before the model sees it: see `passband.rescale`.
+        precision: Take a random sample, the smallest that makes the 95% interval of any accuracy narrower than this (its
+            whole width), or all samples if there are not so many. None takes all of them, in their order.
+
+    Raises:
+        InputError: If `precision` is no width of an interval.
+        UnknownNameError: If there is no such policy.
+
+    Source:
+        Wang et al. 2020, section 3.1.
+    """
+
+    components: tuple[Component, ...] | None = None
+    amplitude: Amplitude = "max"
+    precision: float | None = None
+
+    name: ClassVar[str] = "components"
+    summary: ClassVar[str] = "accuracy on whole images, and on their LFC and HFC at each radius"
+    source: ClassVar[str] = "section 3.1"
+
+    def __post_init__(self) -> None:
+        """Refuse impossible settings."""
+        if self.amplitude not in get_args(Amplitude):
+            raise UnknownNameError("amplitude policy", self.amplitude, get_args(Amplitude))
+        if self.precision is not None and not 0 < self.precision < 1:
+            raise InputError(f"precision is the width of an interval, between 0 and 1, got {self.precision}")
+
+    def shown(self, size: tuple[int, int]) -> tuple[Component, ...]:
+        """Return all that a model is shown of images of a size (height, width), the whole image first."""
+        chosen = lows_and_highs(default_radii(size)) if self.components is None else self.components
+        return (FULL, *(component for component in chosen if component != FULL))
+
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
+        """Return that each sample is shown as everything it has."""
+        return Cost(answers=samples * len(self.shown(size)))
+
+    def check(self, subject: Subject) -> None:
+        """Refuse components that the images do not have, and images that the model does not take."""
+        check_fits(subject.model, subject.dataset)
+        check_components(self.shown(subject.dataset.size), subject.dataset.size)
+
+    def measure(self, subject: Subject) -> Answers:
+        """Ask the model."""
+        self.check(subject)
+        model, dataset, place = subject.model, subject.dataset, choose_device(subject.device)
+        shown, indices = self.shown(dataset.size), subject.samples
+        model.to(place)
+        size = choose_batch_size(subject.batch_size, dataset, place)
+        enough = len(indices) if self.precision is None else samples_for_width(self.precision)
+        total, drawn, filling = min(enough, len(indices)), self.precision is not None, 0
+        if subject.training_batch is None:
+            check_independent(model, to_pixels(dataset.images[:1], place))
+        elif uses_batch_statistics(model):
+            size, drawn, filling = subject.training_batch, True, -total % subject.training_batch
+        if drawn:
+            indices = subject.draw(None)
+        visited = indices[torch.arange(total + filling) % total]
+        start = time.perf_counter()
+        parts: list[tuple[Tensor, ...]] = []
+        with evaluating(model):
+            for samples in batches(dataset, batch_size=size, device=place, order=visited):
+                found = [
+                    _answer(model, images, samples.labels, len(dataset.classes), component)
+                    for component, images in zip(
+                        shown, _views(samples.images, shown, self.amplitude), strict=True
+                    )
+                ]
+                columns = (torch.stack(column).cpu() for column in zip(*found, strict=True))
+                parts.append((samples.indices.cpu(), samples.labels.cpu(), *columns))
+                if subject.progress:
+                    subject.progress("components", min(len(parts) * size, total), total)
+        joined = (torch.cat(column, dim=-1)[..., :total] for column in zip(*parts, strict=True))
+        return Answers(subject, shown, *joined, self.amplitude, time.perf_counter() - start)
 
 
 def evaluate_components(
@@ -96,7 +214,7 @@ def evaluate_components(
     radii: Sequence[float],
     *,
     amplitude: Amplitude = "max",
-    components: Sequence[Component] = ("lfc", "hfc"),
+    components: Sequence[str] = ("lfc", "hfc"),
     batch_size: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -118,167 +236,44 @@ def evaluate_components(
         `confidence` and `agreement` with the prediction on the whole image.
 
     Raises:
-        InputError: If a radius, component, policy or the model's output does not fit.
+        InputError: If a radius, component, policy or the model's output does not fit, or the model's answer to an image
+            depends on the images beside it.
     """
-    outcome = probe_components(
-        model,
-        dataset,
-        radii,
-        amplitude=amplitude,
-        components=components,
-        batch_size=batch_size,
-        device=device,
-        progress=progress,
-    )
-    return to_table(outcome_rows(outcome, dataset, run=as_pixel_model(model).name))
-
-
-def probe_components(
-    model: nn.Module,
-    dataset: ImageDataset,
-    radii: Sequence[float],
-    *,
-    amplitude: Amplitude = "max",
-    components: Sequence[Component] = ("lfc", "hfc"),
-    precision: float | None = None,
-    batch_size: int | None = None,
-    device: str = "auto",
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Outcome:
-    """Return a model's answers to each sample; arguments as for `evaluate_components`.
-
-    Args:
-        precision: Visit the samples in random order, and stop as soon as the 95% interval of every accuracy is
-            narrower than this (its whole width). None visits all of them.
-        seed: Draws that order.
-
-    Raises:
-        InputError: As `evaluate_components`.
-    """
-    pixels = as_pixel_model(model)
-    check_fits(pixels, dataset)
-    if components:
-        check_radii(radii, dataset.size)
-    for component in components:
-        if component not in ("lfc", "hfc"):
-            raise UnknownNameError("component", component, ("lfc", "hfc"))
-    if amplitude not in get_args(Amplitude):
-        raise UnknownNameError("amplitude policy", amplitude, get_args(Amplitude))
-    if precision is not None and not 0 < precision < 1:
-        raise InputError(f"precision is the width of an interval, between 0 and 1, got {precision}")
-
-    place = choose_device(device)
-    conditions = (Condition("full"), *(Condition(c, r) for c in components for r in radii))
-    order = None
-    if precision is not None:
-        order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed))
-    size = choose_batch_size(batch_size, dataset, place)
-
-    start = time.perf_counter()
-    parts: list[tuple[Tensor, ...]] = []
-    correct = torch.zeros(len(conditions), dtype=torch.int64)
-    done = 0
-    pixels.to(place)
-    with evaluating(pixels):
-        for samples in batches(dataset, batch_size=size, device=place, order=order):
-            found = [
-                _answer(pixels, shown, samples.labels, len(dataset.classes), condition)
-                for condition, shown in zip(
-                    conditions, _shown(samples.images, radii, components, amplitude), strict=True
-                )
-            ]
-            predictions, confidence, loss = (torch.stack(column).cpu() for column in zip(*found, strict=True))
-            labels = samples.labels.cpu()
-            parts.append((samples.indices.cpu(), labels, predictions, confidence, loss))
-            correct += (predictions == labels).sum(dim=1)
-            done += len(labels)
-            if progress:
-                progress("components", done, len(dataset))
-            if precision is not None and _widest(correct, done) < precision:
-                break
-    indices, labels, predictions, confidence, loss = (
-        torch.cat(column, dim=-1) for column in zip(*parts, strict=True)
-    )
-    seconds = time.perf_counter() - start
-    return Outcome(conditions, indices, labels, predictions, confidence, loss, amplitude, seconds)
-
-
-def outcome_rows(
-    outcome: Outcome, dataset: ImageDataset, *, run: str, seed: int | None = None
-) -> Iterator[Row]:
-    """Yield the measurements that an outcome holds: for all samples, and accuracies for each class."""
-    metrics = {
-        "accuracy": outcome.correct,
-        "agreement": outcome.agrees,
-        "confidence": outcome.confidence,
-        "loss": outcome.loss,
-    }
-    for index, (component, radius) in enumerate(outcome.conditions):
-        row = partial(
-            ProbeRow,
-            run=run,
-            seed=seed,
-            subset=dataset.subset,
-            component=component,
-            radius=radius,
-            amplitude=None if component == "full" else outcome.amplitude,
-        )
-        for metric, values in metrics.items():
-            yield row(metric=metric, value=values[index].double().mean().item(), count=len(outcome.samples))
-        for label, name in enumerate(dataset.classes):
-            correct = outcome.correct[index][outcome.labels == label]
-            if len(correct):
-                value = correct.double().mean().item()
-                yield row(metric="accuracy", value=value, count=len(correct), class_name=name)
-
-
-def check_radii(radii: Sequence[float], size: tuple[int, int]) -> None:
-    """Refuse radii that leave nothing to compare.
-
-    Raises:
-        InputError: If there are none, one comes twice, or one is negative, NaN, or not below the corner.
-    """
-    if not radii:
+    if components and not radii:
         raise InputError("at least one radius is needed, got none")
-    if len(set(radii)) < len(radii):
-        raise InputError(f"each radius is measured once, got {', '.join(f'{r:g}' for r in radii)}")
+    pixels = as_pixel_model(model)
+    subject = Subject(pixels, dataset, pixels.name, batch_size=batch_size, device=device, progress=progress)
+    instrument = ComponentAccuracy(lows_and_highs(radii, components), amplitude)
+    return to_table(subject.read(instrument).rows())
+
+
+def default_radii(size: tuple[int, int]) -> list[float]:
+    """Return about eight radii from 1 to near the corner, scaled to the image's size.
+
+    At 32x32 pixels they are 1, 2, 4, 6, 8, 12, 16, 20, among them those of the paper.
+
+    Example:
+        >>> default_radii((32, 32)), default_radii((224, 224))
+        ([1, 2, 4, 6, 8, 12, 16, 20], [1, 7, 14, 28, 42, 56, 84, 112, 140])
+    """
     corner = corner_radius(*size)
-    for radius in radii:
-        if not radius >= 0:
-            raise InputError(f"radius must be >= 0, got {radius}")
-        if radius >= corner:
-            raise InputError(
-                f"radius {radius:g} is not below the corner of the spectrum, which is at {corner:.1f} for images of "
-                f"{size[0]}x{size[1]} pixels: the LFC would be the whole image and the HFC nothing. Choose a smaller radius."
-            )
+    scale = corner / corner_radius(32, 32)
+    chosen = {1, *(round(radius * scale) for radius in (1, 2, 4, 6, 8, 12, 16, 20))}
+    return sorted(radius for radius in chosen if 0 < radius < corner) or [0]
 
 
-def _shown(
-    images: Batch, radii: Sequence[float], components: Sequence[Component], amplitude: Amplitude
-) -> Iterator[Batch]:
-    """Yield what the model is shown, in the order of the conditions."""
-    yield images
-    if not components:
-        return
-    low, high = split_many(images, radii)
-    for component in components:
-        for part in low if component == "lfc" else high:
-            yield rescale(part, amplitude, original=images)
+def _views(images: Batch, shown: Sequence[Component], amplitude: Amplitude) -> Iterator[Batch]:
+    """Yield what the model is shown."""
+    for component, part in zip(shown, take(shown, images), strict=True):
+        yield part if component == FULL else rescale(part, amplitude, original=images)
 
 
 def _answer(
-    model: PixelModel, images: Batch, labels: Labels, classes: int, condition: Condition
+    model: PixelModel, images: Batch, labels: Labels, classes: int, component: Component
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return prediction, its probability, and the loss, of each image."""
-    component, radius = condition
-    shown = "whole images" if radius is None else f"{component.upper()}s at radius {radius:g}"
+    shown = "whole images" if component == FULL else f"images shown as {component}"
     logits = answers(model, images, classes, shown)
     log_probability = logits.float().log_softmax(dim=1)
     confidence, prediction = log_probability.max(dim=1)
     return prediction, confidence.exp(), -log_probability.gather(1, labels[:, None])[:, 0]
-
-
-def _widest(correct: Int64[Tensor, " conditions"], total: int) -> float:
-    intervals = (wilson_interval(c, total) for c in correct.tolist())
-    return max((high - low for low, high in intervals), default=math.inf)

@@ -7,22 +7,36 @@ against perturbations as large as the distance between the two. No gradient is n
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from passband.data.batches import batches, choose_batch_size
-from passband.data.dataset import ImageDataset
+from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
+from passband.errors import InputError
 from passband.frequency.fourier import corner_radius, low_pass
 from passband.frequency.rescale import rescale
-from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
-from passband.types import Batch, Labels, Progress
+from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.models.independence import check_independent
+from passband.models.pixels import (
+    PixelModel,
+    answers,
+    as_pixel_model,
+    check_fits,
+    evaluating,
+)
+from passband.rows import ACCURACY_CEILING, RobustnessRow
+from passband.types import Batch, Labels, Norm, Progress
 
-NORMS = ("l2", "linf")
+NORMS: tuple[Norm, ...] = ("l2", "linf")
+
+LOOKED_AT = 0.65
+"""The share of an image's LFCs that is shown, about: those that lie farther away than one that was found are not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +57,97 @@ class Counterexamples:
     distance: dict[str, Float[Tensor, " samples"]]
     radius: dict[str, Float[Tensor, " samples"]]
     radii: int
+
+
+@dataclass(frozen=True, eq=False)
+class FoundCeiling(Reading):
+    """Corollary 1's bound on a network's robust accuracy.
+
+    Attributes:
+        subject: The network.
+        counterexamples: What the bound follows from.
+    """
+
+    subject: Subject
+    counterexamples: Counterexamples
+
+    def rows(self) -> Iterator[RobustnessRow]:
+        """Yield the highest accuracy that is possible, by norm and epsilon."""
+        found = self.counterexamples
+        for norm in NORMS:
+            for epsilon, value in ceiling_curve(found, norm):
+                yield RobustnessRow(
+                    run=self.subject.run,
+                    seed=self.subject.run_seed,
+                    subset=self.subject.dataset.subset,
+                    norm=norm,
+                    epsilon=epsilon,
+                    metric=ACCURACY_CEILING,
+                    value=value,
+                    count=len(found.samples),
+                )
+
+
+@dataclass(frozen=True)
+class RobustnessCeiling(Instrument[FoundCeiling]):
+    """The highest robust accuracy that a network's answers to low-frequency components leave possible.
+
+    Attributes:
+        samples: How many samples to look at, the first ones; None takes all. It is slow on large images, with one radius
+            a pixel.
+
+    Raises:
+        InputError: If there are less than one.
+
+    Source:
+        Wang et al. 2020, Corollary 1.
+    """
+
+    samples: int | None = None
+
+    name: ClassVar[str] = "ceiling"
+    summary: ClassVar[str] = (
+        "the highest robust accuracy that Corollary 1 leaves possible, without any attack"
+    )
+    source: ClassVar[str] = "Corollary 1, section 3.2"
+
+    def __post_init__(self) -> None:
+        """Refuse impossible numbers."""
+        if self.samples is not None and self.samples < 1:
+            raise InputError(f"the ceiling needs at least 1 sample, got {self.samples}")
+
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
+        """Return that of each sample about two in three of its LFCs are shown."""
+        radii = math.ceil(corner_radius(*size))
+        return Cost(answers=min(samples, self.samples or samples) * (1 + LOOKED_AT * radii))
+
+    def check(self, subject: Subject) -> None:
+        """Refuse images that the model does not take."""
+        check_fits(subject.model, subject.dataset)
+
+    def measure(self, subject: Subject) -> FoundCeiling:
+        """Look for each sample's nearest LFC that changes its prediction."""
+        self.check(subject)
+        found = find_counterexamples(
+            subject.model,
+            subject.dataset,
+            order=subject.samples[: self.samples],
+            batch_size=subject.batch_size,
+            device=subject.device,
+            progress=subject.progress,
+        )
+        return FoundCeiling(subject, found)
+
+
+def ceiling_curve(found: Counterexamples, norm: Norm) -> list[tuple[float, float]]:
+    """Return epsilons with the highest accuracy at each: in steps of 1/255 for Linf, of a 64th of the farthest for L2."""
+    distance = found.distance[norm]
+    finite = distance[distance.isfinite()]
+    largest = finite.max().item() if len(finite) else 1.0
+    step = 1 / 255 if norm == "linf" else largest / 64
+    epsilons = [step * k for k in range(int(largest / step) + 2)]
+    values = robust_accuracy_ceiling(found.correct, distance, epsilons).tolist()
+    return list(zip(epsilons, values, strict=True))
 
 
 def robust_accuracy_ceiling(
@@ -95,7 +200,7 @@ def find_counterexamples(
         progress: Called along the way.
 
     Raises:
-        InputError: If model and data do not fit together, or an answer is not finite.
+        InputError: If model and data do not fit together, an answer is not finite, or depends on the images beside it.
     """
     pixels, place = as_pixel_model(model), choose_device(device)
     check_fits(pixels, dataset)
@@ -106,6 +211,7 @@ def find_counterexamples(
     parts: list[tuple[Tensor, ...]] = []
     done = 0
     pixels.to(place)
+    check_independent(pixels, to_pixels(dataset.images[:1], place))
     with evaluating(pixels):
         for samples in batches(dataset, batch_size=size, device=place, order=order):
             whole = answers(pixels, samples.images, len(dataset.classes), "whole images")

@@ -47,6 +47,17 @@ class Reading(ABC):
         return None
 
 
+@dataclass(frozen=True, eq=False)
+class Rows(Reading):
+    """A reading that is rows and nothing else."""
+
+    found: tuple[Row, ...]
+
+    def rows(self) -> Iterator[Row]:
+        """Yield them."""
+        return iter(self.found)
+
+
 Found = TypeVar("Found", bound=Reading)
 
 
@@ -62,6 +73,8 @@ class Subject:
         indices: Positions of the samples to look at, in this order; None takes all of them as they are.
         seed: Decides all that is drawn while it is looked at.
         batch_size: Images at a time; it changes no result. None chooses by size and device.
+        training_batch: Images in a batch of the network's training: a network whose BatchNorm uses the statistics of the
+            batch is asked in batches of so many. None refuses such a network.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"` or `"mps"`; the network is moved there.
         progress: Called along the way.
     """
@@ -73,6 +86,7 @@ class Subject:
     indices: Int64[Tensor, " samples"] | None = None
     seed: int = 0
     batch_size: int | None = None
+    training_batch: int | None = None
     device: str = "auto"
     progress: Progress | None = None
     _readings: dict[Instrument, Reading] = field(default_factory=dict, repr=False)
@@ -81,6 +95,11 @@ class Subject:
     def samples(self) -> Int64[Tensor, " samples"]:
         """The positions, spelled out."""
         return torch.arange(len(self.dataset)) if self.indices is None else self.indices
+
+    def draw(self, samples: int | None) -> Int64[Tensor, " drawn"]:
+        """Return so many of the positions, drawn by the seed, so that fewer are a part of more; None is all of them."""
+        draws = torch.Generator().manual_seed(self.seed)
+        return self.samples[torch.randperm(len(self.samples), generator=draws)[:samples]]
 
     def at(self, indices: Int64[Tensor, " samples"]) -> Subject:
         """Return the same network, looked at with these samples only."""
@@ -110,8 +129,8 @@ class Instrument(ABC, Generic[Found]):
     needs_gradient: ClassVar[bool] = False
 
     @abstractmethod
-    def cost(self, dataset: ImageDataset, samples: int) -> Cost:
-        """Return about how much there is to do for so many samples of a data set."""
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
+        """Return about how much there is to do for so many samples of a size (height, width)."""
 
     @abstractmethod
     def measure(self, subject: Subject) -> Found:

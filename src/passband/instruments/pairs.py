@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -12,10 +15,24 @@ from torch import Tensor
 from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
+from passband.frequency.component import Low, check_components
 from passband.frequency.fourier import low_pass, radial_mask
 from passband.frequency.rescale import rescale
-from passband.models.pixels import PixelModel, answers, evaluating
+from passband.instruments.components import default_radii
+from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.models.independence import check_independent
+from passband.models.pixels import PixelModel, answers, check_fits, evaluating
+from passband.rows import (
+    COUNTEREXAMPLE_DISTANCE,
+    COUNTEREXAMPLES,
+    COUNTEREXAMPLES_RIGHT,
+    COUNTEREXAMPLES_VERIFIED,
+    CounterexampleRow,
+)
 from passband.types import Images, Labels, Norm
+
+STEPS = 20
+"""How many bounds on the distance are looked at, in each norm."""
 
 TOLERANCE = 1e-4
 """How far two computations of one pixel may lie apart: many times float32's rounding, a fortieth of an 8-bit step."""
@@ -43,11 +60,118 @@ class Pairs:
         return self.whole != self.low
 
 
+@dataclass(frozen=True, eq=False)
+class FoundPairs(Reading):
+    """The pairs of several radii, each held against the definition.
+
+    Attributes:
+        subject: The network.
+        pairs: By radius.
+        verified: By radius, of each pair whose answers differ, whether it holds when it is computed anew.
+    """
+
+    subject: Subject
+    pairs: Mapping[float, Pairs]
+    verified: Mapping[float, Bool[Tensor, " pairs"]]
+
+    def rows(self) -> Iterator[CounterexampleRow]:
+        """Yield shares of all images, the share of pairs that was verified, and distances."""
+        for radius, pairs in self.pairs.items():
+            yield from self._rows(radius, pairs, self.verified[radius])
+
+    def _rows(
+        self, radius: float, pairs: Pairs, verified: Bool[Tensor, " pairs"]
+    ) -> Iterator[CounterexampleRow]:
+        total, found = len(pairs.labels), len(verified)
+        row = partial(
+            CounterexampleRow,
+            run=self.subject.run,
+            seed=self.subject.run_seed,
+            subset=self.subject.dataset.subset,
+            component=Low(radius),
+            amplitude="clip",
+        )
+        share = partial(row, metric=COUNTEREXAMPLES, count=total)
+        right = pairs.differ & (pairs.whole == pairs.labels)
+        yield share(value=found / total)
+        yield row(metric=COUNTEREXAMPLES_RIGHT, value=right.double().mean().item(), count=total)
+        if found:
+            yield row(metric=COUNTEREXAMPLES_VERIFIED, value=verified.double().mean().item(), count=found)
+        for norm in get_args(Norm):
+            distance = pairs.distance[norm]
+            if found:
+                median = distance[pairs.differ].median().item()
+                yield row(metric=COUNTEREXAMPLE_DISTANCE, value=median, count=found, norm=norm)
+            for epsilon in bounds(norm, self.subject.dataset.images[0].numel()):
+                within = pairs.differ & (distance <= epsilon)
+                yield share(value=within.double().mean().item(), norm=norm, epsilon=epsilon)
+
+
+@dataclass(frozen=True)
+class LowPassCounterexamples(Instrument[FoundPairs]):
+    """On how many images a network answers otherwise than on their LFC, and how far the two are apart.
+
+    Attributes:
+        radii: Cut-offs of the LFC, below the corner; None chooses about eight by the size.
+
+    Source:
+        Wang et al. 2020, section 3.2, Assumption A2 and Corollary 1.
+    """
+
+    radii: tuple[float, ...] | None = None
+
+    name: ClassVar[str] = "counterexamples"
+    summary: ClassVar[str] = "images answered otherwise than their LFC, which lies no farther than epsilon"
+    source: ClassVar[str] = "Corollary 1, section 3.2"
+
+    def __str__(self) -> str:
+        """Say what is measured."""
+        at = "" if self.radii is None else f" at r = {', '.join(f'{radius:g}' for radius in self.radii)}"
+        return f"answers to x and x_l{at}"
+
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
+        """Return that every image and its LFC is shown, and shown again to be verified."""
+        return Cost(answers=4 * len(self._radii(size)) * samples)
+
+    def check(self, subject: Subject) -> None:
+        """Refuse radii that the images do not have."""
+        check_fits(subject.model, subject.dataset)
+        check_components([Low(radius) for radius in self._radii(subject.dataset.size)], subject.dataset.size)
+
+    def measure(self, subject: Subject) -> FoundPairs:
+        """Ask the model, and hold what was found against the definition."""
+        self.check(subject)
+        dataset = subject.dataset if subject.indices is None else subject.dataset.take(subject.indices)
+        pairs, verified = {}, {}
+        for radius in self._radii(dataset.size):
+            pairs[radius] = find_pairs(subject.model, dataset, radius, device=subject.device)
+            verified[radius] = verify(subject.model, dataset, radius, pairs[radius], device=subject.device)
+        return FoundPairs(subject, pairs, verified)
+
+    def _radii(self, size: tuple[int, int]) -> Sequence[float]:
+        return [float(radius) for radius in (default_radii(size) if self.radii is None else self.radii)]
+
+
+def bounds(norm: Norm, values: int) -> list[float]:
+    """Return the bounds on a distance that are looked at, 0 aside.
+
+    Args:
+        norm: In L2 they reach as far as a change of every pixel by a quarter, in Linf to the whole range.
+        values: Pixels times channels of an image.
+
+    Example:
+        >>> bounds("linf", 3072)[:2], round(bounds("l2", 3072)[-1], 2)
+        ([0.05, 0.1], 13.86)
+    """
+    farthest = 1.0 if norm == "linf" else 0.25 * math.sqrt(values)
+    return [farthest * step / STEPS for step in range(1, STEPS + 1)]
+
+
 def find_pairs(model: PixelModel, dataset: ImageDataset, radius: float, *, device: str = "auto") -> Pairs:
     """Return the predictions on all images and on their LFCs, and the distances of the two.
 
     Raises:
-        InputError: If an answer is not finite.
+        InputError: If an answer is not finite, or depends on the images beside it.
 
     Source:
         Wang et al. 2020, section 3.2, Assumption A2 and Corollary 1.
@@ -55,6 +179,7 @@ def find_pairs(model: PixelModel, dataset: ImageDataset, radius: float, *, devic
     place = choose_device(device)
     parts = []
     model.to(place)
+    check_independent(model, to_pixels(dataset.images[:1], place))
     with evaluating(model):
         for samples in batches(dataset, batch_size=choose_batch_size(None, dataset, place), device=place):
             low = rescale(low_pass(samples.images, radius), "clip")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -15,6 +17,8 @@ from passband.environment import choose_device
 from passband.frequency.fourier import corner_radius
 from passband.frequency.spectrum import energy_within, power_spectrum, radial_mean
 from passband.frequency.traces import Traces, find_traces
+from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.rows import ENERGY_WITHIN, RadiusRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +51,47 @@ class DataSpectrum:
     radial: Float[Tensor, " n_radii"]
     energy: Float[Tensor, " whole_radii"]
     traces: Traces
+
+
+@dataclass(frozen=True, eq=False)
+class FoundSpectrum(Reading):
+    """The spectrum of what a network is looked at with: all images of the data set."""
+
+    subject: Subject
+    spectrum: DataSpectrum
+
+    def rows(self) -> Iterator[RadiusRow]:
+        """Yield the share of the images' energy, their mean aside, within each whole radius."""
+        found = self.spectrum
+        for radius, share in enumerate(found.energy.tolist()):
+            yield RadiusRow(
+                run=self.subject.run,
+                seed=self.subject.run_seed,
+                subset=found.subset,
+                metric=ENERGY_WITHIN,
+                radius=float(radius),
+                value=share,
+                count=found.samples,
+            )
+
+
+@dataclass(frozen=True)
+class Spectrum(Instrument[FoundSpectrum]):
+    """The mean power spectrum of the images, and traces of compression and resampling in them; no network is asked."""
+
+    name: ClassVar[str] = "spectrum"
+    summary: ClassVar[str] = (
+        "the images' power by frequency, and traces of compression and resampling in them"
+    )
+    source: ClassVar[str] = "section 3.1"
+
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
+        """Return that no network is asked."""
+        return Cost()
+
+    def measure(self, subject: Subject) -> FoundSpectrum:
+        """Look at all images, whichever of them the subject names."""
+        return FoundSpectrum(subject, measure_spectrum(subject.dataset, device=subject.device))
 
 
 def measure_spectrum(dataset: ImageDataset, *, device: str = "auto") -> DataSpectrum:

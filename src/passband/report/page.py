@@ -14,7 +14,7 @@ from passband.attacks.epsilon import write_epsilon
 from passband.audit.attack import RobustnessAudit
 from passband.audit.card import AttackedCard, AttackEntry, Card, ClassifierCard
 from passband.audit.classifier import Audit, Strip
-from passband.instruments.flips import Panel
+from passband.instruments.flips import FlipExample
 from passband.instruments.spectrum import DataSpectrum
 from passband.report import figures, panels, words
 from passband.report.attacks import attack_charts, attack_pictures, example_pictures, name_of
@@ -170,11 +170,11 @@ def _strip(strip: Strip) -> dict[str, list[tuple[str, Image.Image]]]:
     }
 
 
-def _parts(panel: Panel) -> list[Image.Image]:
+def _parts(panel: FlipExample) -> list[Image.Image]:
     return [panels.picture(part) for part in (panel.original, panel.low, panels.visible(panel.high))]
 
 
-def _panel(panel: Panel, classes: Sequence[str]) -> dict[str, Any]:
+def _panel(panel: FlipExample, classes: Sequence[str]) -> dict[str, Any]:
     """Return one of Figure 2's samples as the page shows it: pictures, and the most probable classes of each."""
     parts = []
     for name, image, probabilities in zip(

@@ -22,9 +22,10 @@ from passband.attacks.ball import check_band
 from passband.attacks.epsilon import check_epsilon
 from passband.attacks.gradient import attacking, frozen
 from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
-from passband.data.dataset import ImageDataset
+from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
+from passband.models.independence import check_independent
 from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
 from passband.robustness.search import Attempts, Targets, search
 from passband.robustness.tally import Tally
@@ -139,6 +140,7 @@ def evaluate_attack(
 
     start = time.perf_counter()
     pixels.to(place)
+    check_independent(pixels, to_pixels(dataset.images[:1], place))
     clean = _predict(pixels, dataset, samples, size, place)
     tally = Tally(attack.norm, bounds, dataset, samples, clean, keep_images=keep_images)
     positive = torch.tensor(bounds)[:, None] > 0  # at epsilon 0 there is nothing to try

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, get_args
-
 from passband.analysis.claim import ANY, Claim, Rule, least_of
 from passband.analysis.contrast import Contrast, Term, accuracy
 from passband.analysis.figure import Curve, Figure, Panel, Role, shades
-from passband.engine.measure import FinishedRun, Measurement, Work
-from passband.instruments.components import check_radii
-from passband.instruments.pairs import find_pairs, verify
-from passband.rows import (
-    COUNTEREXAMPLE_DISTANCE,
-    COUNTEREXAMPLES,
-    COUNTEREXAMPLES_RIGHT,
-    COUNTEREXAMPLES_VERIFIED,
-    CounterexampleRow,
-)
+from passband.instruments.instrument import Instrument
+from passband.instruments.pairs import LowPassCounterexamples
+from passband.rows import COUNTEREXAMPLES, COUNTEREXAMPLES_RIGHT
 from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
 from passband.studies.presets import Setting
 from passband.studies.study import Study
@@ -29,85 +16,10 @@ from passband.types import Norm
 EXISTS = 0.02
 """The share of samples above which we say that there are such samples; a few in a thousand may be accidents."""
 
-STEPS = 20
-"""How many bounds on the distance are looked at, in each norm."""
-
 NORMS: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
 
 
-@dataclass(frozen=True)
-class LowPassCounterexamples(Measurement):
-    """On how many test images a network answers otherwise than on their LFC, and how far the two are apart.
-
-    Attributes:
-        radii: Cut-offs of the LFC, below the corner.
-    """
-
-    radii: tuple[float, ...]
-
-    def __str__(self) -> str:
-        """Say what is measured."""
-        return f"answers to x and x_l at r = {', '.join(f'{radius:g}' for radius in self.radii)}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON holds them."""
-        return {"kind": "low-pass-counterexamples", "radii": [float(radius) for radius in self.radii]}
-
-    def work(self, images: int) -> Work:
-        """Return that every image and its LFC is shown, and shown again to be verified."""
-        return Work(answers=4 * len(self.radii) * images)
-
-    def rows(self, finished: FinishedRun) -> Iterator[CounterexampleRow]:
-        """Yield shares of all images, the share of pairs that was verified, and distances."""
-        check_radii(self.radii, finished.test.size)
-        for radius in self.radii:
-            yield from self._rows(finished, radius)
-
-    def _rows(self, finished: FinishedRun, radius: float) -> Iterator[CounterexampleRow]:
-        pairs = find_pairs(finished.model, finished.test, radius, device=finished.device)
-        verified = verify(finished.model, finished.test, radius, pairs, device=finished.device)
-        total, found = len(pairs.labels), len(verified)
-        row = partial(
-            CounterexampleRow,
-            run=finished.run,
-            seed=finished.seed,
-            subset="test",
-            component="lfc",
-            radius=float(radius),
-            amplitude="clip",
-        )
-        share = partial(row, metric=COUNTEREXAMPLES, count=total)
-        right = pairs.differ & (pairs.whole == pairs.labels)
-        yield share(value=found / total)
-        yield row(metric=COUNTEREXAMPLES_RIGHT, value=right.double().mean().item(), count=total)
-        if found:
-            yield row(metric=COUNTEREXAMPLES_VERIFIED, value=verified.double().mean().item(), count=found)
-        for norm in get_args(Norm):
-            distance = pairs.distance[norm]
-            if found:
-                median = distance[pairs.differ].median().item()
-                yield row(metric=COUNTEREXAMPLE_DISTANCE, value=median, count=found, norm=norm)
-            for epsilon in bounds(norm, finished.test.images[0].numel()):
-                within = pairs.differ & (distance <= epsilon)
-                yield share(value=within.double().mean().item(), norm=norm, epsilon=epsilon)
-
-
-def bounds(norm: Norm, values: int) -> list[float]:
-    """Return the bounds on a distance that are looked at, 0 aside.
-
-    Args:
-        norm: In L2 they reach as far as a change of every pixel by a quarter, in Linf to the whole range.
-        values: Pixels times channels of an image.
-
-    Example:
-        >>> bounds("linf", 3072)[:2], round(bounds("l2", 3072)[-1], 2)
-        ([0.05, 0.1], 13.86)
-    """
-    farthest = 1.0 if norm == "linf" else 0.25 * math.sqrt(values)
-    return [farthest * step / STEPS for step in range(1, STEPS + 1)]
-
-
-def measurements(setting: Setting) -> dict[str, tuple[Measurement, ...]]:
+def measurements(setting: Setting) -> dict[str, tuple[Instrument, ...]]:
     """Return the counterexamples of both networks."""
     return dict.fromkeys(natural_and_adversarial(setting), (LowPassCounterexamples(setting.radii),))
 

@@ -62,13 +62,13 @@ def kernel_table(figure: KernelFigure, runs: Mapping[str, Path]) -> pl.DataFrame
         figure: The figure.
         runs: The folder of one finished run by label; panels of runs that are not here are left out.
     """
-    records = [
-        {"panel": panel.title, **record}
+    rows = [
+        {"panel": panel.title, **row}
         for panel in figure.panels
         if panel.label in runs
-        for record in _records(smooth_kernel(first_kernels(runs[panel.label]), panel.rho))
+        for row in _numbers(smooth_kernel(first_kernels(runs[panel.label]), panel.rho))
     ]
-    return pl.DataFrame(records, schema=KERNEL_TABLE)
+    return pl.DataFrame(rows, schema=KERNEL_TABLE)
 
 
 def first_kernels(folder: Path) -> Float[Tensor, "filters channels height width"]:
@@ -76,7 +76,7 @@ def first_kernels(folder: Path) -> Float[Tensor, "filters channels height width"
     return find_convolution(load_model(folder))[1].weight.detach()
 
 
-def _records(weight: Float[Tensor, "filters channels height width"]) -> Iterator[dict[str, Any]]:
+def _numbers(weight: Float[Tensor, "filters channels height width"]) -> Iterator[dict[str, Any]]:
     for place in torch.cartesian_prod(*(torch.arange(side) for side in weight.shape)).tolist():
         names = ("filter", "channel", "row", "column")
         yield {"part": "weight", **dict(zip(names, place, strict=True)), "value": weight[tuple(place)].item()}

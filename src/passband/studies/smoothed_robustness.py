@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from passband.engine.measure import FinishedRun, Measurement, Work
 from passband.errors import InputError
 from passband.instruments.attacks import cost_of
 from passband.instruments.counterexamples import find_counterexamples, robust_accuracy_ceiling
+from passband.instruments.instrument import Cost, Instrument, Rows, Subject
 from passband.models.pixels import PixelModel
 from passband.robustness.evaluate import AttackOutcome, attack_rows, evaluate_attack
 from passband.robustness.plan import AttackPlan
@@ -24,7 +24,7 @@ CEILING_ANSWERS = 15
 
 
 @dataclass(frozen=True)
-class SmoothedRobustness(Measurement):
+class SmoothedRobustness(Instrument[Rows]):
     """Accuracy of a network with smoothed first kernels, under all attacks, beside Corollary 1's ceiling.
 
     The last attack has the images that the one before leaves, and what that breaks counts as broken by it: it is never
@@ -56,6 +56,13 @@ class SmoothedRobustness(Measurement):
                 f"{last.epsilons}"
             )
 
+    name: ClassVar[str] = "smoothed-robustness"
+    summary: ClassVar[str] = (
+        "accuracy under attacks of a network with smoothed first kernels, and its ceiling"
+    )
+    source: ClassVar[str] = "Table 2, section 6.3"
+    needs_gradient: ClassVar[bool] = True
+
     def __str__(self) -> str:
         """Say what is measured."""
         labels = ", ".join(plan.attack.label for plan in self.plans)
@@ -64,37 +71,38 @@ class SmoothedRobustness(Measurement):
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON holds them."""
         return {
-            "kind": "smoothed-robustness",
+            "instrument": self.name,
             "rho": float(self.rho),
             "normalized": self.normalized,
             "each_epsilon": "alone",  # not with what was broken at smaller ones, as results of before were
             "plans": [plan.to_dict() for plan in self.plans],
         }
 
-    def work(self, images: int) -> Work:
-        """Return the work of each attack, as the instrument `UnderAttack` estimates it, and of the ceiling."""
-        samples = min(self.plans[0].samples or images, images)
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
+        """Return the cost of each attack, as the instrument `UnderAttack` estimates it, and of the ceiling."""
+        samples = min(self.plans[0].samples or samples, samples)
         costs = [cost_of(plan, samples) for plan in self.plans]
         gradients = sum(cost.gradients for cost in costs)
-        return Work(gradients, sum(cost.answers for cost in costs) + samples * CEILING_ANSWERS)
+        return Cost(gradients, sum(cost.answers for cost in costs) + samples * CEILING_ANSWERS)
 
-    def rows(self, finished: FinishedRun) -> Iterator[RobustnessRow]:
-        """Yield accuracy under each attack at each epsilon, clean accuracy at epsilon 0, and the ceiling.
+    def measure(self, subject: Subject) -> Rows:
+        """Attack: accuracy under each attack at each epsilon, clean accuracy at epsilon 0, and the ceiling.
 
         Without smoothing the normalized network is the same one, and its rows are written too.
         """
-        model = smoothed(finished.model, self.rho, normalize=self.normalized)
-        measured = list(self._measure(model, finished))
-        for normalized in (False, True) if self.rho == 0 else (self.normalized,):
-            for row in measured:
-                yield replace(row, rho=float(self.rho), normalized=normalized)
+        model = smoothed(subject.model, self.rho, normalize=self.normalized)
+        measured = list(self._measure(model, subject))
+        kinds = (False, True) if self.rho == 0 else (self.normalized,)
+        return Rows(
+            tuple(replace(row, rho=float(self.rho), normalized=kind) for kind in kinds for row in measured)
+        )
 
-    def _measure(self, model: PixelModel, finished: FinishedRun) -> Iterator[RobustnessRow]:
-        test, (*first, before, last) = finished.test, self.plans
+    def _measure(self, model: PixelModel, subject: Subject) -> Iterator[RobustnessRow]:
+        test, (*first, before, last) = subject.dataset, self.plans
         norm, epsilons = before.attack.norm, before.epsilons
-        order = finished.draw(self.plans[0].samples)
+        order = subject.draw(self.plans[0].samples)
         few = order[: last.samples]
-        write = partial(attack_rows, dataset=test, run=finished.run, seed=finished.seed)
+        write = partial(attack_rows, dataset=test, run=subject.run, seed=subject.run_seed)
 
         def attack(plan: AttackPlan, samples: Tensor, **settings: Any) -> AttackOutcome:
             return evaluate_attack(
@@ -103,8 +111,8 @@ class SmoothedRobustness(Measurement):
                 plan.attack,
                 plan.epsilons,
                 indices=samples,
-                device=finished.device,
-                seed=finished.seed,
+                device=subject.device,
+                seed=subject.seed,
                 **settings,
             )
 
@@ -117,12 +125,12 @@ class SmoothedRobustness(Measurement):
         if not same:  # on fewer samples PGD does again what it did, since it draws by sample
             found = attack(before, few, keep_images=True)
         yield from write(attack(last, few, after=found))
-        counterexamples = find_counterexamples(model, test, order=order, device=finished.device)
+        counterexamples = find_counterexamples(model, test, order=order, device=subject.device)
         ceiling = robust_accuracy_ceiling(counterexamples.correct, counterexamples.distance[norm], epsilons)
         for epsilon, value in zip(epsilons, ceiling.tolist(), strict=True):
             yield RobustnessRow(
-                run=finished.run,
-                seed=finished.seed,
+                run=subject.run,
+                seed=subject.run_seed,
                 subset=test.subset,
                 norm=norm,
                 epsilon=epsilon,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from passband.analysis.claim import Claim
 from passband.analysis.figure import Figure
 from passband.analysis.table import SummaryTable
-from passband.engine.measure import Measurement
 from passband.errors import InputError
 from passband.files import slug
+from passband.instruments.instrument import Instrument
 from passband.studies.deviations import Deviation
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.presets import Setting
@@ -19,7 +19,7 @@ from passband.train.config import RunConfig
 Runs = Mapping[str, RunConfig]
 """The runs of a study by their labels, seeds aside."""
 
-Measurements = Mapping[str, tuple[Measurement, ...]]
+Measurements = Mapping[str, tuple[Instrument, ...]]
 """What is measured of finished runs, by the labels of those runs."""
 
 

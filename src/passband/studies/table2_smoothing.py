@@ -10,7 +10,7 @@ from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Curve, Figure, Panel, shades
 from passband.analysis.table import SummaryTable
 from passband.attacks import FGSM, PGD, AutoAttack
-from passband.engine.measure import Measurement
+from passband.instruments.instrument import Instrument
 from passband.robustness.plan import AttackPlan
 from passband.rows import ACCURACY_CEILING, ROBUST_ACCURACY
 from passband.studies.deviations import Deviation
@@ -80,7 +80,7 @@ def deviations(setting: Setting) -> tuple[Deviation, ...]:
     return adversarial_deviations(setting) + chosen + ((fixed,) if setting.source == "code" else ())
 
 
-def measurements(setting: Setting) -> dict[str, tuple[Measurement, ...]]:
+def measurements(setting: Setting) -> dict[str, tuple[Instrument, ...]]:
     """Return both networks at every rho, and with normalized smoothing where that is something else."""
     plans = find_plans(setting)
     each = tuple(

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from passband.errors import InputError, UnknownNameError
 from passband.files import digest
-from passband.frequency.fourier import corner_radius
+from passband.frequency.component import FULL, Component, parse_component
 from passband.models.blocks import check_batch_norm
 from passband.models.catalog import (
     XAVIER,
@@ -23,7 +23,7 @@ from passband.models.initialize import INITIALIZATIONS
 from passband.models.user_code import PYTHON, describe_code, find_code, name_of
 from passband.train.adversarial import Adversary
 from passband.train.optimizers import OPTIMIZERS
-from passband.types import Amplitude, Component
+from passband.types import Amplitude
 from passband.user_modules import split_place
 
 ATTACK_OPTIONS = ("attack_steps", "attack_step_size", "attack_random_start")
@@ -64,7 +64,7 @@ class RunConfig:
         initialization: `xavier` (the paper), `code` (its released code) or `default` (torch's own); None is Xavier, and
             for a network of your own what its function draws.
         shuffle_labels: Permute the training labels, so that there is nothing to learn but the images.
-        component: Train on the LFC or the HFC at a radius, written `lfc:8` or `hfc:8`; None is whole images.
+        component: Train on a component, such as the LFC or the HFC at a radius, `lfc:8` or `hfc:8`; None is whole images.
         amplitude: What is done to that component before the network sees it: see `passband.rescale`.
         weight_decay: The optimizer's L2 penalty.
         augment: Pad 2 pixels, crop and flip at random, as the released code does in adversarial training.
@@ -149,8 +149,8 @@ class RunConfig:
             raise InputError(
                 "mixup and adversarial training do not go together: a blend has no one label to attack"
             )
-        component = self.trained_component
-        if component and self.adversarial is not None and self.amplitude not in ("clip", "minmax"):
+        shown = self.trained_component
+        if shown != FULL and self.adversarial is not None and self.amplitude not in ("clip", "minmax"):
             raise InputError(
                 f"adversarial examples have pixels in [0, 1], and a component rescaled by {self.amplitude!r} has not. "
                 "Choose the amplitude 'clip' or 'minmax'."
@@ -167,9 +167,9 @@ class RunConfig:
         return OPTIMIZERS[self.optimizer].learning_rate if self.learning_rate is None else self.learning_rate
 
     @property
-    def trained_component(self) -> tuple[Component, float] | None:
-        """The component that the network is trained on and its radius; None for whole images."""
-        return None if self.component is None else parse_component(self.component)
+    def trained_component(self) -> Component:
+        """What the network is shown while it trains."""
+        return FULL if self.component is None else parse_component(self.component)
 
     @property
     def passes(self) -> int:
@@ -184,11 +184,10 @@ class RunConfig:
             changes["adversarial"] = self.adversarial.resolved()
         if not self.has_own_model:
             changes["initialization"] = self.initialization or XAVIER
-        if self.component is None:
+        shown = self.trained_component
+        changes["component"] = None if shown == FULL else str(shown)
+        if shown == FULL:
             changes["amplitude"] = own.amplitude
-        else:
-            name, radius = parse_component(self.component)
-            changes["component"] = f"{name}:{str(radius).removesuffix('.0')}"
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -240,26 +239,6 @@ def _with_adversary(settings: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def parse_component(text: str) -> tuple[Component, float]:
-    """Return a component and its radius.
-
-    Raises:
-        InputError: If the text is not `lfc:RADIUS` or `hfc:RADIUS`.
-
-    Example:
-        >>> parse_component("hfc:8")
-        ('hfc', 8.0)
-    """
-    name, _, number = text.partition(":")
-    try:
-        radius = float(number)
-    except ValueError:
-        radius = math.nan
-    if name not in ("lfc", "hfc") or not (radius >= 0 and math.isfinite(radius)):
-        raise InputError(f"a component is written lfc:RADIUS or hfc:RADIUS, such as hfc:8, got {text!r}")
-    return ("lfc" if name == "lfc" else "hfc"), radius
-
-
 def check_data(config: RunConfig, *, samples: int, size: tuple[int, int], devices: int = 1) -> None:
     """Refuse what the data make impossible, before any training.
 
@@ -287,16 +266,7 @@ def check_data(config: RunConfig, *, samples: int, size: tuple[int, int], device
             f"the last batch of an epoch has {last} image{'s' * (last > 1)}, too few for {devices} devices. Choose "
             f"another batch_size than {config.batch_size}."
         )
-    if config.trained_component is None:
-        return
-    _, radius = config.trained_component
-    corner = corner_radius(*size)
-    if radius >= corner:
-        raise InputError(
-            f"the radius of component {config.component!r} is not below the corner of the spectrum, which is at "
-            f"{corner:.1f} for images of {size[0]}x{size[1]} pixels: the LFC would be the whole image and the HFC "
-            f"nothing. Choose a smaller radius."
-        )
+    config.trained_component.check(size)
 
 
 def model_arguments(config: RunConfig, *, num_classes: int, in_channels: int) -> dict[str, Any]:

@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 
 from passband.data.dataset import to_pixels
-from passband.frequency.fourier import high_pass, low_pass
+from passband.frequency.component import FULL
 from passband.frequency.rescale import rescale
 from passband.train.augment import augment
 from passband.train.config import RunConfig
 from passband.train.mixup import Probabilities, mixup, sample_mixup
-from passband.types import Amplitude, Batch, ByteImages, Component, Labels
+from passband.types import Batch, ByteImages, Labels
 
 
 def make_examples(
@@ -32,20 +32,11 @@ def make_examples(
     if config.augment:
         images = augment(images, generator)
     pixels = to_pixels(images, images.device)
-    if config.trained_component is not None:
-        pixels = take_component(pixels, *config.trained_component, config.amplitude)
+    component = config.trained_component
+    if component != FULL:  # section 4.2 and Table 1: "normalized to have the standard pixel scale"
+        pixels = rescale(component.of(pixels), config.amplitude, original=pixels)
     targets = F.one_hot(labels, classes).float()
     if config.mixup is not None:
         weight, order = sample_mixup(len(labels), config.mixup, generator)
         pixels, targets = mixup(pixels, targets, weight, order.to(labels.device))
     return pixels, targets
-
-
-def take_component(images: Batch, component: Component, radius: float, amplitude: Amplitude) -> Batch:
-    """Return one component of images, as a network sees it.
-
-    Source:
-        Wang et al. 2020, section 4.1 and Table 1: "normalized to have the standard pixel scale".
-    """
-    part = low_pass(images, radius) if component == "lfc" else high_pass(images, radius)
-    return rescale(part, amplitude, original=images)
