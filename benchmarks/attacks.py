@@ -24,6 +24,7 @@ from passband.attacks import PGD
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.models.pixels import PixelModel
 from passband.robustness.evaluate import evaluate_attack
+from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig
 from passband.train.loop import train
 
@@ -84,8 +85,7 @@ def trained(adversarial: float | None) -> PixelModel:
         batch_norm=True,
         learning_rate=3e-3,
         epochs=6,
-        adversarial=adversarial,
-        attack_steps=3,
+        adversarial=adversarial and Adversary(adversarial, PGD(steps=3)),
     )
     dataset = pb.load_dataset("fashion-mnist", "train", limit=config.limit)
     network = pb.build_model(config.model, in_channels=1, width=config.width, batch_norm=True, seed=0)

@@ -235,7 +235,7 @@ class Detached(Memory):
     [
         (FGSM(), Detached(DATA), DATA, "no gradient with respect to its images"),
         (AutoAttack(), Detached(DATA), DATA, "no gradient with respect to its images"),
-        (PGD(band=Low(20)), MODEL, DATA, "'lfc:20' is not below the corner"),
+        (PGD(band=Low(20)), MODEL, DATA, "radius 20 is not below the corner"),
         (AutoAttack(), Memory(noise(classes=3)), noise(classes=3), "AutoAttack needs a model of at least 4 classes, got 3"),
         (AutoAttack("l2"), Memory(noise(size=(12, 12))), noise(size=(12, 12)), "cannot cut images of 12x12"),
     ],

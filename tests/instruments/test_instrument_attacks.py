@@ -43,16 +43,18 @@ def test_its_settings_are_written():
 
 def test_it_costs_what_the_attack_does_and_no_more_than_its_samples():
     one, three = UnderAttack(PGD(steps=20), (0.1,)), UnderAttack(PGD(steps=20), (0.1, 0.2, 0.3))
-    assert one.cost(DATA, 10) == (210, 10)
-    assert one.cost(DATA, 10).gradients < three.cost(DATA, 10).gradients < 3 * one.cost(DATA, 10).gradients
-    assert UnderAttack(FGSM(), (0.1,)).cost(DATA, 10) == (20, 10)
-    assert UnderAttack(FGSM(), (0.1,), samples=4).cost(DATA, 10) == (8, 4)
-    assert UnderAttack(AutoAttack(), (0.1, 0.2)).cost(DATA, 10) == (2 * 2_000, 2 * 5_000 + 10)
+    assert one.cost(10, (8, 8)) == (210, 10)
+    assert (
+        one.cost(10, (8, 8)).gradients < three.cost(10, (8, 8)).gradients < 3 * one.cost(10, (8, 8)).gradients
+    )
+    assert UnderAttack(FGSM(), (0.1,)).cost(10, (8, 8)) == (20, 10)
+    assert UnderAttack(FGSM(), (0.1,), samples=4).cost(10, (8, 8)) == (8, 4)
+    assert UnderAttack(AutoAttack(), (0.1, 0.2)).cost(10, (8, 8)) == (2 * 2_000, 2 * 5_000 + 10)
 
 
 def test_what_cannot_be_run_is_refused_before():
     with pytest.raises(InputError, match="epsilon must be positive, got 0"):
         UnderAttack(epsilons=(0.0,))
-    with pytest.raises(InputError, match="'lfc:7' is not below the corner"):
+    with pytest.raises(InputError, match="radius 7 is not below the corner"):
         UnderAttack(PGD(band=Low(7))).check(SUBJECT)
     UnderAttack(PGD(band=Low(2))).check(SUBJECT)

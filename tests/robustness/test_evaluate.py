@@ -458,7 +458,7 @@ def test_progress_is_reported_to_the_end(model):
         (PGD(), [math.nan], "epsilon must be 0 or positive, got nan"),
         (PGD(), [8], "epsilon must be at most 1 in linf"),
         (PGD("l2"), [14], r"epsilon must be at most 13.8564 in l2"),
-        (PGD(band=Low(6)), [0.1], "'lfc:6' is not below the corner"),
+        (PGD(band=Low(6)), [0.1], "radius 6 is not below the corner"),
     ],
 )
 def test_impossible_settings_are_refused(model, attack, epsilons, message):
