@@ -227,3 +227,18 @@ def test_a_measurement_counts_less_than_training_on_as_many_images(store):
     planned = planned_in(store, None)
     assert planned.passes == pytest.approx(50 / 3)
     assert planned.run.passes == 40
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_no_measurement_is_not_replaced_by_one(store, tmp_path, kind):
+    planned, place = planned_in(store), tmp_path / "m"
+    if kind == "folder":
+        place.mkdir()
+    mine = place / "notes.txt" if kind == "folder" else place
+    mine.write_text("mine")
+    fingerprint = planned.run.fingerprints["test"]
+    with pytest.raises(InputError, match="holds something else than a measurement"):
+        measure(
+            Right(5), planned.run.folder, place, test_fingerprint=fingerprint, test_limit=50, device="cpu"
+        )
+    assert mine.read_text() == "mine"

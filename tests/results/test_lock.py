@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from passband.errors import InputError
 from passband.results.lock import lock_file, locked
 
 HOLDER = """
@@ -114,3 +115,12 @@ def test_only_one_process_at_a_time_is_inside_though_the_file_comes_and_goes(tmp
     processes = [subprocess.Popen(command) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     assert place.read_text() == "400"
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "runs").write_text("no folder")
+    with (
+        pytest.raises(InputError, match="cannot write to .*runs, where abc is to be made"),
+        locked(tmp_path / "runs" / "abc"),
+    ):
+        pass

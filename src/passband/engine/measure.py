@@ -19,7 +19,7 @@ from passband.instruments.instrument import Instrument, Subject
 from passband.models.load import load_model
 from passband.models.weights import weights_hash
 from passband.results.lock import locked
-from passband.results.store import find_measurement, holds_measurement, write_measurement
+from passband.results.store import find_measurement, holds_measurement, is_ours, write_measurement
 from passband.results.tables import read_record
 from passband.rows import to_table
 
@@ -86,6 +86,10 @@ def measure(
     if subject.dataset.fingerprint != test_fingerprint:
         source = record["config"]["dataset"]
         raise InputError(f"the test images of {source} changed while the study ran: start it again")
+    if folder.exists() and not (folder.is_dir() and (is_ours(folder) or not any(folder.iterdir()))):
+        raise InputError(
+            f"{folder} holds something else than a measurement. Move it away, or choose another store."
+        )
     with locked(folder, on_note=on_note):
         if holds_measurement(folder, name, weights):  # another process made it meanwhile
             return folder

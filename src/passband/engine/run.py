@@ -192,5 +192,5 @@ def _make_room(folder: Path, name: str, *, overwrite: bool, on_note: Callable[[s
 def _drop_leftover_checkpoint(folder: Path) -> None:
     """Remove the checkpoint of a run that was killed between its last two acts, unless somebody trains it again."""
     if checkpoint_folder(folder).exists():
-        with suppress(OSError), locked(folder, wait=False):
+        with suppress(OSError, InputError), locked(folder, wait=False):
             remove_checkpoint(folder)

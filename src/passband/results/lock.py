@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from passband.errors import InputError
 from passband.files import remove_leftovers
 
 
@@ -36,12 +37,12 @@ def locked(
 
     Raises:
         TimeoutError: If another process holds it and `wait` is off.
-        OSError: If the lock cannot be written: the folder beside which it lies is read-only, say.
+        InputError: If the lock cannot be written: the folder beside which it lies is read-only, say.
     """
     file = lock_file(folder.absolute())
-    file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file, poll_interval=0.2)
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
         if not wait:
@@ -49,6 +50,10 @@ def locked(
         if on_note is not None:
             on_note(f"Waiting for {folder}: {_holder(file)} is making it")
         lock.acquire()
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {file.parent}, where {folder.name} is to be made ({error.strerror}). Choose another folder."
+        ) from error
     try:
         with suppress(OSError):  # it only tells who
             file.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
