@@ -21,7 +21,7 @@ from passband.frequency.component import High, Low, lows_and_highs
 from passband.frequency.fourier import split
 from passband.frequency.rescale import rescale
 from passband.instruments.components import Answers, ComponentAccuracy, default_radii
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
 from passband.models.pixels import PixelModel, answers, evaluating
 from passband.rows import FLIPS, FLIPS_BY_CHANCE, ComponentRow
 from passband.types import Amplitude
@@ -128,6 +128,10 @@ class Flips(Instrument[FoundFlips]):
         "images whose prediction follows the HFC and not the LFC, beside what chance would give"
     )
     source: ClassVar[str] = "Figure 2"
+
+    def __post_init__(self) -> None:
+        """Make equal settings equal."""
+        object.__setattr__(self, "radii", as_floats(self.radii))
 
     def answers_needed(self, size: tuple[int, int]) -> ComponentAccuracy:
         """Return the instrument whose answers it reads, for images of a size (height, width)."""

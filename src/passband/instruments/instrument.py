@@ -7,7 +7,7 @@ along training and the measurements of a store use the same ones.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
@@ -150,6 +150,11 @@ class Instrument(ABC, Generic[Found]):
     def to_dict(self) -> dict[str, Any]:
         """Return name and settings as JSON holds them."""
         return {"instrument": self.name} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+
+def as_floats(numbers: Sequence[float] | None) -> tuple[float, ...] | None:
+    """Return settings that are numbers so that equal ones are written alike, 4 as 4.0: ids follow from what is written."""
+    return None if numbers is None else tuple(float(number) for number in numbers)
 
 
 def _plain(value: Any) -> Any:

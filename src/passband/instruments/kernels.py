@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
 from passband.kernels import roughness, smooth_kernel
 from passband.robustness.smoothing import find_convolution
 from passband.rows import KERNEL_HIGH_FREQUENCY, REMOVED, ROUGHNESS, KernelRow
@@ -71,6 +71,10 @@ class KernelRoughness(Instrument[FoundRoughness]):
     name: ClassVar[str] = "kernels"
     summary: ClassVar[str] = "how rough the first layer's kernels are, as trained and smoothed by Eq. 3"
     source: ClassVar[str] = "Figure 7, section 6.2"
+
+    def __post_init__(self) -> None:
+        """Make equal settings equal."""
+        object.__setattr__(self, "rhos", as_floats(self.rhos))
 
     def __str__(self) -> str:
         """Say what is measured."""

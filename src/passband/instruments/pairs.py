@@ -19,7 +19,7 @@ from passband.frequency.component import Low, check_components
 from passband.frequency.fourier import low_pass, radial_mask
 from passband.frequency.rescale import rescale
 from passband.instruments.components import default_radii
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
 from passband.models.independence import check_independent
 from passband.models.pixels import PixelModel, answers, check_fits, evaluating
 from passband.rows import (
@@ -123,6 +123,10 @@ class LowPassCounterexamples(Instrument[FoundPairs]):
     name: ClassVar[str] = "counterexamples"
     summary: ClassVar[str] = "images answered otherwise than their LFC, which lies no farther than epsilon"
     source: ClassVar[str] = "Corollary 1, section 3.2"
+
+    def __post_init__(self) -> None:
+        """Make equal settings equal."""
+        object.__setattr__(self, "radii", as_floats(self.radii))
 
     def __str__(self) -> str:
         """Say what is measured."""
