@@ -1,4 +1,4 @@
-"""What attacks left of a model's accuracy: the card's entry for each, and a record of attacks without an audit."""
+"""What attacks left of a model's accuracy: the card's entry for each, and a card of attacks without an audit."""
 
 from __future__ import annotations
 

@@ -113,13 +113,13 @@ def train(
             on_epoch=on_epoch if devices == 1 else partial(_tell, settings.epochs),
             on_note=say,
         )
-    record = read_json(folder / "config.json")
-    if record.get("status") == "failed":
-        raise TrainingDiverged(f"{record['message']} Its rows until then are in {folder}.")
+    description = read_json(folder / "config.json")
+    if description.get("status") == "failed":
+        raise TrainingDiverged(f"{description['message']} Its rows until then are in {folder}.")
     if found:
         print_lines([f"Trained already: {folder}"])
         return 0
-    _print_result(folder, record["run"], json=json)
+    _print_result(folder, description["run"], json=json)
     return 0
 
 

@@ -20,7 +20,7 @@ from passband.models.load import load_model
 from passband.models.weights import weights_hash
 from passband.results.lock import locked
 from passband.results.store import find_measurement, holds_measurement, is_ours, write_measurement
-from passband.results.tables import read_record
+from passband.results.tables import read_description
 from passband.rows import to_table
 
 
@@ -35,17 +35,17 @@ def finished_run(folder: Path, *, test_limit: int | None = None, device: str = "
     Raises:
         InputError: If the run has no network, or its data cannot be loaded.
     """
-    record = read_record(folder)
-    seed, data = record["config"]["seed"], record["data"]
+    description = read_description(folder)
+    seed, data = description["config"]["seed"], description["data"]
     height, width = data["size"]
     test = load_dataset(
-        record["config"]["dataset"],
+        description["config"]["dataset"],
         "test",
         size=(height, width),
         channels=data["channels"],
         limit=test_limit,
     )
-    return Subject(load_model(folder), test, record["run"], run_seed=seed, seed=seed, device=device)
+    return Subject(load_model(folder), test, description["run"], run_seed=seed, seed=seed, device=device)
 
 
 def measure(
@@ -80,11 +80,11 @@ def measure(
     Raises:
         InputError: If the run has no network, the test images are others by now, or what is measured does not fit them.
     """
-    record = read_record(run_folder)
+    description = read_description(run_folder)
     subject = finished_run(run_folder, test_limit=test_limit, device=device)
     name, weights = measurement_id(instrument, subject.run), weights_hash(subject.model)
     if subject.dataset.fingerprint != test_fingerprint:
-        source = record["config"]["dataset"]
+        source = description["config"]["dataset"]
         raise InputError(f"the test images of {source} changed while the study ran: start it again")
     if folder.exists() and not (folder.is_dir() and (is_ours(folder) or not any(folder.iterdir()))):
         raise InputError(
@@ -98,7 +98,7 @@ def measure(
         write_measurement(
             folder,
             name=name,
-            run=record,
+            run=description,
             weights=weights,
             settings=instrument.to_dict(),
             test_fingerprint=test_fingerprint,
@@ -137,10 +137,10 @@ def _measured(
 
 def _note_what_is_replaced(folder: Path, name: str, on_note: Callable[[str], None]) -> None:
     try:
-        record = find_measurement(folder)
+        description = find_measurement(folder)
     except DamagedError as error:
         on_note(f"{error}. The measurement {name} is made anew.")
         return
-    if record is not None:
-        other = "is of other weights" if record.get("measurement") == name else "is another measurement"
+    if description is not None:
+        other = "is of other weights" if description.get("measurement") == name else "is another measurement"
         on_note(f"{folder} {other}. The measurement {name} is made anew.")

@@ -18,7 +18,7 @@ from passband.engine.run import run as train_run
 from passband.errors import InputError
 from passband.instruments.instrument import Instrument
 from passband.results.store import holds_measurement, holds_run
-from passband.results.tables import failure, read_record
+from passband.results.tables import failure, read_description
 from passband.train.config import RunConfig, check_data
 from passband.types import Subset
 
@@ -118,7 +118,7 @@ class PlannedRun(Planned):
 
     def failure(self) -> str | None:
         """Return why the run ended before its last epoch, or None if it did not."""
-        return failure(read_record(self.folder))
+        return failure(read_description(self.folder))
 
 
 @dataclass(frozen=True)

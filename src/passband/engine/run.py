@@ -161,13 +161,13 @@ def _make_room(folder: Path, name: str, *, overwrite: bool, on_note: Callable[[s
     """
     own = overwrite or folder.name == name
     try:
-        record = find_run(folder)
+        description = find_run(folder)
     except DamagedError as error:
         on_note(f"{error}. The run {name} is made anew.")
-        record = None
-    if record is not None and not overwrite:
+        description = None
+    if description is not None and not overwrite:
         other = "another run"
-        if record.get("schema") != SCHEMA:
+        if description.get("schema") != SCHEMA:
             other = "a run of another version of passband, which `passband.load_model` still reads"
         if not own:
             raise InputError(f"{folder} holds {other}. Choose another --out, or replace it with --overwrite.")

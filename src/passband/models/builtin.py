@@ -32,28 +32,28 @@ def from_run(folder: Path, options: Options) -> Found:
         raise InputError(
             f"{folder} is not the folder of a run: it has no config.json. `passband train` writes such folders."
         )
-    record = read_json(config)
-    if (folder / SEAL).is_file() or (isinstance(record, dict) and "schema" in record):
+    description = read_json(config)
+    if (folder / SEAL).is_file() or (isinstance(description, dict) and "schema" in description):
         try:
             check_seal(
-                folder, ("config.json", "weights.safetensors") if _trained(record) else ("config.json",)
+                folder, ("config.json", "weights.safetensors") if _trained(description) else ("config.json",)
             )
         except DamagedError as error:
             raise DamagedError(f"{error}. Copy the run {folder} again, or train it again.") from error
-    kind = record.get("kind") if isinstance(record, dict) else None
+    kind = description.get("kind") if isinstance(description, dict) else None
     if kind != "run":
         raise InputError(f"{folder} is not the folder of a run: its config.json is of the kind {kind!r}")
-    if not _trained(record):
-        raise InputError(f"{folder} holds no network, since its run failed: {record.get('message')}")
+    if not _trained(description):
+        raise InputError(f"{folder} holds no network, since its run failed: {description.get('message')}")
     try:
-        arguments, classes, size = record["model"], record["classes"], record["data"]["size"]
+        arguments, classes, size = description["model"], description["classes"], description["data"]["size"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{config} is damaged: it has no {error}") from error
     return _load(arguments, read_weights(folder / "weights.safetensors"), "name", size=size, classes=classes)
 
 
-def _trained(record: Any) -> bool:
-    return not isinstance(record, dict) or record.get("status") != "failed"
+def _trained(description: Any) -> bool:
+    return not isinstance(description, dict) or description.get("status") != "failed"
 
 
 def from_file(name: str, options: Options) -> Found:

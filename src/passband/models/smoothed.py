@@ -71,8 +71,8 @@ def save_smoothed(model: PixelModel, folder: Path) -> None:
 
 def is_smoothed(folder: Path) -> bool:
     """Tell whether a folder says that it holds a smoothed model."""
-    record = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else None
-    return isinstance(record, dict) and record.get("kind") == KIND
+    description = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else None
+    return isinstance(description, dict) and description.get("kind") == KIND
 
 
 def from_smoothed(folder: Path, options: Options, find: Callable[[str, Options], Found]) -> Found:
@@ -90,11 +90,11 @@ def from_smoothed(folder: Path, options: Options, find: Callable[[str, Options],
         InputError: If the folder is damaged, or that network is gone or has changed since.
     """
     options.refuse("weights", "num_classes", "in_channels", because=f"{folder} says how its model is loaded")
-    record, weights = read_json(folder / CONFIG), read_weights(folder / WEIGHTS)
+    description, weights = read_json(folder / CONFIG), read_weights(folder / WEIGHTS)
     try:
-        origin = Origin(**record["base"])
+        origin = Origin(**description["base"])
         arguments = Options.from_dict(origin.arguments)
-        about = _about(record)
+        about = _about(description)
         own = None if origin.network is None else build_model(**origin.network)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{folder / CONFIG} is damaged ({type(error).__name__}: {error})") from error
@@ -106,23 +106,23 @@ def from_smoothed(folder: Path, options: Options, find: Callable[[str, Options],
         _put_layers(found.body, about["smoothing"], weights)
         if found.names is not None:  # with their synonyms
             about["names"] = [found.names[i] for i in about["outputs"] or range(len(found.names))]
-    if weights_hash(found.body) != record.get("weights_hash"):
+    if weights_hash(found.body) != description.get("weights_hash"):
         raise InputError(f"{folder} is damaged: its weights are not those that its {CONFIG} is about")
     return replace(found, **about, origin=origin)
 
 
-def _about(record: dict[str, Any]) -> dict[str, Any]:
-    """Return what a record says of its model, as `Found` holds it; what is not as written raises."""
-    size, outputs, classes = record["size"], record["outputs"], record["classes"]
+def _about(description: dict[str, Any]) -> dict[str, Any]:
+    """Return what a description says of its model, as `Found` holds it; what is not as written raises."""
+    size, outputs, classes = description["size"], description["outputs"], description["classes"]
     return {
-        "name": str(record["name"]),
-        "mean": [float(value) for value in record["mean"]],
-        "std": [float(value) for value in record["std"]],
+        "name": str(description["name"]),
+        "mean": [float(value) for value in description["mean"]],
+        "std": [float(value) for value in description["std"]],
         "size": None if size is None else (int(size[0]), int(size[1])),
-        "channels": None if record["channels"] is None else int(record["channels"]),
+        "channels": None if description["channels"] is None else int(description["channels"]),
         "outputs": None if outputs is None else [int(index) for index in outputs],
         "names": None if classes is None else [(str(name),) for name in classes],
-        "smoothing": tuple(Smoothing(**step) for step in record["smoothing"]),
+        "smoothing": tuple(Smoothing(**step) for step in description["smoothing"]),
     }
 
 

@@ -75,7 +75,7 @@ def robust_accuracy(card: AttackedCard, norm: Norm) -> Chart:
     """Draw the accuracy that each attack leaves by epsilon, with the baseline, and Corollary 1's ceiling if there is one.
 
     Args:
-        card: A frequency card, or the record of attacks alone.
+        card: A frequency card, or the card of attacks alone.
         norm: How epsilon is measured.
     """
     alt = load_altair()

@@ -103,7 +103,7 @@ def under_attack(card: AttackedCard) -> list[str]:
     Attacks that are held to a band are left out where there is one that is not.
 
     Args:
-        card: The frequency card of a classifier, or the record of attacks alone.
+        card: The frequency card of a classifier, or the card of attacks alone.
     """
     sentences = []
     for norm, can in REACH.items():

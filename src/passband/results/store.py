@@ -92,10 +92,10 @@ def find_run(folder: Path) -> dict[str, Any] | None:
 def holds_run(folder: Path, run: str) -> dict[str, Any] | None:
     """Return what the `config.json` of a run says if it is this run, whole; None for all else that may lie there."""
     try:
-        record = find_run(folder)
+        description = find_run(folder)
     except DamagedError:
         return None
-    return record if record is not None and _is(record, "run", run) else None
+    return description if description is not None and _is(description, "run", run) else None
 
 
 def write_measurement(
@@ -156,12 +156,12 @@ def holds_measurement(folder: Path, name: str, weights: str | None) -> bool:
         weights: The hash of the weights that the run has now; a run that failed has none.
     """
     try:
-        record = find_measurement(folder)
+        description = find_measurement(folder)
     except DamagedError:
         return False
-    if record is None or weights is None:
+    if description is None or weights is None:
         return False
-    return _is(record, "measurement", name) and record.get("weights_hash") == weights
+    return _is(description, "measurement", name) and description.get("weights_hash") == weights
 
 
 def is_ours(folder: Path) -> bool:
@@ -176,23 +176,23 @@ def _find(folder: Path, kind: str) -> dict[str, Any] | None:
             raise DamagedError(f"{folder / CONFIG} is missing")
         return None
     try:
-        record = read_json(folder / CONFIG)
+        description = read_json(folder / CONFIG)
     except InputError as error:
         raise DamagedError(str(error)) from error
-    if not isinstance(record, dict) or record.get("kind") != kind:
+    if not isinstance(description, dict) or description.get("kind") != kind:
         if (folder / SEAL).is_file():
             check_seal(folder)  # it may be the kind that is damaged
         return None
     names = [CONFIG, ROWS]
-    if kind == "run" and record.get("status") != "failed":
+    if kind == "run" and description.get("status") != "failed":
         names.append(WEIGHTS)
-    if "schema" in record or (folder / SEAL).is_file():
+    if "schema" in description or (folder / SEAL).is_file():
         check_seal(folder, names)
     for name in names:
         if not (folder / name).is_file():
             raise DamagedError(f"{folder / name} is missing")
-    return record
+    return description
 
 
-def _is(record: Mapping[str, Any], kind: str, name: str) -> bool:
-    return record.get("schema") == SCHEMA and record.get(kind) == name
+def _is(description: Mapping[str, Any], kind: str, name: str) -> bool:
+    return description.get("schema") == SCHEMA and description.get(kind) == name

@@ -39,8 +39,8 @@ def read_runs(
     """
     tables = [pl.DataFrame(schema=RUN_COLUMNS)]
     for label, folder in runs:
-        record = read_record(folder)
-        tables.append(_named(label, folder, failed=failure(record) is not None))
+        description = read_description(folder)
+        tables.append(_named(label, folder, failed=failure(description) is not None))
     for label, folder in measurements:
         if find_measurement(folder) is None:
             raise InputError(
@@ -50,21 +50,21 @@ def read_runs(
     return pl.concat(tables)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_description(folder: Path) -> dict[str, Any]:
     """Return what `config.json` of a run folder says.
 
     Raises:
         InputError: If the folder holds no run that has ended.
     """
-    record = find_run(folder)
-    if record is None:
+    description = find_run(folder)
+    if description is None:
         raise InputError(f"{folder} is not the folder of a run: `passband train` writes such folders")
-    return record
+    return description
 
 
-def failure(record: Mapping[str, Any]) -> str | None:
+def failure(description: Mapping[str, Any]) -> str | None:
     """Return why a run ended before its last epoch, or None if it did not."""
-    return record["message"] if record["status"] == "failed" else None
+    return description["message"] if description["status"] == "failed" else None
 
 
 def _named(label: str, folder: Path, *, failed: bool) -> pl.DataFrame:
