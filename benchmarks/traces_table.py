@@ -3,7 +3,7 @@
     python benchmarks/traces_table.py [--process] NAME=SOURCE ...
 
 A source is one that `load_dataset` knows, such as `fashion-mnist` or `parquet:PATH`. With `--process` each set is
-measured after JPEG, halving and enlarging as well. Without a source, the built-in ones are measured.
+measured after JPEG, padding, cropping, halving and enlarging as well. Without a source, the built-in ones are measured.
 """
 
 from __future__ import annotations
@@ -51,11 +51,17 @@ def resize(images: ByteImages, factor: float, kernel: str) -> ByteImages:
 
 
 def processed(images: ByteImages) -> Iterator[tuple[str, ByteImages]]:
-    """Yield `images` after JPEG, halving and enlarging, each with what was done."""
+    """Yield `images` after JPEG, padding, cropping, halving and enlarging, each with what was done."""
     for quality in QUALITIES:
         yield f"JPEG {quality}", each(images, partial(compress, quality=quality))
     if images.shape[1] == 3:
         yield "JPEG 75, full color", each(images, partial(compress, quality=75, subsampling=0))
+    compressed = each(images, partial(compress, quality=75))
+    yield "padded by 2, zeros", torch.nn.functional.pad(images, (2, 2, 2, 2))
+    yield "JPEG 75, padded by 2, zeros", torch.nn.functional.pad(compressed, (2, 2, 2, 2))
+    reflected = torch.nn.functional.pad(compressed.float(), (2, 2, 2, 2), mode="reflect")
+    yield "JPEG 75, padded by 2, reflected", reflected.byte()
+    yield "JPEG 75, cropped by 3 and 5", compressed[:, :, 3:, 5:]
     yield "halved", resize(images, 0.5, "LANCZOS")
     for factor in (2, 4 / 3):
         smaller = resize(images, 1 / factor, "LANCZOS")
@@ -71,7 +77,12 @@ def print_row(name: str, images: ByteImages) -> None:
         "" if s.value is None else f"**{s.value:.3f}**" if s.name in used else f"{s.value:.3f}"
         for s in traces.statistics
     ]
-    found = [f"{f.kind} from {f.radius:g}" if f.radius is not None else f.kind for f in traces.findings]
+    found = [
+        f.kind
+        + (f" on {f.grid}" if f.grid not in (None, (0, 0)) else "")
+        + (f" from {f.radius:g}" if f.radius else "")
+        for f in traces.findings
+    ]
     print(f"| {name} | {' | '.join(cells)} | {', '.join(found)} |", flush=True)
 
 

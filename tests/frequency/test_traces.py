@@ -224,6 +224,99 @@ def test_a_phantom_has_no_traces(options: dict) -> None:
     assert find_traces(make_phantom(500, **options).images).findings == ()
 
 
+# --- borders and crops
+
+
+def pad(images: Tensor, width: int, mode: str = "constant") -> Tensor:
+    return torch.nn.functional.pad(images.float(), 4 * [width], mode=mode).to(torch.uint8)
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect"])
+@pytest.mark.parametrize("width", [1, 4, 9])
+def test_padded_jpeg_is_found(width: int, mode: str) -> None:
+    finding = find_traces(pad(jpeg(natural(), 90), width, mode)).findings[0]
+    assert finding.kind == "jpeg"
+    assert finding.grid == (width % 8, width % 8)
+
+
+@pytest.mark.parametrize("quality", [10, 90, 100])
+@pytest.mark.parametrize(("top", "left"), [(1, 0), (0, 4), (3, 5)])
+def test_cropped_jpeg_is_found(quality: int, top: int, left: int) -> None:
+    whole, part = (
+        find_traces(x) for x in (jpeg(natural(), quality), jpeg(natural(), quality)[:, :, top:, left:])
+    )
+    finding = part.findings[0]
+    assert finding.kind == "jpeg"
+    assert finding.grid == (-top % 8, -left % 8)
+    aligned = value(whole, "coefficient clustering")
+    assert value(part, "coefficient clustering") == pytest.approx(aligned, abs=0.03)
+
+
+@pytest.mark.parametrize("quality", [10, 75, 100])
+@pytest.mark.parametrize("name", ["imagenette-64", "mnist"])
+def test_a_border_hides_nothing_in_real_images(
+    real_data: Callable[[str], Path], name: str, quality: int
+) -> None:
+    compressed = jpeg(stored(real_data(name))[:120], quality)
+    for images, grid in (
+        (compressed, (0, 0)),
+        (pad(compressed, 2), (2, 2)),
+        (compressed[:, :, 3:, 5:], (5, 3)),
+    ):
+        finding = find_traces(images).findings[0]
+        assert (finding.kind, finding.grid) == ("jpeg", grid)
+
+
+@pytest.mark.parametrize("name", ["cifar10-jpeg", "imagenette-224"])
+def test_jpeg_sets_with_a_border_are_found(real_data: Callable[[str], Path], name: str) -> None:
+    images = stored(real_data(name), limit=100)
+    plain, padded = find_traces(images), find_traces(pad(images, 2))
+    assert kinds(padded) == {"jpeg", "chroma-subsampling"}
+    assert padded.findings[0].grid == (2, 2)
+    assert value(padded, "coefficient clustering") == value(plain, "coefficient clustering")
+
+
+@pytest.mark.parametrize("gray_level", [0, 128])
+@pytest.mark.parametrize("width", [2, 5])
+def test_a_border_is_no_trace(width: int, gray_level: int) -> None:
+    for images in (fashion(), 255 - fashion(), natural()):
+        bordered = torch.nn.functional.pad(images, 4 * [width], value=gray_level)
+        assert find_traces(bordered).findings == ()
+        assert (
+            find_traces(torch.nn.functional.pad(images, (0, width, width, 0), value=gray_level)).findings
+            == ()
+        )
+
+
+def test_the_radius_of_padded_jpeg_is_that_of_its_blocks() -> None:
+    # The same block frequency has a radius in index units that grows with the side.
+    plain, padded = find_traces(jpeg(natural(), 75)), find_traces(pad(jpeg(natural(), 75), 4))
+    expected, found = radius(plain, "jpeg"), radius(padded, "jpeg")
+    assert expected is not None
+    assert found is not None
+    assert expected * 72 / 64 - 1 <= found <= (expected + 1) * 72 / 64
+
+
+@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize("mode", ["constant", "reflect"])
+def test_halved_color_is_found_at_any_offset(width: int, mode: str) -> None:
+    assert "chroma-subsampling" in kinds(find_traces(pad(jpeg(natural(), 90), width, mode)))
+    assert "chroma-subsampling" in kinds(find_traces(jpeg(natural(), 90)[:, :, width:, 1:]))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_enlarged_images_with_a_border_are_found(kernel: str) -> None:
+    enlarged = resize(resize(natural(), 32), 64, kernel)
+    for images in (pad(enlarged, 2), pad(enlarged, 4), pad(enlarged, 2, "reflect"), enlarged[:, :, 3:, 5:]):
+        assert kinds(find_traces(images)) == {"upsampling"}
+
+
+def test_the_message_says_where_the_grid_begins() -> None:
+    traces = find_traces(pad(jpeg(natural(), 75), 2))
+    assert "begins at (2, 2): a border was added or the image was cropped." in traces.findings[0].message
+    assert traces.to_dict()["findings"][0]["grid"] == [2, 2]
+
+
 # --- upsampling
 
 
@@ -358,6 +451,7 @@ def test_messages_say_what_was_found_and_what_follows() -> None:
     assert "beyond radius 16 would rest on interpolation" in messages["upsampling"]
     halved = find_traces(jpeg(natural(), 90)).findings[1]
     assert "Claims on color in the HFC beyond radius 16" in halved.message
+    assert "grid" not in messages["jpeg"]
     unsure = find_traces(jpeg(fashion(), 98)).findings[0]
     assert unsure.radius is None
     assert "cannot be told" in unsure.message

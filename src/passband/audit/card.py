@@ -311,6 +311,7 @@ class TraceEntry:
     evidence: Mapping[str, float | None]
     radius: float | None
     message: str
+    grid: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -59,12 +59,15 @@ class Trace:
             frequency where rounding coefficients makes an error above 5% of the power; else the highest frequency
             of the smaller image. None where it cannot be told.
         message: What was found and what it means for results on the HFC.
+        grid: For JPEG, the top and left of the first whole block, 0 to 7 each: (0, 0) unless a border was added or
+            the image was cropped.
     """
 
     kind: Kind
     evidence: tuple[Statistic, ...]
     radius: float | None
     message: str
+    grid: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Traces:
                     "evidence": {statistic.name: statistic.value for statistic in finding.evidence},
                     "radius": finding.radius,
                     "message": finding.message,
+                    "grid": None if finding.grid is None else list(finding.grid),
                 }
                 for finding in self.findings
             ],
@@ -103,11 +107,13 @@ def find_traces(images: ByteImages) -> Traces:
     """Look for traces of JPEG, of halved color and of upsampling in a data set.
 
     At most 500 images, 2 million pixels and the middle 256 pixels of a side are looked at, evenly spread over
-    `images`. At least 20 images and 40,000 pixels (51 images of 28x28) are needed; with 100, thresholds are far.
+    `images`. At least 20 images and 40,000 pixels (51 images of 28x28) are needed; with 100, thresholds are far. A
+    border of one color that all images share is left out.
 
-    - **jpeg**: the 8x8 DCT coefficients of luma lie on multiples of a step, on the grid that starts in the upper
-      left corner and not on shifted ones. Found at qualities 10 to 100, gray or color, and where every photograph
-      has a quality of its own; near the threshold at 10 and 100. Whole blocks are used, so any size will do.
+    - **jpeg**: the 8x8 DCT coefficients of luma lie on multiples of a step, on one of the 64 grids of blocks and not
+      on most others: images that were padded or cropped, all alike, are found as well. Found at qualities 10 to
+      100, gray or color, and where every photograph has a quality of its own; near the threshold at 10 and 100.
+      Whole blocks are used, so any size will do.
     - **chroma-subsampling**: in Cb or Cr, and not in luma, every other difference of neighbors is smaller. Found
       in photographs at qualities from about 75; below, or where color is faint, blocks of JPEG drown it, or look
       like it.
@@ -115,7 +121,8 @@ def find_traces(images: ByteImages) -> Traces:
       Found for factors from 4/3 to 8 with nearest and bilinear, to 4 with bicubic and Lanczos. An empty band
       of high frequencies lowers the threshold. Alone it is no trace: blurred and drawn images have one.
 
-    Not found: what a later resize, rotation or crop off the grid has erased, though lost frequencies stay lost.
+    Not found: what a later resize or rotation has erased, though lost frequencies stay lost, and JPEG whose grid
+    differs from image to image, as after random crops.
     Found wrongly, at times: a reduction by nearest neighbor to a size that does not divide the old one, whose
     samples lie unevenly (as upsampling).
 
@@ -124,7 +131,7 @@ def find_traces(images: ByteImages) -> Traces:
 
     Returns:
         Findings as values, and all statistics. Each statistic is None where there are too few or too small images
-        (sides below 16 pixels) to tell.
+        (sides below 16 pixels without a border) to tell.
 
     Raises:
         InputError: If there are no images.
@@ -139,24 +146,27 @@ def find_traces(images: ByteImages) -> Traces:
             f"traces are looked for in at least one image of at least one pixel, got shape {tuple(images.shape)}"
         )
     height, width = images.shape[-2:]
-    sample = _sample(images)
+    padded = _sample(images)
+    sample, corner = _without_border(padded)
     luma, chroma = _luma(sample), _chroma(sample)
-    if min(height, width) < MIN_SIDE or len(sample) < MIN_IMAGES or luma.numel() < MIN_PIXELS:
+    enough = len(sample) >= MIN_IMAGES and _luma(padded).numel() >= MIN_PIXELS
+    if not enough or min(luma.shape[1:]) < MIN_SIDE:
         return Traces((), _statistics(None, None, None, None), len(sample))
-    clustering, lost = measure_quantization(luma - 128)
+    quantization = measure_quantization(luma - 128)
     # An enlargement ripples on both axes.
     ripples = torch.stack([interpolation.ripple(luma, order).amin(0) for order in (1, 2)])
     missing, cutoff = interpolation.empty_band(luma)
     statistics = jpeg, halved, ripple, empty = _statistics(
-        clustering,
+        quantization.clustering,
         None if chroma is None else interpolation.pairing(interpolation.ripple(chroma, 1)).max().item(),
         ripples.max().item(),
         missing,
     )
     findings = []
     if jpeg.exceeded:
-        radius = lowest_radius(lost, height, width)
-        findings.append(Trace("jpeg", (jpeg,), radius, _jpeg_message(radius)))
+        radius = lowest_radius(quantization.lost, height, width)
+        top, left = ((a + b) % BLOCK for a, b in zip(corner, quantization.grid, strict=True))
+        findings.append(Trace("jpeg", (jpeg,), radius, _jpeg_message(radius, (top, left)), (top, left)))
     if ripple.exceeded:
         evidence = (ripple, empty) if empty.exceeded else (ripple,)
         radius = interpolation.enlarged_radius(ripples, missing, cutoff, min(height, width))
@@ -198,8 +208,10 @@ def _statistics(
     return jpeg, halved, enlarged, empty
 
 
-def _jpeg_message(radius: float | None) -> str:
-    found = "The images were JPEG files of this size: their 8x8 DCT coefficients lie on quantization steps."
+def _jpeg_message(radius: float | None, grid: tuple[int, int]) -> str:
+    found = "The images were JPEG files of this scale: their 8x8 DCT coefficients lie on quantization steps."
+    if grid != (0, 0):
+        found += f" The grid begins at {grid}: a border was added or the image was cropped."
     if radius is None:
         return f"{found} From which radius their error matters cannot be told: qualities are high, or differ."
     return f"{found} Claims on the HFC beyond radius {radius:g} would rest on compression artifacts."
@@ -230,6 +242,25 @@ def _sample(images: ByteImages) -> Float[Tensor, "sampled channels lines columns
     within_pixels = max(2 * MIN_IMAGES, MAX_PIXELS // (images.shape[2] * images.shape[3]))
     count = min(len(images), MAX_IMAGES, within_pixels)
     return images[torch.arange(count) * len(images) // count].float()
+
+
+def _without_border(
+    images: Float[Tensor, "samples channels height width"],
+) -> tuple[Float[Tensor, "samples channels lines columns"], tuple[int, int]]:
+    """Return images without the border of one color that all share, and the top and left of what is left.
+
+    The edge of such a border gives all images the same coefficients, which would pass for quantized ones, and jumps
+    that drown a ripple. Opposite corners may differ in color; images of nothing else stay as they are.
+    """
+    top = left = 0
+    for corner in (0, -1):
+        content = (images != images[:, :, corner, None, corner, None]).flatten(0, 1).any(0)
+        if not content.any():
+            break
+        (first, last), (begin, end) = (content.any(axis).nonzero()[[0, -1], 0].tolist() for axis in (1, 0))
+        images = images[:, :, first : last + 1, begin : end + 1]
+        top, left = top + first, left + begin
+    return images, (top, left)
 
 
 def _weighted(images: Float[Tensor, "samples 3 height width"], *weights: float) -> Planes:
