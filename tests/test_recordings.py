@@ -50,6 +50,7 @@ NAMES = sorted(path.stem for path in (recordings.FOLDER / "rows").glob("*.parque
 @pytest.mark.parametrize("name", NAMES)
 def test_tables_hold_the_recorded_values(found, name):
     expected = pl.read_parquet(recordings.FOLDER / "rows" / f"{name}.parquet")
+    expected = expected.with_columns(pl.col(pl.String).str.replace_all("low:", "lfc:", literal=True))
     actual = found[0][name].select(expected.columns)
     if "metric" in expected.columns:  # instruments may be added
         actual = actual.filter(pl.col("metric").is_in(expected["metric"].unique().to_list()))
@@ -68,7 +69,11 @@ def test_tables_hold_the_recorded_values(found, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(recordings.CARDS))
 def test_cards_say_what_they_said(found, name):
-    recorded = json.loads((recordings.FOLDER / "rows" / f"{name}.json").read_text())
+    text = (recordings.FOLDER / "rows" / f"{name}.json").read_text()
+    recorded = json.loads(text.replace("low:", "lfc:"))  # the name of a band changed with the noun
+    for attack in recorded["robustness"]:
+        if attack["attack"]["name"] == "fgsm":  # which has no steps, starts and shares, and no longer says so
+            attack["attack"] = {name: attack["attack"][name] for name in ("name", "norm", "band")}
     assert differences(recorded, found[1][name]) == []
 
 

@@ -23,6 +23,7 @@ from passband.engine.probe import Probe
 from passband.engine.run import identify, load_datasets, run
 from passband.errors import InputError
 from passband.files import SEAL
+from passband.frequency.component import FULL
 from passband.models.load import load_model
 from passband.results.store import find_run
 from passband.train import loop
@@ -139,11 +140,11 @@ def test_what_was_trained_on_and_clean_images_are_told_apart(source, tmp_path, v
         pl.col("metric") == "accuracy", pl.col("subset") == "train", pl.col("class").is_null()
     )
     assert fitted.height == clean.height == 1
-    component, radius = config.trained_component or ("full", None)
-    amplitude = "rms" if radius else None
-    assert fitted.select("component", "radius", "amplitude", "epoch", "count").row(0) == (
-        component,
-        radius,
+    component = config.trained_component
+    amplitude = None if component == FULL else "rms"
+    assert fitted.select("shown", "radius", "amplitude", "epoch", "count").row(0) == (
+        str(component),
+        component.cutoff,
         amplitude,
         1,
         60,

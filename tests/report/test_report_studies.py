@@ -28,7 +28,7 @@ PART = {"run": "r", "seed": 0, "failed": False, "chance": 0.1, "count": 100}
 
 def rows(**values: float) -> pl.DataFrame:
     records = [
-        PART | {"label": label, "epoch": epoch, "subset": subset, "component": "full", "metric": "accuracy",
+        PART | {"label": label, "epoch": epoch, "subset": subset, "component": "full", "shown": "full", "metric": "accuracy",
                 "value": value * epoch / 3}
         for label, value in values.items() for subset in ("train", "test") for epoch in (1, 2, 3)
     ]  # fmt: skip
