@@ -73,7 +73,49 @@ REMOVED = "-removed"  # follows these two: how much of it smoothing has removed
 OF_KERNELS = tuple(
     f"{name}{removed}" for name in (ROUGHNESS, KERNEL_HIGH_FREQUENCY) for removed in ("", REMOVED)
 )
-"""Metrics that are no shares of samples: their standard error is in the column `error`."""
+"""Metrics of a layer's kernels: their standard error, over its filters, is in the column `error`."""
+
+SHARES = (
+    ACCURACY,
+    AGREEMENT,
+    FIT_ACCURACY,
+    ROBUST_ACCURACY,
+    ACCURACY_CEILING,
+    FLIPS,
+    FLIPS_BY_CHANCE,
+    COUNTEREXAMPLES,
+    COUNTEREXAMPLES_RIGHT,
+    COUNTEREXAMPLES_VERIFIED,
+)
+"""Metrics that are shares of samples, whose error follows from their `count`."""
+
+MEANS = (
+    LOSS,
+    CONFIDENCE,
+    FIT_LOSS,
+    PROBE_SECONDS,
+    PERTURBATION_ENERGY,
+    ENERGY_WITHIN,
+    COUNTEREXAMPLE_DISTANCE,
+    *OF_KERNELS,
+)
+"""Metrics that are not, even where they are between 0 and 1."""
+
+PLAIN = (LOSS, FIT_LOSS, PROBE_SECONDS, COUNTEREXAMPLE_DISTANCE, ROUGHNESS)
+"""Metrics that are no fractions of anything: a chart writes them as they are, not in percent."""
+
+
+def is_share(metric: str, value: float, count: int) -> bool:
+    """Return whether a number is a share of `count` samples; one of an instrument of one's own is if it can be.
+
+    Example:
+        >>> is_share("accuracy", 0.25, 8), is_share("loss", 0.25, 8), is_share("my-own", 0.3, 8)
+        (True, False, False)
+    """
+    if metric in MEANS or not 0 <= value <= 1:
+        return False
+    return metric in SHARES or abs(value * count - round(value * count)) < 0.01
+
 
 SAMPLE_COLUMNS = pl.Schema(
     {

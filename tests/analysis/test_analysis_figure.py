@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -73,6 +75,30 @@ def test_panels_are_set_in_rows():
     figure = in_rows(panels, 3)
     assert [len(row) for row in figure.rows] == [3, 2]
     assert figure.panels == panels
+
+
+@pytest.mark.parametrize(("metric", "value"), [("loss", 0.5), ("energy-within", 0.5), ("my-own", 0.12345)])
+def test_a_mean_between_0_and_1_is_not_taken_for_a_share_of_samples(metric, value):
+    measured = rows_of({"a test": value}).with_columns(metric=pl.lit(metric))
+    with pytest.raises(NotMeasured, match="several seeds decide it"):
+        estimate(measured, Contrast((Term("a", metric=metric),)))
+    assert figure_table(curve_of(metric), measured).select("low", "high").row(0) == (None, None)
+
+
+def test_a_share_that_an_instrument_of_ones_own_measures_has_its_interval():
+    measured = rows_of({"a test": 0.25}).with_columns(metric=pl.lit("my-own"))
+    assert estimate(measured, Contrast((Term("a", metric="my-own"),))).low == pytest.approx(0.233, abs=1e-3)
+
+
+def test_percent_is_for_fractions_unless_a_panel_says_so():
+    of_loss, of_accuracy = curve_of("loss").panels[0], curve_of("accuracy").panels[0]
+    assert (of_loss.in_percent, of_accuracy.in_percent) == (False, True)
+    assert replace(of_loss, percent=True).in_percent
+    assert not replace(of_accuracy, percent=False).in_percent
+
+
+def curve_of(metric: str) -> Figure:
+    return Figure(((Panel("p", (Curve("a", term=Term("a", metric=metric)),)),),))
 
 
 def test_a_number_that_is_no_share_has_an_interval_only_with_its_error_or_over_seeds():

@@ -119,6 +119,14 @@ def test_every_kind_of_mark_is_drawn_in_its_colors_with_one_legend():
     assert svg.count('aria-roledescription="legend"') == 1
 
 
+def test_an_axis_is_in_percent_only_where_its_numbers_are_fractions():
+    measured = rows(a=0.5).with_columns(metric=pl.lit("loss"))
+    panel = Panel("a loss", (Curve("a", term=Term("a", metric="loss")),), y="loss")
+    chart = draw(Figure(((panel,),)), figure_table(Figure(((panel,),)), measured)).to_dict()
+    axis = chart["vconcat"][0]["hconcat"][0]["layer"][0]["encoding"]["y"]["axis"]
+    assert axis["format"] == "~g"
+
+
 def test_one_legend_names_the_marks_of_all_panels_in_their_own_colors():
     measured = rows(a=0.5, b=0.8, c=0.1)
     panels = [

@@ -11,7 +11,7 @@ import polars as pl
 from passband.analysis.estimate import Estimate, Proportion, Statistic, over_parts, over_seeds
 from passband.errors import InputError
 from passband.frequency.component import FULL, Component
-from passband.rows import ACCURACY, FIT_ACCURACY, OF_KERNELS
+from passband.rows import ACCURACY, FIT_ACCURACY, OF_KERNELS, is_share
 from passband.stats import CONFIDENCE
 from passband.types import Norm, Subset
 
@@ -157,7 +157,7 @@ def part(row: Mapping[str, Any], term: Term) -> Proportion | Statistic:
     if row["error"] is not None:
         over = "filters" if term.metric in OF_KERNELS else "samples"
         return Statistic(term.weight, row["value"], row["count"], row["error"], over)
-    if term.metric in OF_KERNELS or not 0 <= row["value"] <= 1:
+    if not is_share(term.metric, row["value"], row["count"]):
         raise NotMeasured(
             f"{term.label} has no standard error of {_described(term)}, which is no share: several seeds decide it"
         )

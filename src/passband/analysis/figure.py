@@ -10,6 +10,7 @@ import polars as pl
 
 from passband.analysis.contrast import Contrast, NotMeasured, Term, estimate, matching, part
 from passband.analysis.estimate import Estimate, over_parts, over_seeds
+from passband.rows import PLAIN
 
 Role = Literal["full", "lfc", "hfc", "energy", "muted"]
 """A color of `passband.report.theme.LIGHT`."""
@@ -92,12 +93,28 @@ class Point(Mark):
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the charts of a figure; its marks are of one kind, and panels with one `y` share its axis."""
+    """One of the charts of a figure; its marks are of one kind, and panels with one `y` share its axis.
+
+    Attributes:
+        title: Names the panel in its figure.
+        marks: What is drawn.
+        x: The title of the horizontal axis.
+        y: The title of the vertical axis.
+        percent: Whether numbers up to 1 are written in percent; by default unless a metric is known to be no fraction.
+    """
 
     title: str
     marks: tuple[Curve | Bar | Point, ...]
     x: str = "epoch"
     y: str = "accuracy"
+    percent: bool | None = None
+
+    @property
+    def in_percent(self) -> bool:
+        """Whether numbers up to 1 are written in percent."""
+        if self.percent is not None:
+            return self.percent
+        return not any(term.metric in PLAIN for mark in self.marks for term in mark.terms)
 
 
 @dataclass(frozen=True)

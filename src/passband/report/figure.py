@@ -75,7 +75,7 @@ def _panel(
     alt = load_altair()
     own = {mark.name: mark for mark in panel.marks}
     looks = looks if len(own) > 1 else own
-    axis = alt.Axis(format="%", tickCount=5)
+    axis = alt.Axis(format="%" if panel.in_percent else "~g", tickCount=5)
     y_axis = axis if range_[1] <= 1 else alt.Axis(format="~g", tickCount=5)
     y = alt.Y("value:Q", title=panel.y, scale=alt.Scale(domain=range_, nice=False), axis=y_axis)
     rows = numbers.to_dicts()
