@@ -10,8 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from passband.cli.train import AdversaryFlags, Flags, _choose_probe
-from passband.engine.run import load_datasets
+from passband.cli.train import AdversaryFlags, Flags
 from passband.results.store import find_run
 from passband.train.config import RunConfig
 
@@ -139,13 +138,6 @@ def test_probes_are_those_asked_for(command, data):
     assert set(full["radius"]) == {3, 6}
     assert set(full["epoch"]) == {1, 2}
     assert set(full.filter(pl.col("class").is_null())["count"]) == {60, 30}
-
-
-def test_the_default_probe_has_the_radii_of_the_paper_that_the_images_have(data):
-    datasets = load_datasets(RunConfig(data))
-    chosen = _choose_probe("default", None, RunConfig(data, epochs=20_000), datasets)
-    assert chosen.radii == (4, 8)  # the corner of 16x16 is at 11.3
-    assert chosen.epochs[-1] == 20_000
 
 
 def test_divergence_is_an_error_with_a_message_and_rows_are_kept(command, data):

@@ -124,6 +124,16 @@ def test_a_run_too_short_for_its_last_epoch_to_be_measured_has_no_default():
     assert Probe.affordable(3, 100) is None
 
 
+def test_radii_that_were_asked_for_are_measured_at_any_cost():
+    assert Probe.default(3, 100, (16, 16)) is None
+    assert Probe.default(3, 100, (16, 16), radii=(5,)) == Probe(radii=(5,), epochs=(3,))
+    assert Probe.default(20_000, 100, (16, 16)).radii == (4, 8)  # the corner is at 11.3
+
+
+def test_4_and_4_point_0_are_one_probe():
+    assert json.dumps(Probe((4,)).to_dict()) == json.dumps(Probe((4.0,)).to_dict())
+
+
 def test_spaced_epochs_end_at_the_last():
     assert spaced(16, 5) == (1, 2, 4, 8, 16)
     assert spaced(3, 100) == (1, 2, 3)

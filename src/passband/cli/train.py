@@ -13,21 +13,18 @@ from cyclopts import Parameter
 
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, progress_bars, say
-from passband.engine.probe import Probe
+from passband.engine.probe import Probe, radii_of
 from passband.engine.run import Datasets, check_place, identify, load_datasets
 from passband.engine.run import run as train_run
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.files import read_json
-from passband.frequency.fourier import corner_radius
 from passband.results.store import holds_run
 from passband.stats import wilson_interval
 from passband.train.adversarial import STEPS, Adversary
 from passband.train.config import Precision, RunConfig
 from passband.train.epoch import EpochReport, TrainingDiverged
 from passband.types import Amplitude
-
-RADII = (4.0, 8.0, 12.0, 16.0)  # those of the paper's figures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,16 +127,13 @@ def _choose_probe(
         if radii:
             raise InputError("--probe-radii says what to probe, which --probe none leaves out")
         return None
-    corner = corner_radius(*datasets["train"].size)
-    chosen = tuple(radii) if radii else tuple(radius for radius in RADII if radius < corner)
+    size, asked = datasets["train"].size, tuple(radii) if radii else None
     if kind == "full":
-        return Probe.full(chosen)
-    affordable = Probe.affordable(config.epochs, len(datasets["train"]), radii=chosen)
-    if affordable is None and radii:
-        return Probe(radii=chosen, epochs=(config.epochs,))  # asked for: then at least once
-    if affordable is None:
+        return Probe.full(asked or radii_of(size))
+    chosen = Probe.default(config.epochs, len(datasets["train"]), size, radii=asked)
+    if chosen is None:
         say("Too short a run to probe within 15% of its time: no components are measured (--probe full does)")
-    return affordable
+    return chosen
 
 
 def _show(progress: Callable[..., None], epochs: int, report: EpochReport) -> None:

@@ -19,11 +19,15 @@ from torch import nn
 from passband.data.dataset import ImageDataset
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import check_components, lows_and_highs
+from passband.frequency.fourier import corner_radius
 from passband.instruments.components import ComponentAccuracy
 from passband.instruments.instrument import Instrument, Subject
 from passband.models.pixels import as_pixel_model
 from passband.rows import PROBE_SECONDS, Row
 from passband.types import Amplitude, Subset
+
+RADII = (4.0, 8.0, 12.0, 16.0)
+"""Those of the paper's figures."""
 
 ANSWER_COST = 0.33
 """Time to show one component of one image, over the time to train on one image: measured on one CPU thread at 32x32
@@ -53,7 +57,7 @@ class Probe:
         UnknownNameError: If there is no such component, subset or amplitude policy.
     """
 
-    radii: tuple[float, ...] = (4, 8, 12, 16)
+    radii: tuple[float, ...] = RADII
     components: tuple[str, ...] = ("lfc", "hfc")
     subsets: tuple[Subset, ...] = ("train", "test")
     epochs: int | tuple[int, ...] = 1
@@ -64,7 +68,8 @@ class Probe:
     instruments: tuple[Instrument, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be measured."""
+        """Refuse what cannot be measured; 4 and 4.0 are one radius, and one run."""
+        object.__setattr__(self, "radii", tuple(map(float, self.radii)))
         _check_names("component", self.components, ("lfc", "hfc"))
         _check_names("subset", self.subsets, get_args(Subset))
         _check_names("amplitude policy", (self.amplitude,), get_args(Amplitude))
@@ -81,7 +86,7 @@ class Probe:
                 raise InputError(f"epochs are counted from 1 on, got {epoch}")
 
     @classmethod
-    def full(cls, radii: tuple[float, ...] = (4, 8, 12, 16)) -> Probe:
+    def full(cls, radii: tuple[float, ...] = RADII) -> Probe:
         """Return the paper's protocol: after every epoch, on every image, in batches of 100 (sections 4.2 and 5.1)."""
         return cls(radii=radii, samples=None, batch_size=100)
 
@@ -110,6 +115,22 @@ class Probe:
         once = size * len(probe.subsets) * probe.conditions
         affordable = int(share * epochs * images / (ANSWER_COST * once))
         return replace(probe, epochs=spaced(epochs, affordable)) if affordable else None
+
+    @classmethod
+    def default(
+        cls, epochs: int, images: int, size: tuple[int, int], *, radii: tuple[float, ...] | None = None
+    ) -> Probe | None:
+        """Return what a run measures where nothing is said: see `affordable`.
+
+        Args:
+            epochs: How long the run trains.
+            images: Training images in an epoch.
+            size: Their height and width.
+            radii: Cut-offs that were asked for, which are measured after the last epoch at any cost; by default those
+                of the paper's figures that such images have.
+        """
+        found = cls.affordable(epochs, images, radii=radii or radii_of(size))
+        return cls(radii=radii, epochs=(epochs,)) if found is None and radii else found
 
     @property
     def conditions(self) -> int:
@@ -233,6 +254,17 @@ class Probe:
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
         settings["instruments"] = [instrument.to_dict() for instrument in self.instruments]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+
+
+def radii_of(size: tuple[int, int]) -> tuple[float, ...]:
+    """Return those of the paper's radii that images of `size` (height, width) have: below their corner.
+
+    Example:
+        >>> radii_of((16, 16))
+        (4.0, 8.0)
+    """
+    corner = corner_radius(*size)
+    return tuple(radius for radius in RADII if radius < corner)
 
 
 def spaced(total: int, count: int) -> tuple[int, ...]:
