@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passband.audit import parts
-from passband.audit.card import CriticalRadius, FlipCount, Flips
+from passband.audit.card import CriticalRadius, FlipCount, FlipCounts
 
 points = st.lists(
     st.tuples(st.integers(1, 40), st.floats(0, 1)), min_size=1, max_size=8, unique_by=lambda p: p[0]
@@ -47,7 +47,7 @@ def test_area_weighs_by_the_gaps_between_radii():
 
 def test_flips_count_by_radius():
     found = torch.tensor([[True, False, True], [True, False, False]])
-    assert parts.flips(found, torch.tensor([0.5, 1.5]), [4, 8], eligible=4) == Flips(
+    assert parts.flips(found, torch.tensor([0.5, 1.5]), [4, 8], eligible=4) == FlipCounts(
         pairs=3,
         samples=2,
         eligible=4,

@@ -15,7 +15,7 @@ from passband.audit.card import ClassifierCard, DataEntry
 from passband.audit.classifier import Audit, Strip
 from passband.frequency.fourier import corner_radius, split, split_many
 from passband.frequency.spectrum import energy_within, power_spectrum, radial_mean
-from passband.frequency.traces import Statistic, Trace, Traces
+from passband.frequency.traces import Trace, Traces, TraceStatistic
 from passband.instruments.flips import FlipExample
 from passband.instruments.spectrum import DataSpectrum
 
@@ -183,7 +183,7 @@ def make_spectrum(images: torch.Tensor, data: DataEntry, traces: tuple[Trace, ..
         radial=radial_mean(power),
         energy=energy_within(power, range(last + 1)),
         traces=Traces(
-            traces, (Statistic("clustering", told, 0.08, "how closely they cluster"),), len(images)
+            traces, (TraceStatistic("clustering", told, 0.08, "how closely they cluster"),), len(images)
         ),
     )
 

@@ -102,7 +102,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Answers(Clean):
+class WholeAnswers(Clean):
     """On whole images: also the mean cross-entropy, and the mean probability of the answers."""
 
     loss: float
@@ -168,7 +168,7 @@ class FlipCount:
 
 
 @dataclass(frozen=True)
-class Flips:
+class FlipCounts:
     """Figure 2: images right on the whole and on the HFC, and wrong on the LFC; `eligible` are right on the whole."""
 
     pairs: int
@@ -381,13 +381,13 @@ class ClassifierCard(Card):
     made_by: ClassVar[str] = "passband audit"
 
     settings: Settings
-    clean: Answers
+    clean: WholeAnswers
     baselines: Baselines
     curves: tuple[CurvePoint, ...]
     classes: tuple[ClassEntry, ...]
     critical_radius: CriticalRadii
     area: Area
-    flips: Flips = field(metadata=named("hfc_followers"))
+    flips: FlipCounts = field(metadata=named("hfc_followers"))
     ceiling: Ceiling | None
     attacks: tuple[AttackEntry, ...] = field(default=(), metadata=named("robustness"))
     traces: TracesEntry

@@ -14,7 +14,7 @@ from passband.errors import InputError
 from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table
 from passband.stats import bootstrap_difference, holm, mcnemar
 
-Answers = dict[str, pl.DataFrame]
+AnswerTables = dict[str, pl.DataFrame]
 """By measure, which samples are right: the columns `sample` and `correct`."""
 
 LEAST_PAIRED = 2
@@ -124,7 +124,7 @@ def _under_attack(card: ClassifierCard) -> Iterator[tuple[AttackEntry, AttackPoi
 
 def _pair(
     cards: tuple[ClassifierCard, ClassifierCard], paths: tuple[Path, Path], radii: list[float]
-) -> tuple[tuple[Answers, Answers] | None, str]:
+) -> tuple[tuple[AnswerTables, AnswerTables] | None, str]:
     """Return by measure which samples either model gets right, or None and why there is no pairing."""
     if cards[0].data.fingerprint != cards[1].data.fingerprint:
         return None, "not paired: the audits are of different data"
@@ -139,7 +139,7 @@ def _pair(
     return (one, two), f"paired on {both} samples"
 
 
-def _answers(card: ClassifierCard, folder: Path, radii: list[float]) -> Answers:
+def _answers(card: ClassifierCard, folder: Path, radii: list[float]) -> AnswerTables:
     """Return for each measure a table of samples and whether each is right; those of attacks where they were saved."""
     table = read_table(folder / "samples.parquet", SAMPLE_COLUMNS).with_columns(
         correct=pl.col("prediction") == pl.col("label")
@@ -162,7 +162,9 @@ def _answers(card: ClassifierCard, folder: Path, radii: list[float]) -> Answers:
     return found
 
 
-def _test(differences: list[Difference], answers: tuple[Answers, Answers], seed: int) -> list[Difference]:
+def _test(
+    differences: list[Difference], answers: tuple[AnswerTables, AnswerTables], seed: int
+) -> list[Difference]:
     """Return the differences, with the paired tests' results and both values taken on the common samples."""
     found: dict[str, Difference] = {}
     for measure in (d.measure for d in differences):

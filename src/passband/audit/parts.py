@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from passband.audit.card import (
-    Answers,
     Area,
     Baselines,
     Ceiling,
@@ -21,18 +20,19 @@ from passband.audit.card import (
     CurvePoint,
     DataEntry,
     FlipCount,
-    Flips,
+    FlipCounts,
     Manifest,
     ModelEntry,
     Part,
     Share,
     TracesEntry,
+    WholeAnswers,
 )
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device, describe_environment
 from passband.frequency.component import High, Low
 from passband.frequency.traces import Traces
-from passband.instruments.components import Answers as GivenAnswers
+from passband.instruments.components import Answers
 from passband.instruments.counterexamples import Counterexamples, ceiling_curve
 from passband.models.pixels import PixelModel
 from passband.serial import from_plain
@@ -97,16 +97,16 @@ PARTS: dict[Part, type[Low | High]] = {"lfc": Low, "hfc": High}
 """The components that a card's curves are of."""
 
 
-def answers(given: GivenAnswers) -> Answers:
+def answers(given: Answers) -> WholeAnswers:
     """Return what the model makes of whole images."""
-    return Answers(
+    return WholeAnswers(
         accuracy=share(given.correct[0]),
         loss=given.loss[0].double().mean().item(),
         confidence=given.confidence[0].double().mean().item(),
     )
 
 
-def curves(given: GivenAnswers, radii: Sequence[float], within: Sequence[float]) -> tuple[CurvePoint, ...]:
+def curves(given: Answers, radii: Sequence[float], within: Sequence[float]) -> tuple[CurvePoint, ...]:
     """Return what the model makes of each component at each radius; the LFC holds `within` of the energy there."""
     return tuple(
         _curve_point(given, component, radius, energy if component == "lfc" else 1 - energy)
@@ -115,7 +115,7 @@ def curves(given: GivenAnswers, radii: Sequence[float], within: Sequence[float])
     )
 
 
-def _curve_point(given: GivenAnswers, component: Part, radius: float, energy: float) -> CurvePoint:
+def _curve_point(given: Answers, component: Part, radius: float, energy: float) -> CurvePoint:
     index = given.of(PARTS[component](radius))
     return CurvePoint(
         component=component,
@@ -128,7 +128,7 @@ def _curve_point(given: GivenAnswers, component: Part, radius: float, energy: fl
     )
 
 
-def classes(given: GivenAnswers, radii: Sequence[float], dataset: ImageDataset) -> tuple[ClassEntry, ...]:
+def classes(given: Answers, radii: Sequence[float], dataset: ImageDataset) -> tuple[ClassEntry, ...]:
     """Return each class's accuracies; classes without a sample are left out."""
     found = []
     for label, name in enumerate(dataset.classes):
@@ -187,10 +187,10 @@ def flips(
     expected: Float[Tensor, " radii"],
     radii: Sequence[float],
     eligible: int,
-) -> Flips:
+) -> FlipCounts:
     """Return how many images flip (Figure 2), and how many would by chance; `eligible` are right as a whole."""
     counts = zip(radii, found.sum(dim=1).tolist(), expected.tolist(), strict=True)
-    return Flips(
+    return FlipCounts(
         pairs=int(found.sum()),
         samples=int(found.any(dim=0).sum()),
         eligible=eligible,

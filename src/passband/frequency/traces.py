@@ -27,7 +27,7 @@ MAX_IMAGES, MAX_SIDE, MAX_PIXELS = 500, 256, 2_000_000  # beyond, the numbers do
 
 
 @dataclass(frozen=True)
-class Statistic:
+class TraceStatistic:
     """One measured number.
 
     Attributes:
@@ -64,7 +64,7 @@ class Trace:
     """
 
     kind: Kind
-    evidence: tuple[Statistic, ...]
+    evidence: tuple[TraceStatistic, ...]
     radius: float | None
     message: str
     grid: tuple[int, int] | None = None
@@ -81,7 +81,7 @@ class Traces:
     """
 
     findings: tuple[Trace, ...]
-    statistics: tuple[Statistic, ...]
+    statistics: tuple[TraceStatistic, ...]
     samples: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -179,26 +179,26 @@ def find_traces(images: ByteImages) -> Traces:
 
 def _statistics(
     clustering: float | None, pairing: float | None, ripple: float | None, missing: float | None
-) -> tuple[Statistic, Statistic, Statistic, Statistic]:
-    jpeg = Statistic(
+) -> tuple[TraceStatistic, TraceStatistic, TraceStatistic, TraceStatistic]:
+    jpeg = TraceStatistic(
         "coefficient clustering",
         clustering,
         0.05,
         "how closely 8x8 DCT coefficients of luma lie on multiples of a step: 0 not at all, 1 exactly",
     )
-    halved = Statistic(
+    halved = TraceStatistic(
         "chroma pairing",
         pairing,
         0.1,
         "how much every other difference of neighbors is smaller in Cb or Cr: 0 not at all, 1 entirely",
     )
-    empty = Statistic(
+    empty = TraceStatistic(
         "empty band (dB)",
         missing,
         6.0,
         f"power missing in the highest band, measured from a fall by {interpolation.NATURAL_FALL:g} dB an octave",
     )
-    enlarged = Statistic(
+    enlarged = TraceStatistic(
         "difference ripple",
         ripple,
         # Below an empty band a faint ripple is telling. The blocks of JPEG ripple too, up to 0.17 at quality 5.

@@ -111,7 +111,7 @@ def as_pixel_model(model: nn.Module) -> PixelModel:
 
 
 @runtime_checkable
-class Pictures(Protocol):
+class ImageSet(Protocol):
     """What a data set says of its images; models do not know data sets."""
 
     @property
@@ -130,7 +130,7 @@ class Pictures(Protocol):
         ...
 
 
-def check_fits(model: PixelModel, dataset: Pictures) -> None:
+def check_fits(model: PixelModel, dataset: ImageSet) -> None:
     """Refuse a data set whose images the model does not take.
 
     Raises:
