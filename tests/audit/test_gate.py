@@ -118,3 +118,19 @@ def test_what_was_not_measured_is_refused():
         AUDIT.check("lfc@4 >= 0.5")
     with pytest.raises(InputError, match="needs Corollary 1's ceiling, which this audit left out"):
         check(parse_requirement("ceiling-l2@1 >= 0"), CARD, None)
+
+
+def test_a_model_that_has_collapsed_meets_no_requirement_of_a_critical_radius():
+    """A constant answer keeps its accuracy at every radius."""
+    labels = torch.tensor([0, 0, 1]).repeat(20)
+    collapsed = audit(Constant(), replace(DATA, labels=labels), radii=[2, 5])
+    assert collapsed.card.clean.accuracy.value == collapsed.card.baselines.majority == pytest.approx(2 / 3)
+    for text in ("critical95 <= 12", "critical50 <= 12"):
+        found = collapsed.check(text)
+        assert not found.met
+        assert "guessing alone would reach it" in str(found)
+
+
+class Constant(torch.nn.Module):
+    def forward(self, images):
+        return torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(len(images), 4)

@@ -14,7 +14,7 @@ points = st.lists(
 @given(points, st.floats(0.01, 1))
 def test_critical_radius_is_where_the_interpolated_curve_first_reaches_the_threshold(pairs, threshold):
     radii, accuracies = zip(*sorted(pairs), strict=True)
-    found = parts.critical_radius(radii, accuracies, threshold)
+    found = parts.critical_radius(radii, accuracies, threshold, 0)
     if found.note == parts.NOT_REACHED:
         assert found.radius is None
         assert max(accuracies) < threshold
@@ -31,8 +31,10 @@ def test_critical_radius_is_where_the_interpolated_curve_first_reaches_the_thres
         )
 
 
-def test_critical_radius_of_a_model_that_is_never_right():
-    assert parts.critical_radius([1, 2], [0, 0], 0) == CriticalRadius(None, parts.NOTHING_TO_REACH)
+@pytest.mark.parametrize(("accuracy", "guessing"), [(0.0, 0.0), (0.1, 0.1)])
+def test_a_model_that_has_collapsed_has_no_critical_radius(accuracy, guessing):
+    found = parts.critical_radius([1, 2], [accuracy, accuracy], 0.95 * accuracy, guessing)
+    assert found == CriticalRadius(None, parts.BY_GUESSING)
 
 
 @given(points)

@@ -76,7 +76,8 @@ def test_critical_radii_are_marked_only_where_they_mean_something(card_of):
         return "50%: 3.7" in figures.accuracy_by_radius(card).to_json()
 
     assert marked(card_of())
-    assert not marked(card_of(clean=0.5))  # half of it is below guessing
+    none = {"radius": None, "note": "guessing alone would reach it"}
+    assert not marked(edited(card_of(), "critical_radius.half", none))
     note = {"radius": 3.7, "note": "at or below the smallest radius measured"}
     assert not marked(edited(card_of(), "critical_radius.half", note))
 

@@ -37,7 +37,8 @@ def test_summary_of_a_model_that_guesses_claims_nothing_else(card_of):
 
 
 def test_half_of_the_accuracy_that_guessing_reaches_names_no_radius(card_of):
-    card = card_of(clean=0.5)
+    none = {"radius": None, "note": "guessing alone would reach it"}
+    card = edited(card_of(clean=0.5), "critical_radius.half", none)
     assert "no more than guessing gives" in said(card)
     assert values(card)["Half of it is kept from radius"] == "–"
     assert values(card)["95% of it is kept from radius"] == "14.1"

@@ -218,6 +218,7 @@ def audit(
 
     within = energy_within(torch.fft.ifftshift(spectrum.power), chosen)
     whole, points = parts.answers(answers), parts.curves(answers, chosen, within.tolist())
+    baselines = parts.baselines(answers.labels, dataset)
     card = ClassifierCard(
         model=parts.model_entry(pixels, dataset, run),
         data=parts.data_entry(dataset, evaluated=len(answers.samples)),
@@ -231,10 +232,10 @@ def audit(
             seed=seed,
         ),
         clean=whole,
-        baselines=parts.baselines(answers.labels, dataset),
+        baselines=baselines,
         curves=points,
         classes=parts.classes(answers, chosen, dataset),
-        critical_radius=parts.critical_radii(points, whole.accuracy.value),
+        critical_radius=parts.critical_radii(points, whole.accuracy.value, baselines.majority),
         area=parts.areas(points),
         flips=parts.flips(found.flips, found.expected, chosen, eligible=int(answers.correct[0].sum())),
         ceiling=None if counterexamples is None else parts.ceiling(counterexamples),

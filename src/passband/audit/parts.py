@@ -41,7 +41,7 @@ from passband.types import Labels
 
 AT_MOST = "at or below the smallest radius measured"
 NOT_REACHED = "not reached within the radii measured"
-NOTHING_TO_REACH = "the clean accuracy is 0"
+BY_GUESSING = "guessing alone would reach it"
 
 
 def share(correct: Bool[Tensor, " samples"]) -> Share:
@@ -142,24 +142,29 @@ def classes(given: Answers, radii: Sequence[float], dataset: ImageDataset) -> tu
     return tuple(found)
 
 
-def critical_radii(points: Sequence[CurvePoint], clean: float) -> CriticalRadii:
-    """Return where the LFC reaches half, and 95%, of the clean accuracy."""
+def critical_radii(points: Sequence[CurvePoint], clean: float, guessing: float) -> CriticalRadii:
+    """Return where the LFC reaches half, and 95%, of the clean accuracy; see `critical_radius`."""
     radii, accuracies = _accuracies(points, "lfc")
     return CriticalRadii(
-        half=critical_radius(radii, accuracies, 0.5 * clean),
-        most=critical_radius(radii, accuracies, 0.95 * clean),
+        half=critical_radius(radii, accuracies, 0.5 * clean, guessing),
+        most=critical_radius(radii, accuracies, 0.95 * clean, guessing),
     )
 
 
-def critical_radius(radii: Sequence[float], accuracies: Sequence[float], threshold: float) -> CriticalRadius:
+def critical_radius(
+    radii: Sequence[float], accuracies: Sequence[float], threshold: float, guessing: float
+) -> CriticalRadius:
     """Return the smallest radius at which the LFC accuracy reaches a threshold, interpolated between radii.
 
+    There is none where the threshold is no more than `guessing`, the accuracy that needs no image: a model that has
+    collapsed would keep it at every radius.
+
     Example:
-        >>> critical_radius([4, 8], [0.2, 0.6], threshold=0.4)
+        >>> critical_radius([4, 8], [0.2, 0.6], threshold=0.4, guessing=0.1)
         CriticalRadius(radius=6.0, note=None)
     """
-    if threshold <= 0:
-        return CriticalRadius(None, NOTHING_TO_REACH)
+    if threshold <= guessing:
+        return CriticalRadius(None, BY_GUESSING)
     for index, (radius, value) in enumerate(zip(radii, accuracies, strict=True)):
         if value >= threshold:
             if index == 0:

@@ -194,7 +194,7 @@ def _print_audit(found: Audit) -> None:
     critical = card.critical_radius
     lines = [
         f"Whole images: {percent(clean)}; majority class {100 * majority:.1f}",
-        f"Critical radius: half of that at {_radius(critical.half)}, 95% of it at {_radius(critical.most)}",
+        f"Critical radius: half of that {_radius(critical.half)}, 95% of it {_radius(critical.most)}",
     ]
     if (ceiling := card.ceiling) is not None:
         lines.append(
@@ -230,8 +230,8 @@ def _print_comparison(found: Comparison) -> None:
 
 
 def _radius(found: CriticalRadius) -> str:
-    number = "" if found.radius is None else f"{found.radius:.2f}"
-    return " ".join(part for part in (number, f"({found.note})" if found.note else "") if part)
+    place = "at none" if found.radius is None else f"at {found.radius:.2f}"
+    return f"{place} ({found.note})" if found.note else place
 
 
 def _number(value: float | None) -> str:

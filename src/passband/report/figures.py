@@ -239,13 +239,13 @@ def _lines(card: ClassifierCard, series: Sequence[Series], y: Any, number_format
 
 
 def _critical(card: ClassifierCard) -> dict[str, Place]:
-    """Return the critical radii that mean something (see `words.tiles`), with the accuracy reached there, by text."""
+    """Return the critical radii that need no note, with the accuracy reached there, by text."""
     clean = card.clean.accuracy.value
     found = {0.5: card.critical_radius.half, 0.95: card.critical_radius.most}
     return {
         f"{share:.0%}: {number(critical.radius)}": Place(critical.radius, share * clean)
         for share, critical in found.items()
-        if critical.radius is not None and not critical.note and share * clean > guessing(card)
+        if critical.radius is not None and not critical.note
     }
 
 

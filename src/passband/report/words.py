@@ -17,6 +17,7 @@ from passband.audit.card import (
     CurvePoint,
     Share,
 )
+from passband.audit.parts import BY_GUESSING
 from passband.types import Norm
 
 COMMON_LINF = 8 / 255  # the bound that most papers on adversarial robustness report
@@ -183,8 +184,8 @@ def tiles(card: ClassifierCard) -> list[Tile]:
     clean, best, flips = card.clean.accuracy, best_hfc(card), card.flips
     found = [
         Tile("Clean accuracy", percent(clean.value), f"95% interval {interval(clean)}"),
-        _critical_tile(card, card.critical_radius.half, 0.5, "Half of it"),
-        _critical_tile(card, card.critical_radius.most, 0.95, "95% of it"),
+        _critical_tile(card, card.critical_radius.half, "Half of it"),
+        _critical_tile(card, card.critical_radius.most, "95% of it"),
         Tile(
             "Best HFC accuracy",
             percent(best.accuracy.value),
@@ -223,7 +224,7 @@ def attack_tiles(card: AttackedCard) -> list[Tile]:
 
 def _low(card: ClassifierCard) -> str:
     half = card.critical_radius.half
-    if card.clean.accuracy.value / 2 <= guessing(card):
+    if half.note == BY_GUESSING:
         return "Half of that is no more than guessing gives, so no radius can be named at which half of it is kept."
     if half.radius is None:
         return "No low-frequency component measured keeps half of that."
@@ -266,10 +267,8 @@ def _flips(card: ClassifierCard) -> list[str]:
     return [said, f"By chance alone, {share} would be expected."]
 
 
-def _critical_tile(card: ClassifierCard, critical: CriticalRadius, share: float, name: str) -> Tile:
+def _critical_tile(card: ClassifierCard, critical: CriticalRadius, name: str) -> Tile:
     name = f"{name} is kept from radius"
-    if share * card.clean.accuracy.value <= guessing(card):
-        return Tile(name, "–", "guessing alone would reach it")
     if critical.radius is None:
         return Tile(name, "–", critical.note or "not reached")
     return Tile(
