@@ -8,7 +8,8 @@ import torch
 from helpers import Constant, noise, subject
 from passband.frequency.component import High
 from passband.instruments.catalog import INSTRUMENTS, find_instrument, instruments
-from passband.instruments.components import ComponentAccuracy
+from passband.instruments.components import ComponentAccuracy, default_radii
+from passband.instruments.favorite_answer import FavoriteAnswer
 from passband.instruments.flips import Flips
 from passband.instruments.instrument import Cost
 from passband.instruments.kernels import KernelRoughness
@@ -53,6 +54,30 @@ def test_components_are_written_as_text():
         "amplitude": "raw",
         "precision": None,
     }
+
+
+class Counting(Constant):
+    """Counts the images that it is shown."""
+
+    shown = 0
+
+    def forward(self, images):
+        self.shown += len(images)
+        return super().forward(images)
+
+
+def test_a_subject_is_asked_once_whatever_builds_on_its_answers_and_however_defaults_are_written():
+    counting = Counting(0, 4)
+    who = subject(counting, DATA)
+    answers = who.read(ComponentAccuracy())
+    asked = counting.shown
+    assert who.read(ComponentAccuracy(answers.shown)) is answers
+    assert who.read(Flips()).answers is answers
+    assert who.read(Flips(tuple(default_radii(DATA.size)))) is who.read(Flips())
+    assert who.at(who.samples).read(FavoriteAnswer()).answers is answers
+    assert counting.shown == asked
+    fewer = who.at(who.samples[:3])
+    assert len(fewer.read(ComponentAccuracy()).samples) == 3
 
 
 def test_fewer_samples_that_the_seed_draws_are_a_part_of_more():

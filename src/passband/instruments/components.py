@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, get_args
 
@@ -164,6 +164,10 @@ class ComponentAccuracy(Instrument[Answers]):
         """Return all that a model is shown of images of a size (height, width), the whole image first."""
         chosen = lows_and_highs(default_radii(size)) if self.components is None else self.components
         return (FULL, *(component for component in chosen if component != FULL))
+
+    def resolved(self, size: tuple[int, int]) -> ComponentAccuracy:
+        """Return it with all that it shows."""
+        return replace(self, components=self.shown(size))
 
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
         """Return that each sample is shown as everything it has."""

@@ -6,7 +6,7 @@ There the whole image and its HFC are predicted right, and the LFC, which looks 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -136,6 +136,10 @@ class Flips(Instrument[FoundFlips]):
     def answers_needed(self, size: tuple[int, int]) -> ComponentAccuracy:
         """Return the instrument whose answers it reads, for images of a size (height, width)."""
         return ComponentAccuracy(lows_and_highs(self._radii(size)), self.amplitude, self.precision)
+
+    def resolved(self, size: tuple[int, int]) -> Flips:
+        """Return it with its radii."""
+        return replace(self, radii=tuple(self._radii(size)))
 
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
         """Return what the answers cost."""

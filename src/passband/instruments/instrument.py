@@ -103,13 +103,14 @@ class Subject:
 
     def at(self, indices: Int64[Tensor, " samples"]) -> Subject:
         """Return the same network, looked at with these samples only."""
-        return replace(self, indices=indices, _readings={})
+        return self if torch.equal(indices, self.samples) else replace(self, indices=indices, _readings={})
 
     def read(self, instrument: Instrument[Found]) -> Found:
         """Return what an instrument finds; it looks once, however many other instruments build on it."""
-        if instrument not in self._readings:
-            self._readings[instrument] = instrument.measure(self)
-        return cast(Found, self._readings[instrument])
+        asked = instrument.resolved(self.dataset.size)
+        if asked not in self._readings:
+            self._readings[asked] = asked.measure(self)
+        return cast(Found, self._readings[asked])
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,10 @@ class Instrument(ABC, Generic[Found]):
         Raises:
             InputError: As `measure`.
         """
+
+    def resolved(self, size: tuple[int, int]) -> Instrument[Found]:
+        """Return the same instrument with what it chooses by the size (height, width) spelled out: equal ones become equal."""
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and settings as JSON holds them."""
