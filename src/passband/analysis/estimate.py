@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal, NamedTuple
@@ -114,24 +114,12 @@ def over_runs(first: Sequence[float], second: Sequence[float], confidence: float
 
 def least(estimates: Sequence[Estimate]) -> Estimate:
     """Return the smallest of several estimates; its interval covers if theirs do at once (`each_confidence`)."""
-    return Estimate(
-        min(estimate.value for estimate in estimates),
-        min(estimate.low for estimate in estimates),
-        min(estimate.high for estimate in estimates),
-        min(estimate.n for estimate in estimates),
-        estimates[0].over,
-    )
+    return _extreme(min, estimates)
 
 
 def greatest(estimates: Sequence[Estimate]) -> Estimate:
     """Return the greatest of several estimates; its interval covers if theirs do at once (`each_confidence`)."""
-    return Estimate(
-        max(estimate.value for estimate in estimates),
-        max(estimate.low for estimate in estimates),
-        max(estimate.high for estimate in estimates),
-        min(estimate.n for estimate in estimates),
-        estimates[0].over,
-    )
+    return _extreme(max, estimates)
 
 
 def farthest(estimates: Sequence[Estimate]) -> Estimate:
@@ -141,6 +129,17 @@ def farthest(estimates: Sequence[Estimate]) -> Estimate:
         max(abs(estimate.value) for estimate in estimates),
         max(nearest),
         max(max(-estimate.low, estimate.high) for estimate in estimates),
+        min(estimate.n for estimate in estimates),
+        estimates[0].over,
+    )
+
+
+def _extreme(of: Callable[[Iterable[float]], float], estimates: Sequence[Estimate]) -> Estimate:
+    """Return the least, or the greatest, of values and of either end."""
+    return Estimate(
+        of(estimate.value for estimate in estimates),
+        of(estimate.low for estimate in estimates),
+        of(estimate.high for estimate in estimates),
         min(estimate.n for estimate in estimates),
         estimates[0].over,
     )
