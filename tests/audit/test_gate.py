@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from helpers import Memory, noise
+from helpers import Constant, Memory, noise
 from passband.attacks import FGSM, PGD
 from passband.audit.classifier import audit
 from passband.audit.gate import AT_RADIUS, CEILINGS, PLAIN, check, check_planned, parse_requirement
@@ -123,14 +123,9 @@ def test_what_was_not_measured_is_refused():
 def test_a_model_that_has_collapsed_meets_no_requirement_of_a_critical_radius():
     """A constant answer keeps its accuracy at every radius."""
     labels = torch.tensor([0, 0, 1]).repeat(20)
-    collapsed = audit(Constant(), replace(DATA, labels=labels), radii=[2, 5])
+    collapsed = audit(Constant(0, 4), replace(DATA, labels=labels), radii=[2, 5])
     assert collapsed.card.clean.accuracy.value == collapsed.card.baselines.majority == pytest.approx(2 / 3)
     for text in ("critical95 <= 12", "critical50 <= 12"):
         found = collapsed.check(text)
         assert not found.met
         assert "guessing alone would reach it" in str(found)
-
-
-class Constant(torch.nn.Module):
-    def forward(self, images):
-        return torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(len(images), 4)
