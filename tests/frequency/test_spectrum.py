@@ -79,3 +79,11 @@ def test_sums_by_radius_are_those_of_each_spectrum_and_lose_nothing():
     for radius in range(sums.shape[-1]):
         torch.testing.assert_close(sums[..., radius], power[..., distance == radius].sum(dim=-1))
     assert torch.equal(radial_sum(power[1, 2]), sums[1, 2])
+
+
+@pytest.mark.parametrize("side", [28, 65, 331])
+def test_rounding_of_flat_images_is_no_energy_and_one_gray_level_is(side):
+    flat = torch.full((1, 1, side, side), 128 / 255)
+    assert energy_within(power_spectrum(flat), [0, 1, 5]).tolist() == [1, 1, 1]
+    flat[..., 3, 4] += 1 / 255
+    assert energy_within(power_spectrum(flat), [0, 1, 5])[-1] < 0.5
