@@ -137,6 +137,7 @@ def measure_robustness(
     card = AttackCard(
         model=parts.model_entry(pixels, dataset, run),
         data=parts.data_entry(dataset, evaluated=len(most.samples)),
+        notices=parts.notices(pixels, dataset),
         settings=AttackSettings(seed=seed),
         clean=Clean(parts.share(most.correct)),
         baselines=parts.baselines(most.labels, dataset),

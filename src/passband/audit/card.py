@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal, TypeVar
 from passband.attacks import Attack
 from passband.errors import InputError
 from passband.files import read_json
+from passband.notices import Notice
+from passband.preparation import Preparation
 from passband.robustness.plan import measure_of
 from passband.robustness.sanity import Finding
 from passband.serial import fields_from_plain, fields_to_plain, named
@@ -46,7 +48,7 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class DataEntry:
-    """Which images they were, and how many of them were `evaluated`."""
+    """Which images they were, how many of them were `evaluated`, and how pictures became them; None: they are as stored."""
 
     name: str
     source: str
@@ -58,6 +60,7 @@ class DataEntry:
     height: int
     width: int
     channels: int
+    preparation: Preparation | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +332,7 @@ class Card:
     """What cards of all kinds have: which model, which data, and how and when it was measured.
 
     Attributes:
+        notices: What is to be known of the numbers.
         kind: What was measured, as the document says it.
         schema: The form of the document; another one is refused.
         made_by: The command that writes such cards.
@@ -340,6 +344,7 @@ class Card:
 
     model: ModelEntry
     data: DataEntry
+    notices: tuple[Notice, ...] = ()
     manifest: Manifest
 
     def to_dict(self) -> dict[str, Any]:

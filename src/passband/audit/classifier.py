@@ -222,6 +222,7 @@ def audit(
     card = ClassifierCard(
         model=parts.model_entry(pixels, dataset, run),
         data=parts.data_entry(dataset, evaluated=len(answers.samples)),
+        notices=parts.notices(pixels, dataset),
         settings=Settings(
             amplitude=amplitude,
             geometry="index",

@@ -35,6 +35,7 @@ from passband.frequency.traces import Traces
 from passband.instruments.components import Answers
 from passband.instruments.counterexamples import Counterexamples, ceiling_curve
 from passband.models.pixels import PixelModel
+from passband.notices import Notice
 from passband.serial import from_plain
 from passband.stats import wilson_interval
 from passband.types import Labels
@@ -74,7 +75,13 @@ def data_entry(dataset: ImageDataset, evaluated: int) -> DataEntry:
         height=dataset.size[0],
         width=dataset.size[1],
         channels=dataset.channels,
+        preparation=dataset.preparation,
     )
+
+
+def notices(model: PixelModel, dataset: ImageDataset) -> tuple[Notice, ...]:
+    """Return what is to be known of the numbers: of the model, of the data, and of how they fit."""
+    return (*model.notices, *dataset.notices)
 
 
 def manifest(seconds: float, device: str, images: int | None = None) -> Manifest:

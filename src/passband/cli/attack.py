@@ -82,6 +82,7 @@ def attack(
             [
                 f"Clean accuracy {percent(clean)}; majority class {100 * majority:.1f}",
                 *sanity_lines(found.card),
+                *map(str, found.card.notices),
                 f"{'Report' if report else 'Results'}: {folder / ('attack.html' if report else 'attack.json')}",
             ]
         )

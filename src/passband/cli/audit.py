@@ -207,7 +207,7 @@ def _print_audit(found: Audit) -> None:
             )
         )
     lines += [f"Warning: {finding.message}" for finding in card.traces.findings]
-    print_lines(lines)
+    print_lines([*lines, *map(str, card.notices)])
 
 
 def _print_comparison(found: Comparison) -> None:

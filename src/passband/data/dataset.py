@@ -11,6 +11,8 @@ from torch import Tensor
 
 from passband.errors import InputError
 from passband.files import digest
+from passband.notices import Notice
+from passband.preparation import Preparation
 from passband.types import ByteImages, Images, Labels, Subset
 
 
@@ -25,6 +27,8 @@ class ImageDataset:
         name: What the data set is called in tables and reports.
         subset: `"train"` or `"test"`.
         source: What `load_dataset` was asked for; empty if it was not.
+        preparation: How pictures became these images; None if each is as it was stored.
+        notices: What whoever reads numbers of them must know.
     """
 
     images: ByteImages
@@ -33,6 +37,8 @@ class ImageDataset:
     name: str
     subset: Subset = "test"
     source: str = ""
+    preparation: Preparation | None = None
+    notices: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that images, labels and classes belong together."""

@@ -117,6 +117,9 @@ def load_model(
     model.source = str(source)
     model.origin = found.origin or Origin(model.source, options.to_dict(), found.network)
     model.smoothing = found.smoothing
+    model.preparation, model.notices = found.preparation, found.notices
+    if found.names is not None:
+        model.names = tuple(tuple(found.names[i]) for i in chosen)
     return model.eval()
 
 

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from passband.errors import InputError
 from passband.models.provenance import Origin, Smoothing
+from passband.notices import Notice
 from passband.prediction import predict
+from passband.preparation import Preparation
 from passband.types import Batch, Logits
 
 
@@ -31,6 +33,9 @@ class PixelModel(nn.Module):
         outputs: Indices of the body's outputs to keep, in the order of the data set's classes; None keeps all.
 
     Attributes:
+        names: All names of each output, where known: `classes` are the first of each.
+        preparation: How pictures become its input, where its source says so.
+        notices: What whoever reads numbers of it must know.
         origin: How the body was loaded; None if `load_model` did not load it.
         smoothing: What was done to its kernels since, in order.
     """
@@ -60,6 +65,11 @@ class PixelModel(nn.Module):
         self.size = size
         self.channels = channels
         self.classes = None if classes is None else tuple(classes)
+        self.names: tuple[tuple[str, ...], ...] | None = (
+            None if classes is None else tuple((c,) for c in classes)
+        )
+        self.preparation: Preparation | None = None
+        self.notices: tuple[Notice, ...] = ()
         self.register_buffer("mean", _per_channel("mean", mean, 0.0, channels), persistent=False)
         self.register_buffer("std", _per_channel("std", std, 1.0, channels), persistent=False)
         if (self.std <= 0).any():

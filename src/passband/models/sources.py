@@ -13,6 +13,8 @@ from passband.errors import InputError
 from passband.models.class_indices import Names
 from passband.models.provenance import Origin, Smoothing
 from passband.models.weights import Match
+from passband.notices import Notice
+from passband.preparation import Preparation
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Found:
         network: What `build_model` builds it from, if it is one of passband's own networks.
         origin: How it was loaded, if not by what the user asked for now.
         smoothing: What was done to its kernels since.
+        preparation: How pictures become its input, where its source says so.
+        notices: What whoever reads numbers of it must know.
     """
 
     body: nn.Module
@@ -83,3 +87,5 @@ class Found:
     network: Mapping[str, Any] | None = None
     origin: Origin | None = None
     smoothing: tuple[Smoothing, ...] = ()
+    preparation: Preparation | None = None
+    notices: tuple[Notice, ...] = ()
