@@ -108,6 +108,10 @@ class Preparation:
             changed = replace(changed, fit="crop", crop_fraction=crop_fraction)
         return changed if resize is None else replace(changed, resize=resize)
 
+    def leaves(self, size: tuple[int, int]) -> bool:
+        """Return whether a picture of a size (height, width) is left as it is."""
+        return self.size is None or (self.size == size and self.crop_fraction == 1)
+
     def __str__(self) -> str:
         """Return it in words."""
         if self.size is None:
@@ -115,3 +119,6 @@ class Preparation:
         shape = f"{self.size[0]}x{self.size[1]}"
         part = "" if self.crop_fraction == 1 else f" (the middle {100 * self.crop_fraction:g}%)"
         return f"{'cropped' if self.fit == 'crop' else 'squashed'} to {shape}{part}, {self.resize}"
+
+
+AS_STORED = Preparation()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from passband.data.images import Request, decode_images
 from passband.errors import InputError, UnknownNameError
+from passband.preparation import Preparation
 
 ANY = Request()
 
@@ -22,8 +23,9 @@ def png(image: Image.Image, **options) -> bytes:
     return file.getvalue()
 
 
-def decode(*stored, **wanted) -> torch.Tensor:
-    return decode_images(stored, [f"image {i}" for i in range(len(stored))], replace(ANY, **wanted))
+def decode(*stored, size: int | tuple[int, int] | None = None, **wanted) -> torch.Tensor:
+    request = replace(ANY, preparation=Preparation().changed(size=size), **wanted)
+    return decode_images(stored, [f"image {i}" for i in range(len(stored))], request)
 
 
 @given(
@@ -88,8 +90,9 @@ def test_an_integer_size_crops_the_center_and_keeps_the_aspect():
     wide = np.zeros((4, 12), np.uint8)
     wide[:, 4:8] = 200  # exactly the central square
     assert decode(wide, size=4).unique().tolist() == [200]
-    assert decode(wide, size=9).shape == (1, 1, 9, 9)
-    assert decode(wide, size=9).unique().tolist() == [200]
+    larger = decode(wide, size=9)
+    assert larger.shape == (1, 1, 9, 9)
+    assert larger.min() > 100  # at its edge the filter reaches beyond the crop, as torchvision's does
 
 
 def test_a_pair_of_sizes_is_height_and_width():
@@ -160,8 +163,6 @@ def test_memory_is_checked_before_decoding():
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"size": 0}, r"size must be a number of pixels >= 1 or a pair \(height, width\), got 0"),
-        ({"size": (8, -1)}, r"got \(8, -1\)"),
         ({"channels": 4}, r"channels must be 1 \(gray\) or 3 \(color\), got 4"),
         ({"limit": 0}, "limit must be at least 1 image, got 0"),
     ],

@@ -12,6 +12,7 @@ from passband.data.images import Request
 from passband.data.load import SOURCES, load_dataset
 from passband.data.phantom import make_phantom
 from passband.errors import InputError, UnknownNameError
+from passband.preparation import Preparation
 
 
 def test_every_source_has_a_loader():
@@ -46,7 +47,7 @@ def test_sources_of_torchvision_get_the_request(tmp_path, monkeypatch, source, l
     load_dataset(source, root=tmp_path / "other")
     monkeypatch.delenv("PASSBAND_DATA")
     load_dataset(source)
-    assert asked[0] == Request("train", size=32, channels=3, limit=9, root=tmp_path)
+    assert asked[0] == Request("train", Preparation((32, 32)), channels=3, limit=9, root=tmp_path)
     assert asked[1].root == tmp_path / "other"
     assert asked[2].root.parts[-3:] == (".cache", "passband", "data")
 

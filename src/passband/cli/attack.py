@@ -52,7 +52,7 @@ def attack(
     say(f"Loading the model {model}")
     loaded = model_options.load(model, size)
     say(f"Loading the data {data}")
-    dataset = data_options.load(data, size=loaded.size or size, channels=loaded.channels)
+    dataset = data_options.load(data, model=loaded, size=size)
     folder = out or Path("attacks") / slug(f"{loaded.name}-on-{dataset.name}")
     check_target(folder, overwrite=overwrite)
 

@@ -91,7 +91,7 @@ def audit(
     say(f"Loading the model {model}")
     loaded = model_options.load(model, size)
     say(f"Loading the data {data}")
-    dataset = data_options.load(data, size=loaded.size or size, channels=loaded.channels)
+    dataset = data_options.load(data, model=loaded, size=size)
     folder = out or Path("audits") / slug(f"{loaded.name}-{dataset.name}")
     check_target(folder, overwrite=overwrite)
 

@@ -17,6 +17,7 @@ from passband.files import check_target, slug, write_json, written_whole
 from passband.frequency.fourier import split as split_images
 from passband.frequency.spectrum import energy_fraction, power_spectrum
 from passband.instruments.spectrum import DataSpectrum, measure_spectrum
+from passband.preparation import AS_STORED, Resize
 from passband.report.page import write_spectrum_report
 from passband.report.panels import picture, visible
 from passband.report.spectrum import spectrum_picture
@@ -80,6 +81,7 @@ def split(
     radius: float,
     geometry: Geometry = "index",
     size: options.Size = None,
+    resize: Resize = "pillow-lanczos",
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     device: options.Device = "auto",
@@ -92,11 +94,13 @@ def split(
     Args:
         image: A picture: PNG, JPEG or whatever else Pillow reads.
         radius: Cut-off in cycles per image; a frequency at the radius is low.
+        resize: By which filter of which library the picture is resized, where there is a size.
         geometry: Count cycles per image on either axis (index), or per length of the shorter side (isotropic).
     """
     folder = out or Path(f"{image.stem}-split")
     check_target(folder, overwrite=overwrite)
-    stored = decode_images([image], [str(image)], Request(size=size))
+    prepared = AS_STORED.changed(size=size, resize=resize)
+    stored = decode_images([image], [str(image)], Request(preparation=prepared))
     pixels = to_pixels(stored, choose_device(device))
     low, high = (part[0].cpu() for part in split_images(pixels, radius, geometry=geometry))
     power = power_spectrum(pixels).cpu()

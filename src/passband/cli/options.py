@@ -19,6 +19,7 @@ from passband.errors import InputError
 from passband.models.load import load_model
 from passband.models.pixels import PixelModel
 from passband.optional import require
+from passband.preparation import Resize
 from passband.robustness.plan import AttackPlan
 from passband.types import Norm, Subset
 
@@ -78,7 +79,7 @@ Size = Annotated[
         converter=parse_size,
         n_tokens=1,
         negative="",
-        help="Resize images, with antialiasing: a number (center square), or HEIGHTxWIDTH.",
+        help="Resize images: a number (center square), or HEIGHTxWIDTH.",
     ),
 ]
 
@@ -127,22 +128,35 @@ class DataOptions:
     Attributes:
         subset: Which part of the data to use.
         limit: Use only the first images, this many.
+        resize: By which filter of which library pictures are resized; by default as the model's source says, else
+            pillow-lanczos.
+        crop_fraction: How large a part of a picture's sides is kept, from the middle, such as 0.875; by default as the
+            model's source says, else 1.
         memory_limit: Refuse images that would take more memory than this, in GiB.
     """
 
     subset: Subset = "test"
     limit: int | None = None
+    resize: Resize | None = None
+    crop_fraction: float | None = None
     memory_limit: float = 8.0
 
     def load(
-        self, source: str, *, size: int | tuple[int, int] | None = None, channels: int | None = None
+        self,
+        source: str,
+        *,
+        model: PixelModel | None = None,
+        size: int | tuple[int, int] | None = None,
     ) -> ImageDataset:
-        """Load the data set called `source`."""
+        """Load the data set called `source`, prepared as a model wants it; with a model, the size is the model's."""
         return load_dataset(
             source,
             self.subset,
-            size=size,
-            channels=channels,
+            size=size if model is None or model.preparation is None else None,
+            resize=self.resize,
+            crop_fraction=self.crop_fraction,
+            preparation=None if model is None else model.preparation,
+            channels=None if model is None else model.channels,
             limit=self.limit,
             memory_limit=int(self.memory_limit * 2**30),
         )

@@ -13,14 +13,13 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
+from passband.data.resizing import prepare
 from passband.errors import InputError, UnknownNameError
+from passband.preparation import AS_STORED, Preparation
 from passband.types import ByteImages, Subset
 
 Stored = bytes | Path | np.ndarray
 """An image as a source holds it: an encoded file's content, its path, or pixels (height, width[, 3])."""
-
-RESAMPLING = Image.Resampling.LANCZOS
-"""Antialiased, and the filter among Pillow's that keeps most of what is below the new Nyquist frequency."""
 
 CHUNK = 64  # images a task of the thread pool: one image a task costs as much to schedule as to decode
 
@@ -33,8 +32,7 @@ class Request:
 
     Attributes:
         subset: `"train"` or `"test"`.
-        size: An int: center-cropped to a square, which is resized to that many pixels a side. A pair (height,
-            width): resized to exactly that, whatever it does to the aspect. None: as stored.
+        preparation: How pictures become images of one size; without a size they must have one.
         channels: 1 (luma, ITU-R 601 as Pillow computes it), 3 (gray repeated), or None: color where at least
             one image is in color.
         limit: Take at most this many images, from the beginning.
@@ -43,7 +41,7 @@ class Request:
     """
 
     subset: Subset = "test"
-    size: int | tuple[int, int] | None = None
+    preparation: Preparation = AS_STORED
     channels: int | None = None
     limit: int | None = None
     root: Path = Path()
@@ -53,11 +51,6 @@ class Request:
         """Check what a user may have typed."""
         if self.subset not in get_args(Subset):
             raise UnknownNameError("subset", self.subset, get_args(Subset))
-        sides = self.size if isinstance(self.size, tuple) else (1 if self.size is None else self.size,) * 2
-        if len(sides) != 2 or min(sides) < 1:
-            raise InputError(
-                f"size must be a number of pixels >= 1 or a pair (height, width), got {self.size!r}"
-            )
         if self.channels not in (None, 1, 3):
             raise InputError(f"channels must be 1 (gray) or 3 (color), got {self.channels}")
         if self.limit is not None and self.limit < 1:
@@ -123,7 +116,7 @@ def decode_images(stored: Sequence[Stored], names: Sequence[str], request: Reque
 
     def fill(i: int) -> None:
         image = _decoded(stored[i], names[i], lambda image: _convert(image, channels))
-        values = np.asarray(_resize(image, request.size)).reshape(height, width, channels)
+        values = np.asarray(prepare(image, request.preparation)).reshape(height, width, channels)
         pixels[i] = values.transpose(2, 0, 1)
 
     _map_chunks(fill, len(stored))
@@ -166,19 +159,9 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
     return image.convert("L" if channels == 1 else "RGB")
 
 
-def _resize(image: Image.Image, size: int | tuple[int, int] | None) -> Image.Image:
-    if isinstance(size, int):
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image, size = image.crop((left, top, left + side, top + side)), (size, size)
-    if size is None or image.size == (size[1], size[0]):
-        return image
-    return image.resize((size[1], size[0]), RESAMPLING)
-
-
 def _common_size(headers: Sequence[_Header], names: Sequence[str], request: Request) -> tuple[int, int]:
-    if request.size is not None:
-        return request.size if isinstance(request.size, tuple) else (request.size, request.size)
+    if request.preparation.size is not None:
+        return request.preparation.size
     first = headers[0]
     for header, name in zip(headers, names, strict=True):
         if (header.height, header.width) != (first.height, first.width):

@@ -122,7 +122,12 @@ def load_datasets(config: RunConfig, test_limit: int | None = None) -> Datasets:
         InputError: If they cannot be loaded, or have different classes.
     """
     train = load_dataset(config.dataset, "train", size=config.size, limit=config.limit)
-    test = load_dataset(config.dataset, "test", size=train.size, channels=train.channels, limit=test_limit)
+    test = load_dataset(config.dataset, "test", size=config.size, channels=train.channels, limit=test_limit)
+    if test.size != train.size:
+        raise InputError(
+            f"{config.dataset} has images of {train.size} pixels (height, width) in its train subset and of {test.size} in "
+            "its test subset. Resize both: --size (size=)."
+        )
     if test.classes != train.classes:
         raise InputError(f"{config.dataset} has other classes in its test subset than in its train subset")
     return {"train": train, "test": test}

@@ -22,6 +22,7 @@ from passband.models.sources import Found, Options
 from passband.models.user_code import from_python
 from passband.models.weights import Match
 from passband.models.zoo import from_timm, from_torchvision
+from passband.preparation import AS_STORED, Preparation
 
 SOURCES: dict[str, Callable[[str, Options], Found]] = {
     "timm": from_timm,
@@ -117,7 +118,7 @@ def load_model(
     model.source = str(source)
     model.origin = found.origin or Origin(model.source, options.to_dict(), found.network)
     model.smoothing = found.smoothing
-    model.preparation, model.notices = found.preparation, found.notices
+    model.preparation, model.notices = _choose_preparation(found, size), found.notices
     if found.names is not None:
         model.names = tuple(tuple(found.names[i]) for i in chosen)
     return model.eval()
@@ -161,6 +162,17 @@ def _choose_size(found: Found, size: int | tuple[int, int] | None) -> tuple[int,
             f"{found.name} takes images of {found.size} pixels (height, width) only, got size {chosen}"
         )
     return chosen
+
+
+def _choose_preparation(found: Found, size: int | tuple[int, int] | None) -> Preparation | None:
+    """Return how pictures become the model's input; where its source names a square alone, it is a center square."""
+    said = found.preparation
+    if said is None and found.size is not None:
+        height, width = found.size
+        said = AS_STORED.changed(size=height if height == width else found.size)
+    if size is None or said is None:
+        return said if size is None else AS_STORED.changed(size=size)
+    return said if size == said.size else said.changed(size=size)
 
 
 @torch.no_grad()
