@@ -37,13 +37,24 @@ class Share:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """Which model it was; `outputs` is how many classes it tells apart."""
+    """Which model it was.
+
+    Attributes:
+        name: What it is called.
+        source: How it was loaded.
+        weights_hash: The hash of its weights.
+        parameters: How many numbers it has learned.
+        outputs: How many classes it tells apart.
+        class_outputs: For each class of the data the index of the output that answers for it; None where they are all of
+            the network's outputs, in their order.
+    """
 
     name: str
     source: str | None
     weights_hash: str
     parameters: int
     outputs: int
+    class_outputs: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from passband.instruments.counterexamples import NORMS, Counterexamples, Robustn
 from passband.instruments.flips import FlipExample, Flips
 from passband.instruments.instrument import Instrument, Subject
 from passband.instruments.spectrum import DataSpectrum, Spectrum
-from passband.models.pixels import as_pixel_model
+from passband.models.class_mapping import fitted
 from passband.models.weights import weights_hash
 from passband.robustness.plan import Attacked, AttackPlan, check_plans
 from passband.rows import COLUMNS, SAMPLE_COLUMNS, read_table, to_table
@@ -196,7 +196,7 @@ def audit(
     """
     if ceiling_samples is not None and ceiling_samples < 0:
         raise InputError(f"ceiling_samples must be >= 0, got {ceiling_samples}")
-    pixels = as_pixel_model(model)
+    pixels = fitted(model, dataset)
     run = weights_hash(pixels)
     subject = Subject(
         pixels, dataset, run, seed=seed, batch_size=batch_size, device=device, progress=progress

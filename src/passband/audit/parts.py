@@ -59,6 +59,7 @@ def model_entry(model: PixelModel, dataset: ImageDataset, run: str) -> ModelEntr
         weights_hash=run,
         parameters=sum(p.numel() for p in model.parameters()),
         outputs=len(dataset.classes),
+        class_outputs=None if model.outputs is None else tuple(model.outputs.tolist()),
     )
 
 

@@ -21,11 +21,11 @@ from passband.frequency.component import FULL, Component, check_components, lows
 from passband.frequency.fourier import corner_radius
 from passband.frequency.rescale import rescale
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.models.class_mapping import fitted
 from passband.models.independence import check_independent, uses_batch_statistics
 from passband.models.pixels import (
     PixelModel,
     answers,
-    as_pixel_model,
     check_fits,
     evaluating,
 )
@@ -245,7 +245,7 @@ def evaluate_components(
     """
     if components and not radii:
         raise InputError("at least one radius is needed, got none")
-    pixels = as_pixel_model(model)
+    pixels = fitted(model, dataset)
     subject = Subject(pixels, dataset, pixels.name, batch_size=batch_size, device=device, progress=progress)
     instrument = ComponentAccuracy(lows_and_highs(radii, components), amplitude)
     return to_table(subject.read(instrument).rows())

@@ -22,11 +22,11 @@ from passband.errors import InputError
 from passband.frequency.fourier import corner_radius, low_pass
 from passband.frequency.rescale import rescale
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.models.class_mapping import fitted
 from passband.models.independence import check_independent
 from passband.models.pixels import (
     PixelModel,
     answers,
-    as_pixel_model,
     check_fits,
     evaluating,
 )
@@ -202,7 +202,7 @@ def find_counterexamples(
     Raises:
         InputError: If model and data do not fit together, an answer is not finite, or depends on the images beside it.
     """
-    pixels, place = as_pixel_model(model), choose_device(device)
+    pixels, place = fitted(model, dataset), choose_device(device)
     check_fits(pixels, dataset)
     # Below the corner: from there on the LFC is the image itself.
     radii = range(math.ceil(corner_radius(*dataset.size)))

@@ -119,6 +119,7 @@ def load_model(
     model.origin = found.origin or Origin(model.source, options.to_dict(), found.network)
     model.smoothing = found.smoothing
     model.preparation, model.notices = _choose_preparation(found, size), found.notices
+    model.chosen_by_user = class_indices is not None
     if found.names is not None:
         model.names = tuple(tuple(found.names[i]) for i in chosen)
     return model.eval()

@@ -10,6 +10,7 @@ import torchvision
 from torch import nn
 
 from passband.errors import DownloadError, InputError
+from passband.models.imagenet import imagenet_names
 from passband.models.sources import Found, Options
 from passband.models.weights import count_classes, load_state, read_weights
 from passband.optional import require
@@ -55,7 +56,7 @@ def from_timm(name: str, options: Options) -> Found:
         std=config.std,
         size=(height, width),
         channels=channels,
-        names=_imagenet_names(timm, count),
+        names=imagenet_names(timm, count),
     )
 
 
@@ -143,14 +144,6 @@ def _timm_weights(config: Any) -> dict[str, Any]:
         hub.constants.ENDPOINT, timeout=5
     )  # else the hub's client tries for a minute
     return {"pretrained": True}
-
-
-def _imagenet_names(timm: Any, count: int) -> Sequence[Sequence[str]] | None:
-    subset = timm.data.infer_imagenet_subset({"num_classes": count})
-    if subset is None:
-        return None
-    info = timm.data.ImageNetInfo(subset)
-    return [(*info.label_name_to_description(synset).split(", "), synset) for synset in info.label_names()]
 
 
 def _without_slow_start(name: str) -> dict[str, bool]:

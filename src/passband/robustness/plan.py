@@ -17,7 +17,8 @@ from passband.attacks.epsilon import check_epsilon, write_epsilon
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
-from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
+from passband.models.class_mapping import fitted
+from passband.models.pixels import PixelModel, answers, check_fits, evaluating
 from passband.robustness.evaluate import AttackOutcome, evaluate_attack
 from passband.robustness.sanity import Finding, check_attack
 from passband.types import Norm, Progress
@@ -158,7 +159,7 @@ def check_plans(plans: Sequence[AttackPlan], model: nn.Module, dataset: ImageDat
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"each attack is run once, at all its epsilons; {name} is asked for twice")
-    pixels = as_pixel_model(model)
+    pixels = fitted(model, dataset)
     if plans:
         check_fits(pixels, dataset)
     image = to_pixels(dataset.images[:1], pixels.mean.device)
@@ -226,7 +227,7 @@ def run_plan(
     if len(picked := _clearest(outcome)):
         # To keep all images for these few may take gigabytes.
         again = evaluate(indices=picked, keep_images=True)
-        examples = _examples(as_pixel_model(model), dataset, again, choose_device(device))
+        examples = _examples(fitted(model, dataset), dataset, again, choose_device(device))
     return Attacked(plan, outcome, findings, examples)
 
 
