@@ -11,6 +11,7 @@ from passband.audit.classifier import audit
 from passband.audit.compare import compare
 from passband.errors import InputError
 from passband.frequency.component import FULL, High, Low
+from passband.preparation import Preparation
 from passband.robustness.evaluate import evaluate_attack
 from passband.robustness.plan import AttackPlan
 from passband.stats import holm, mcnemar
@@ -206,3 +207,29 @@ def test_cards_from_before_attacks_are_read(attacked):
         found = compare(*order)
         assert found.pairing == "paired on 80 samples"
         assert found.warnings == ("only one of the two was attacked by fgsm, which is not compared",)
+
+
+def prepared(resize, **changed):
+    """Return the noise as if its pictures had been resized by a rule."""
+    rule = Preparation(DATA.size, "squash", resize)
+    return dataclasses.replace(DATA, preparation=rule, **changed)
+
+
+def test_audits_of_differently_prepared_pictures_are_not_compared_unless_asked(tmp_path):
+    other = {"images": DATA.images.roll(1, -1)}
+    for name, data in (
+        ("first", prepared("pillow-lanczos")),
+        ("second", prepared("torch-no-antialias", **other)),
+    ):
+        audit(FIRST, data, radii=[2], ceiling_samples=0).save(tmp_path / name)
+    folders = tmp_path / "first", tmp_path / "second"
+    with pytest.raises(InputError, match=r"by pillow-lanczos \(antialiased\).*--any-preparation"):
+        compare(*folders)
+    found = compare(*folders, any_preparation=True)
+    assert "prepared their pictures in different ways" in found.warnings[0]
+
+
+def test_rules_that_gave_the_same_pixels_do_not_matter(tmp_path):
+    for resize in ("pillow-lanczos", "torch"):
+        audit(FIRST, prepared(resize), radii=[2], ceiling_samples=0).save(tmp_path / resize)
+    assert compare(tmp_path / "pillow-lanczos", tmp_path / "torch").warnings == ()

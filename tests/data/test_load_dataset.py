@@ -115,3 +115,23 @@ def test_torchvision_is_imported_by_those_sources_only():
     code = "import sys, passband.data.load as c; c.load_dataset('phantom', limit=1); print('torchvision' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+def test_pictures_say_how_they_were_prepared(tmp_path):
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (30, 20), "red" if name == "cat" else "blue").save(tmp_path / name / "0.png")
+    source = f"folder:{tmp_path}"
+    assert load_dataset(source).preparation is None
+    cropped = load_dataset(source, size=8, resize="torch", crop_fraction=0.8)
+    assert cropped.preparation == Preparation((8, 8), "crop", "torch", 0.8)
+    assert load_dataset(source, preparation=cropped.preparation, size=(4, 6)).preparation == Preparation(
+        (4, 6), "squash", "torch"
+    )
+
+
+def test_a_filter_without_a_size_is_refused():
+    with pytest.raises(InputError, match="nothing says to what size"):
+        load_dataset("fashion-mnist", resize="torch")

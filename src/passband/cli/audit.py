@@ -144,6 +144,7 @@ def compare(
     second: Path,
     /,
     *,
+    any_preparation: Annotated[bool, Parameter(negative="")] = False,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     seed: options.Seed = 0,
@@ -154,11 +155,12 @@ def compare(
     Args:
         first: Folder or card.json of the audit to compare with.
         second: Folder or card.json of the audit in question.
+        any_preparation: Compare also audits whose pictures were resized or cropped in different ways.
         out: Folder to write comparison.json to; by default nothing is written.
     """
     if out is not None:
         check_target(out, overwrite=overwrite)
-    found = compare_audits(first, second, seed=seed)
+    found = compare_audits(first, second, any_preparation=any_preparation, seed=seed)
     if out is not None:
         with written_whole(out) as aside:
             write_json(aside / "comparison.json", asdict(found))
@@ -206,6 +208,8 @@ def _print_audit(found: Audit) -> None:
                 else ""
             )
         )
+    if card.data.preparation is not None:
+        lines.append(f"Pictures: {card.data.preparation}")
     lines += [f"Warning: {finding.message}" for finding in card.traces.findings]
     print_lines([*lines, *map(str, card.notices)])
 

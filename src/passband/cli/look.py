@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from passband.audit.pictures import PICTURES
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, say
-from passband.data.dataset import to_pixels
+from passband.data.dataset import ImageDataset, to_pixels
 from passband.data.images import Request, decode_images
 from passband.environment import choose_device, versions
 from passband.files import check_target, slug, write_json, written_whole
@@ -52,7 +53,7 @@ def spectrum(
     folder = out or Path("spectra") / slug(dataset.name)
     check_target(folder, overwrite=overwrite)
     found = measure_spectrum(dataset, device=device)
-    summary = _summary(found, data)
+    summary = _summary(found, dataset)
     with written_whole(folder) as aside:
         write_json(aside / "spectrum.json", summary)
         write_tensors(aside / PICTURES, found)
@@ -68,6 +69,8 @@ def spectrum(
             f"Half of the energy beside the mean lies within radius {_reached(found, 0.5)}, 95% within "
             f"{_reached(found, 0.95)}",
             *(findings or ["No traces of JPEG or of upsampling found."]),
+            *([] if dataset.preparation is None else [f"Pictures: {dataset.preparation}"]),
+            *map(str, dataset.notices),
             f"{'Report' if report else 'Spectrum'}: {folder / ('spectrum.html' if report else 'spectrum.json')}",
         ]
     )
@@ -126,19 +129,21 @@ def split(
     return 0
 
 
-def _summary(found: DataSpectrum, source: str) -> dict[str, Any]:
+def _summary(found: DataSpectrum, dataset: ImageDataset) -> dict[str, Any]:
     return {
         "kind": "spectrum",
         "schema": 1,
         "data": {
             "name": found.name,
-            "source": source,
+            "source": dataset.source,
             "subset": found.subset,
             "fingerprint": found.fingerprint,
             "samples": found.samples,
             "height": found.height,
             "width": found.width,
             "channels": found.channels,
+            "preparation": None if dataset.preparation is None else asdict(dataset.preparation),
+            "notices": [asdict(notice) for notice in dataset.notices],
         },
         "radial_power": found.radial.tolist(),
         "energy_within": found.energy.tolist(),

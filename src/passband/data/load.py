@@ -103,6 +103,10 @@ def load_dataset(
         (torch.Size([100, 1, 28, 28]), ('T-shirt/top', 'Trouser'))
     """
     prepared = (preparation or AS_STORED).changed(size=size, resize=resize, crop_fraction=crop_fraction)
+    if prepared.size is None and (resize is not None or crop_fraction is not None):
+        raise InputError(
+            "a filter and a crop say how pictures are resized, and nothing says to what size: give --size (size=) too"
+        )
     request = Request(subset, prepared, channels, limit, _root(root), memory_limit)
     name, colon, argument = source.partition(":")
     if name not in SOURCES:
