@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from passband.audit import parts
 from passband.audit.attack import attack_entry, robustness_rows, samples_table
 from passband.audit.card import ClassifierCard, Settings, read_card
-from passband.audit.gate import Checked, check, parse_requirement
+from passband.audit.gate import Checked, check
 from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictures
+from passband.audit.requirement import parse_requirement
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.errors import InputError
 from passband.files import write_json
@@ -140,7 +141,7 @@ class Audit:
         )
 
     def check(self, requirement: str) -> Checked:
-        """Say whether a requirement such as `"lfc@8 >= 0.6"` is met: see `passband.audit.gate`.
+        """Say whether a requirement such as `"lfc@8 >= 0.6"` is met: see `passband.audit.requirement`.
 
         Raises:
             InputError: If it cannot be read, or asks for what was not measured.
@@ -177,7 +178,7 @@ def audit(
         ceiling_samples: How many samples Corollary 1's ceiling is computed on; None takes all that were
             evaluated, 0 leaves it out. It is the slowest part on large images, with one radius a pixel.
         instruments: What else to look at the model with, on the samples that were evaluated:
-            `passband.instruments.catalog.find_instrument` returns one of a name.
+            `passband.instruments.catalog.INSTRUMENTS` lists.
         batch_size: Images at a time; it does not change the result. None chooses by size and device.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the model is moved there.
         seed: Draws the samples where `precision` is given, and the random starts of attacks.

@@ -26,7 +26,7 @@ class Difference:
     """One measure in two audits.
 
     Attributes:
-        measure: Such as `"clean"` or `"lfc@8"`, as `passband.audit.gate` names them.
+        measure: Such as `"clean"` or `"lfc@8"`, as `passband.audit.requirement` names them.
         first: Its value in the first audit; None where there is none.
         second: Likewise in the second.
         low: Lower end of the 95% interval of `second - first` (bootstrap over paired samples); None if not paired.

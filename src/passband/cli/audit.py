@@ -5,26 +5,25 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from passband.audit.card import CriticalRadius
-from passband.audit.classifier import Audit
-from passband.audit.classifier import audit as run_audit
-from passband.audit.compare import Comparison
-from passband.audit.compare import compare as compare_audits
-from passband.audit.gate import CEILINGS, Checked, check_planned, parse_requirement
+from passband.audit.requirement import CEILINGS, check_planned, parse_requirement
+from passband.choices import Amplitude
 from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
 from passband.errors import InputError
 from passband.files import check_target, slug, write_json, written_whole
-from passband.frequency.fourier import corner_radius
-from passband.instruments.catalog import find_instrument
-from passband.instruments.components import default_radii
-from passband.report.page import write_report
-from passband.types import Amplitude
+from passband.instruments.catalog import INSTRUMENTS
+
+if TYPE_CHECKING:
+    import passband.audit.card
+    import passband.audit.classifier
+    import passband.audit.compare
+    import passband.audit.gate
 
 MANY_PIXELS = 10**9  # shown to a model on a CPU they take minutes
 
@@ -36,12 +35,14 @@ def audit(
     model_options: options.ModelFlags = options.MODEL_DEFAULTS,
     data_options: options.DataFlags = options.DATA_DEFAULTS,
     attack_options: options.AttackFlags = options.ATTACK_DEFAULTS,
-    attack_samples: int | None = None,
+    attack_samples: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     size: options.Size = None,
-    radii: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
+    radii: Annotated[
+        list[float] | None, Parameter(consume_multiple=True, negative="", validator=Number(gte=0))
+    ] = None,
     amplitude: Amplitude = "max",
-    precision: float | None = None,
-    ceiling_samples: int | None = None,
+    precision: Annotated[float | None, Parameter(validator=Number(gt=0, lt=1))] = None,
+    ceiling_samples: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     with_instruments: Annotated[
         list[str] | None, Parameter(name="--with", consume_multiple=True, negative="")
     ] = None,
@@ -72,22 +73,29 @@ def audit(
         require: A requirement for continuous integration, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; may be repeated.
         report: Write report.html and figures.
     """
-    plans = attack_options.plans(samples=attack_samples)
-    if attack_samples is not None and not plans:
+    attacked = attack_options.measures()
+    if attack_samples is not None and not attacked:
         raise InputError(
             "--attack-samples bounds an attack, and none is asked for. Add --attack pgd --epsilon 8/255."
         )
-    instruments = [find_instrument(name) for name in dict.fromkeys(with_instruments or [])]
+    for name in with_instruments or []:
+        INSTRUMENTS.check(name)
     requirements = [parse_requirement(text) for text in require or []]
     for requirement in requirements:
         if requirement.measure in CEILINGS and ceiling_samples == 0:
             raise InputError(f"{requirement.text!r} needs the ceiling, which --ceiling-samples 0 leaves out")
-        check_planned(requirement, plans)
-    if report:
-        options.check_report_extra()
+        check_planned(requirement, attacked)
     if out is not None:
         check_target(out, overwrite=overwrite)
+    if report:
+        options.check_report_extra()
+    from passband.audit.classifier import audit as run_audit
+    from passband.frequency.fourier import corner_radius
+    from passband.instruments.components import default_radii
+    from passband.report.page import write_report
 
+    plans = attack_options.plans(samples=attack_samples)
+    instruments = [INSTRUMENTS.find(name)() for name in dict.fromkeys(with_instruments or [])]
     say(f"Loading the model {model}")
     loaded = model_options.load(model, size)
     say(f"Loading the data {data}")
@@ -160,6 +168,8 @@ def compare(
     """
     if out is not None:
         check_target(out, overwrite=overwrite)
+    from passband.audit.compare import compare as compare_audits
+
     found = compare_audits(first, second, any_preparation=any_preparation, seed=seed)
     if out is not None:
         with written_whole(out) as aside:
@@ -171,7 +181,7 @@ def compare(
     return 0
 
 
-def _print_audit(found: Audit) -> None:
+def _print_audit(found: passband.audit.classifier.Audit) -> None:
     card = found.card
     clean, majority = card.clean.accuracy, card.baselines.majority
     print_table(
@@ -214,7 +224,7 @@ def _print_audit(found: Audit) -> None:
     print_lines([*lines, *map(str, card.notices)])
 
 
-def _print_comparison(found: Comparison) -> None:
+def _print_comparison(found: passband.audit.compare.Comparison) -> None:
     print_table(
         f"{found.names[0]} and {found.names[1]} ({found.pairing})",
         ("Measure", "First", "Second", "Difference", "95% interval", "p (Holm)"),
@@ -233,7 +243,7 @@ def _print_comparison(found: Comparison) -> None:
     print_lines([f"Warning: {warning}" for warning in found.warnings])
 
 
-def _radius(found: CriticalRadius) -> str:
+def _radius(found: passband.audit.card.CriticalRadius) -> str:
     place = "at none" if found.radius is None else f"at {found.radius:.2f}"
     return f"{place} ({found.note})" if found.note else place
 
@@ -242,5 +252,5 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _plain(checked: Checked) -> dict[str, Any]:
+def _plain(checked: passband.audit.gate.Checked) -> dict[str, Any]:
     return {"requirement": checked.requirement.text, "met": checked.met, "value": checked.value}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from passband.attacks import PGD, Attack
+from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.robustness.evaluate import attack_rows
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
@@ -57,12 +57,7 @@ class UnderAttack(Instrument[RobustnessReading]):
         [0.03, 0.06, 0.09]
     """
 
-    name: ClassVar[str] = "attacks"
-    summary: ClassVar[str] = (
-        "what an attack leaves of accuracy at each epsilon, and the frequencies that it used"
-    )
-    source: ClassVar[str] = "section 6"
-    needs_gradient: ClassVar[bool] = True
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["attacks"]
 
     attack: Attack = USUAL
     epsilons: tuple[float, ...] = (0.03, 0.06, 0.09)  # those of Table 2

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, get_args
+from typing import get_args
 
 import polars as pl
 import torch
@@ -20,6 +20,7 @@ from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import FULL, Component, check_components, lows_and_highs, take
 from passband.frequency.fourier import corner_radius
 from passband.frequency.rescale import rescale
+from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.models.class_mapping import fitted
 from passband.models.independence import check_independent, uses_batch_statistics
@@ -149,9 +150,7 @@ class ComponentAccuracy(Instrument[Answers]):
     amplitude: Amplitude = "max"
     precision: float | None = None
 
-    name: ClassVar[str] = "components"
-    summary: ClassVar[str] = "accuracy on whole images, and on their LFC and HFC at each radius"
-    source: ClassVar[str] = "section 3.1"
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["components"]
 
     def __post_init__(self) -> None:
         """Refuse impossible settings."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -21,6 +20,7 @@ from passband.environment import choose_device
 from passband.errors import InputError
 from passband.frequency.fourier import corner_radius, low_pass
 from passband.frequency.rescale import rescale
+from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.models.class_mapping import fitted
 from passband.models.independence import check_independent
@@ -105,11 +105,7 @@ class RobustnessCeiling(Instrument[FoundCeiling]):
 
     samples: int | None = None
 
-    name: ClassVar[str] = "ceiling"
-    summary: ClassVar[str] = (
-        "the highest robust accuracy that Corollary 1 leaves possible, without any attack"
-    )
-    source: ClassVar[str] = "Corollary 1, section 3.2"
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["ceiling"]
 
     def __post_init__(self) -> None:
         """Refuse impossible numbers."""
