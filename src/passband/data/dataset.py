@@ -85,6 +85,20 @@ class ImageDataset:
         """Return how many samples each class has, shaped (classes,)."""
         return torch.bincount(self.labels, minlength=len(self.classes))
 
+    def describe_classes(self, most: int = 12) -> str:
+        """Return the names of the classes with their numbers of images, the first `most` of them.
+
+        Example:
+            >>> ImageDataset(torch.zeros(3, 1, 2, 2).byte(), torch.tensor([0, 0, 1]), ("ant", "bee"), "pets").describe_classes()
+            'ant (2), bee (1)'
+        """
+        counted = [
+            f"{name} ({count:,})"
+            for name, count in zip(self.classes, self.class_counts().tolist(), strict=True)
+        ]
+        more = len(counted) - most
+        return ", ".join(counted[:most]) + (f", ... and {more:,} more" if more > 0 else "")
+
     @property
     def majority_baseline(self) -> float:
         """The accuracy of always answering the most frequent class."""

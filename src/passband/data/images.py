@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, get_args
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from passband.data.resizing import prepare
 from passband.errors import InputError, UnknownNameError
+from passband.notices import Notice
 from passband.preparation import AS_STORED, Preparation
 from passband.types import ByteImages, Subset
 
@@ -87,12 +90,31 @@ class _Header:
     color: bool
 
 
+@dataclass(frozen=True)
+class _Seen:
+    transparent: bool
+    rotated: bool
+
+
+class _Undecoded(InputError):
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"cannot decode {name}: {reason}. Mend, replace or remove it.")
+        self.short = f"{name} ({reason})"
+
+
 def decode_images(stored: Sequence[Stored], names: Sequence[str], request: Request) -> ByteImages:
+    """Decode images as `decode_with_notices` does, where nothing needs to be said of them."""
+    return decode_with_notices(stored, names, request)[0]
+
+
+def decode_with_notices(
+    stored: Sequence[Stored], names: Sequence[str], request: Request
+) -> tuple[ByteImages, tuple[Notice, ...]]:
     """Decode images into one tensor of bytes, in order, on several threads.
 
     Gray stays gray unless one image of the set is in color, or `request` says otherwise. A palette counts as
-    color. Transparent pixels are laid over white. Of an animation, the first frame is taken. EXIF rotation is
-    not applied, as torchvision does not.
+    color. Of an animation, the first frame is taken. As torchvision's and timm's loaders do, alpha is dropped, so that what
+    lies beneath shows, and EXIF rotation is not applied.
 
     Args:
         stored: The images, already cut to `request.limit`.
@@ -100,36 +122,58 @@ def decode_images(stored: Sequence[Stored], names: Sequence[str], request: Reque
         request: The size and channels wanted, and the memory allowed.
 
     Returns:
-        Pixels (samples, channels, height, width).
+        Pixels (samples, channels, height, width), and how many are transparent or stored on their side.
 
     Raises:
-        InputError: If an image cannot be decoded or has more than 8 bits a channel, if the images differ in
+        InputError: If images cannot be decoded or have more than 8 bits a channel, if they differ in
             size and none is asked for, or if they would not fit in memory.
     """
-    headers = _map_chunks(lambda i: _decoded(stored[i], names[i], _header), len(stored))
-    height, width = _common_size(headers, names, request)
-    channels = request.channels or (3 if any(header.color for header in headers) else 1)
-    request.check_memory(
-        len(stored) * channels * height * width, f"{len(stored):,} images of {channels}x{height}x{width}"
-    )
-    pixels = np.empty((len(stored), channels, height, width), np.uint8)
+    with warnings.catch_warnings():
+        # Pillow warns above 89 million pixels, which a photograph may have, and refuses twice as many.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        headers = _map_chunks(lambda i: _decoded(stored[i], names[i], _header), len(stored))
+        height, width = _common_size(headers, names, request)
+        channels = request.channels or (3 if any(header.color for header in headers) else 1)
+        request.check_memory(
+            len(stored) * channels * height * width, f"{len(stored):,} images of {channels}x{height}x{width}"
+        )
+        pixels = np.empty((len(stored), channels, height, width), np.uint8)
 
-    def fill(i: int) -> None:
-        image = _decoded(stored[i], names[i], lambda image: _convert(image, channels))
-        values = np.asarray(prepare(image, request.preparation)).reshape(height, width, channels)
-        pixels[i] = values.transpose(2, 0, 1)
+        def fill(i: int) -> _Seen:
+            seen, image = _decoded(
+                stored[i], names[i], lambda image: (_look(image), _convert(image, channels))
+            )
+            values = np.asarray(prepare(image, request.preparation)).reshape(height, width, channels)
+            pixels[i] = values.transpose(2, 0, 1)
+            return seen
 
-    _map_chunks(fill, len(stored))
-    return torch.from_numpy(pixels)
+        seen = _map_chunks(fill, len(stored))
+    return torch.from_numpy(pixels), tuple(_notices(seen))
 
 
 def _map_chunks(function: Callable[[int], T], count: int) -> list[T]:
+    """Apply a function to the numbers below `count`, on threads; name how many images it cannot decode, and the first."""
+
+    def attempt(i: int) -> T | _Undecoded:
+        try:
+            return function(i)
+        except _Undecoded as error:
+            return error
+
     starts = range(0, count, CHUNK)
     with ThreadPoolExecutor() as pool:
-        chunks = pool.map(
-            lambda start: [function(i) for i in range(start, min(start + CHUNK, count))], starts
-        )
-        return [result for chunk in chunks for result in chunk]
+        chunks = pool.map(lambda start: [attempt(i) for i in range(start, min(start + CHUNK, count))], starts)
+        results = [result for chunk in chunks for result in chunk]
+    broken = [result for result in results if isinstance(result, _Undecoded)]
+    if len(broken) > 1:
+        more = f" and {len(broken) - 3:,} more" if len(broken) > 3 else ""
+        raise InputError(
+            f"cannot decode {len(broken):,} of {count:,} images: {'; '.join(error.short for error in broken[:3])}{more}. "
+            "Mend, replace or remove them."
+        ) from broken[0]
+    if broken:
+        raise broken[0]
+    return [result for result in results if not isinstance(result, _Undecoded)]
 
 
 def _decoded(stored: Stored, name: str, use: Callable[[Image.Image], T]) -> T:
@@ -141,8 +185,20 @@ def _decoded(stored: Stored, name: str, use: Callable[[Image.Image], T]) -> T:
             return use(image)
     except Exception as error:
         # Pillow's decoders raise a dozen kinds on broken files, SyntaxError and struct.error among them.
-        reason = "Pillow does not know its format" if isinstance(error, UnidentifiedImageError) else error
-        raise InputError(f"cannot decode {name}: {reason}. Mend, replace or remove it.") from error
+        raise _Undecoded(name, _reason(error, stored)) from error
+
+
+def _reason(error: Exception, stored: Stored) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return "it has more pixels than Pillow takes for a picture; store it smaller"
+    if not isinstance(error, UnidentifiedImageError) or isinstance(stored, np.ndarray):
+        return str(error).rstrip(".") or type(error).__name__
+    content = stored if isinstance(stored, bytes) else stored.read_bytes()
+    if not content:
+        return "it is empty"
+    if content.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS; fetch the file with git lfs pull"
+    return "Pillow does not know its format"
 
 
 def _header(image: Image.Image) -> _Header:
@@ -152,11 +208,32 @@ def _header(image: Image.Image) -> _Header:
     return _Header(image.height, image.width, image.mode not in ("1", "L", "LA", "La"))
 
 
+def _look(image: Image.Image) -> _Seen:
+    image.load()  # what stands at the end of a PNG is known only then
+    transparent = image.has_transparency_data and bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
+    orientation = 1
+    with suppress(Exception):  # EXIF that is broken says nothing of the pixels
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return _Seen(transparent, orientation in range(2, 9))
+
+
 def _convert(image: Image.Image, channels: int) -> Image.Image:
-    if "transparency" in image.info or image.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image.info.pop("transparency", None)  # dropped in any case, and of a palette's Pillow would warn
     return image.convert("L" if channels == 1 else "RGB")
+
+
+def _notices(seen: Sequence[_Seen]) -> list[Notice]:
+    transparent, rotated = sum(each.transparent for each in seen), sum(each.rotated for each in seen)
+    notices = []
+    if transparent:
+        message = f"{transparent:,} of {len(seen):,} pictures are transparent in part or whole; alpha is dropped, as torchvision's "
+        message += "and timm's loaders do, so what lies beneath shows"
+        notices.append(Notice("data", message, warning=False))
+    if rotated:
+        message = f"{rotated:,} of {len(seen):,} pictures are to be turned or mirrored by their EXIF; they are taken as stored, as "
+        message += "torchvision's loader does and OpenCV's does not"
+        notices.append(Notice("data", message))
+    return notices
 
 
 def _common_size(headers: Sequence[_Header], names: Sequence[str], request: Request) -> tuple[int, int]:
