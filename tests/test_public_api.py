@@ -29,7 +29,7 @@ PUBLIC = {
     "Study": ["name", "title", "source", "question", "runs", "claims", "figure", "measurements", "table", "deviations"],
     "PixelModel": ["body", "name", "mean", "std", "size", "channels", "classes", "outputs"],
     "RunConfig": None,
-    "audit": ["model", "dataset", "radii", "attacks", "amplitude", "precision", "ceiling_samples", "instruments", "batch_size",
+    "audit": ["model", "dataset", "radii", "attacks", "amplitude", "precision", "ceiling", "ceiling_samples", "instruments", "batch_size",
               "device", "seed", "progress"],
     "autoattack": ["model", "images", "labels", "epsilon", "norm", "seed", "batch_size"],
     "build_model": ["name", "num_classes", "in_channels", "batch_norm", "dropout", "width",

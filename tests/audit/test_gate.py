@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -129,3 +130,10 @@ def test_a_model_that_has_collapsed_meets_no_requirement_of_a_critical_radius():
         found = collapsed.check(text)
         assert not found.met
         assert "guessing alone would reach it" in str(found)
+
+
+def test_a_ceiling_says_what_it_rests_on():
+    assert re.fullmatch(
+        r"ok     ceiling-l2@1 >= 0: \d\.\d{4} \[\d\.\d{4}, \d\.\d{4}\] of 60 samples, bounded search",
+        str(AUDIT.check("ceiling-l2@1 >= 0")),
+    )

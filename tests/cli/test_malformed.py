@@ -24,6 +24,7 @@ CASES = [
     ("precision too large", f"audit {MODEL} {DATA} --precision 2", "between 0 and 1, got 2"),
     ("limit zero", f"audit {MODEL} {DATA} --limit 0", "limit must be at least 1 image, got 0"),
     ("batch size zero", f"audit {MODEL} {DATA} --batch-size 0", "batch_size must be at least 1, got 0"),
+    ("ceiling search unknown", f"audit {MODEL} {DATA} --ceiling quick", "Invalid value .quick. for --ceiling"),
     ("ceiling samples negative", f"audit {MODEL} {DATA} --ceiling-samples=-1", "ceiling_samples must be >= 0"),
     ("size no number", f"audit {MODEL} {DATA} --size big", "a size is a number of pixels, or HEIGHTxWIDTH"),
     ("subset unknown", f"audit {MODEL} {DATA} --subset validation", "Invalid value .validation. for --subset"),

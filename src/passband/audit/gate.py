@@ -8,7 +8,8 @@ Measures:
   prediction is that on the whole image;
 - `critical50`, `critical95`: smallest radius at which the LFC accuracy is half, and 95%, of the clean accuracy;
 - `area-lfc`, `area-hfc`: mean accuracy over the measured range of radii;
-- `ceiling-l2@0.5`, `ceiling-linf@8/255`: Corollary 1's highest possible robust accuracy at that epsilon;
+- `ceiling-l2@0.5`, `ceiling-linf@8/255`: Corollary 1's highest possible robust accuracy at that epsilon, on the samples
+  and by the search that the audit was asked for;
 - `fgsm@8/255`, `pgd@8/255`, `autoattack@8/255`, `pgd-l2@0.5`, `autoattack-l2@0.5`: robust accuracy under that attack,
   in L-infinity unless the name says L2, at an epsilon at which it was run.
 """
@@ -26,8 +27,9 @@ from typing import get_args
 from passband.attacks.catalog import ATTACKS as KINDS
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import ClassifierCard, Share
+from passband.audit.parts import share
 from passband.errors import InputError, UnknownNameError
-from passband.instruments.counterexamples import Counterexamples, robust_accuracy_ceiling
+from passband.instruments.counterexamples import Counterexamples, within_ceiling
 from passband.robustness.plan import AttackPlan, named_measure
 from passband.types import Norm
 
@@ -155,8 +157,8 @@ def _value(
         if counterexamples is None:
             raise InputError(f"{requirement.text!r} needs Corollary 1's ceiling, which this audit left out")
         distance = counterexamples.distance[measure.removeprefix("ceiling-")]
-        value = robust_accuracy_ceiling(counterexamples.correct, distance, [requirement.at])[0].item()
-        return value, f"{value:.4f} of {len(distance)} samples"
+        value, detail = _share(share(within_ceiling(counterexamples.correct, distance, requirement.at)))
+        return value, f"{detail}, {counterexamples.search} search"
     component, _, what = measure.partition("-")
     for point in card.curves:
         if point.component == component and point.radius == requirement.at:

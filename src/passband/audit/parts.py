@@ -220,6 +220,8 @@ def ceiling(found: Counterexamples) -> Ceiling:
         fooled=len(finite["l2"]),  # the same samples in either norm
         linf=tuple(CeilingPoint(*point) for point in ceiling_curve(found, "linf")),
         median_linf=medians["linf"],
+        search=found.search,
+        shown=found.shown,
     )
 
 

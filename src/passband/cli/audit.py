@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,13 +19,11 @@ from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
 from passband.errors import InputError
 from passband.files import check_target, slug, write_json, written_whole
-from passband.frequency.fourier import corner_radius
 from passband.instruments.catalog import find_instrument
 from passband.instruments.components import default_radii
+from passband.instruments.counterexamples import Search
 from passband.report.page import write_report
 from passband.types import Amplitude
-
-MANY_PIXELS = 10**9  # shown to a model on a CPU they take minutes
 
 
 def audit(
@@ -41,6 +38,7 @@ def audit(
     radii: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
     amplitude: Amplitude = "max",
     precision: float | None = None,
+    ceiling: Search = "bounded",
     ceiling_samples: int | None = None,
     with_instruments: Annotated[
         list[str] | None, Parameter(name="--with", consume_multiple=True, negative="")
@@ -66,7 +64,10 @@ def audit(
         amplitude: What is done to a component before the model sees it: nothing (raw), clip to [0, 1] (clip), divide
             by its maximum (max), stretch to [0, 1] (minmax), or match the image's root mean square (rms).
         precision: Use so many random images that every 95% interval is narrower than this, such as 0.05; by default all.
-        ceiling_samples: Images for Corollary 1's ceiling, the slowest part on large images; by default all, 0 for none.
+        ceiling: How Corollary 1's ceiling is looked for: at the radii and by halving between two of them (bounded), or at
+            every whole radius (exact), the slowest part on large images.
+        ceiling_samples: Images for the ceiling, drawn by the seed from those evaluated; by default 100 where it is bounded, all
+            where it is exact; 0 for none.
         with_instruments: Other instruments to look at the model with, such as --with kernels counterexamples;
             `passband instruments` lists them.
         require: A requirement for continuous integration, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; may be repeated.
@@ -98,9 +99,6 @@ def audit(
     wanted = {r.radius for r in requirements if r.radius is not None}
     if wanted:
         radii = sorted(wanted | set(default_radii(dataset.size) if radii is None else radii))
-    tried = math.ceil(corner_radius(*dataset.size)) * min(len(dataset), ceiling_samples or len(dataset))
-    if ceiling_samples != 0 and tried * dataset.images[0, 0].numel() > MANY_PIXELS:
-        say(f"The ceiling shows the model up to {tried:,} components; --ceiling-samples bounds their number")
     with progress_bars() as progress:
         found = run_audit(
             loaded,
@@ -109,6 +107,7 @@ def audit(
             attacks=plans,
             amplitude=amplitude,
             precision=precision,
+            ceiling=ceiling,
             ceiling_samples=ceiling_samples,
             instruments=instruments,
             batch_size=batch_size,
@@ -197,11 +196,12 @@ def _print_audit(found: Audit) -> None:
         f"Critical radius: half of that {_radius(critical.half)}, 95% of it {_radius(critical.most)}",
     ]
     if (ceiling := card.ceiling) is not None:
+        drawn = f"on {ceiling.samples} images" + " drawn at random" * (ceiling.samples < clean.count)
         lines.append(
-            f"Corollary 1: some LFC changes the prediction on {ceiling.fooled} of the "
-            f"{ceiling.correct} images predicted right"
+            f"Corollary 1 ({ceiling.search} search, {drawn}): some LFC changes the prediction on {ceiling.fooled} of the "
+            f"{ceiling.correct} predicted right"
             + (
-                f", half of them within an L2 distance of {ceiling.median_l2:.2f}"
+                f", half of these {ceiling.fooled} within an L2 distance of {ceiling.median_l2:.2f}"
                 if ceiling.median_l2 is not None
                 else ""
             )
