@@ -105,6 +105,12 @@ def test_without_a_ceiling_there_is_no_tile_for_it(card_of):
     assert "Robust accuracy at most" not in values(card)
 
 
+def test_top_5_has_a_tile_where_it_was_measured(card_of):
+    assert "Top-5 accuracy" not in values(card_of())
+    share = {"value": 0.987, "low": 0.97, "high": 0.99, "count": 600}
+    assert values(edited(card_of(), "clean.top5", share))["Top-5 accuracy"] == "98.7%"
+
+
 def test_every_amplitude_policy_has_words():
     from typing import get_args
 

@@ -104,10 +104,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class WholeAnswers(Clean):
-    """On whole images: also the mean cross-entropy, and the mean probability of the answers."""
+    """On whole images: also the mean cross-entropy, the mean probability of the answers, and top-5 accuracy.
+
+    `top5` is None where there are not more than 20 classes, and where a card does not say.
+    """
 
     loss: float
     confidence: float
+    top5: Share | None = None
 
 
 @dataclass(frozen=True)

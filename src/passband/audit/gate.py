@@ -3,7 +3,7 @@
 A requirement is MEASURE RELATION NUMBER. Relations are >=, <=, > and <. Numbers may be fractions such as 8/255.
 Measures:
 
-- `clean`: accuracy on whole images; `loss` and `confidence` on them;
+- `clean`: accuracy on whole images; `top5` on them, where there are more than 20 classes; `loss` and `confidence`;
 - `lfc@8`, `hfc@8`: accuracy on the component at radius 8; `lfc-agreement@8`, `hfc-agreement@8`: how often the
   prediction is that on the whole image;
 - `critical50`, `critical95`: smallest radius at which the LFC accuracy is half, and 95%, of the clean accuracy;
@@ -29,6 +29,7 @@ from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import ClassifierCard, Share
 from passband.audit.parts import share
 from passband.errors import InputError, UnknownNameError
+from passband.instruments.components import FEW_CLASSES
 from passband.instruments.counterexamples import Counterexamples, within_ceiling
 from passband.robustness.plan import AttackPlan, named_measure
 from passband.types import Norm
@@ -40,7 +41,7 @@ ATTACKS = tuple(
     named_measure(kind.name, norm) for norm in get_args(Norm) for kind in KINDS.values() if norm in kind.norms
 )
 AT_EPSILON = (*CEILINGS, *ATTACKS)
-PLAIN = ("clean", "loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
+PLAIN = ("clean", "top5", "loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
 
 NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 PATTERN = re.compile(
@@ -122,12 +123,25 @@ def check_planned(requirement: Requirement, plans: Sequence[AttackPlan]) -> None
         )
 
 
+def check_classes(requirement: Requirement, classes: int) -> None:
+    """Refuse a requirement that data of so many classes cannot have.
+
+    Raises:
+        InputError: If it asks for top-5 accuracy, and there are not enough for that.
+    """
+    if requirement.measure == "top5" and classes <= FEW_CLASSES:
+        raise InputError(
+            f"{requirement.text!r} needs top-5 accuracy, which is measured of more than {FEW_CLASSES} classes; the data have "
+            f"{classes}. Require clean, the accuracy, instead."
+        )
+
+
 def check(requirement: Requirement, card: ClassifierCard, counterexamples: Counterexamples | None) -> Checked:
     """Hold a requirement against an audit. A value that does not exist does not meet it.
 
     Raises:
-        InputError: If it asks for a radius that was not measured, an attack that was not run, or the ceiling and that
-            was left out.
+        InputError: If it asks for a radius that was not measured, an attack that was not run, the ceiling and that was left
+            out, or top-5 accuracy of few classes.
     """
     value, detail = _value(requirement, card, counterexamples)
     met = value is not None and RELATIONS[requirement.relation](value, requirement.bound)
@@ -141,6 +155,13 @@ def _value(
     measure = requirement.measure
     if measure == "clean":
         return _share(card.clean.accuracy)
+    if measure == "top5":
+        check_classes(requirement, len(card.data.classes))
+        if card.clean.top5 is None:
+            raise InputError(
+                f"{requirement.text!r} needs top-5 accuracy, which this audit does not have. Audit again."
+            )
+        return _share(card.clean.top5)
     if measure in ("loss", "confidence"):
         return _number(card.clean.loss if measure == "loss" else card.clean.confidence)
     if measure.startswith("critical"):

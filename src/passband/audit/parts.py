@@ -103,6 +103,7 @@ def answers(given: Answers) -> WholeAnswers:
         accuracy=share(given.correct[0]),
         loss=given.loss[0].double().mean().item(),
         confidence=given.confidence[0].double().mean().item(),
+        top5=None if given.top5 is None else share(given.top5[0]),
     )
 
 

@@ -13,7 +13,7 @@ from passband.audit.classifier import Audit
 from passband.audit.classifier import audit as run_audit
 from passband.audit.compare import Comparison
 from passband.audit.compare import compare as compare_audits
-from passband.audit.gate import CEILINGS, Checked, check_planned, parse_requirement
+from passband.audit.gate import CEILINGS, Checked, check_classes, check_planned, parse_requirement
 from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
@@ -96,6 +96,8 @@ def audit(
     folder = out or Path("audits") / slug(f"{loaded.name}-{dataset.name}")
     check_target(folder, overwrite=overwrite)
 
+    for requirement in requirements:
+        check_classes(requirement, len(dataset.classes))
     wanted = {r.radius for r in requirements if r.radius is not None}
     if wanted:
         radii = sorted(wanted | set(default_radii(dataset.size) if radii is None else radii))
@@ -191,8 +193,9 @@ def _print_audit(found: Audit) -> None:
         "many of them are expected by chance).",
     )
     critical = card.critical_radius
+    top5 = "" if card.clean.top5 is None else f"top-5 {percent(card.clean.top5)}; "
     lines = [
-        f"Whole images: {percent(clean)}; majority class {100 * majority:.1f}",
+        f"Whole images: {percent(clean)}; {top5}majority class {100 * majority:.1f}",
         f"Critical radius: half of that {_radius(critical.half)}, 95% of it {_radius(critical.most)}",
     ]
     if (ceiling := card.ceiling) is not None:

@@ -29,9 +29,21 @@ from passband.models.pixels import (
     check_fits,
     evaluating,
 )
-from passband.rows import ACCURACY, AGREEMENT, CONFIDENCE, LOSS, ComponentRow, component_columns, to_table
+from passband.rows import (
+    ACCURACY,
+    AGREEMENT,
+    CONFIDENCE,
+    LOSS,
+    TOP5_ACCURACY,
+    ComponentRow,
+    component_columns,
+    to_table,
+)
 from passband.stats import samples_for_width
 from passband.types import Amplitude, Batch, Labels, Progress
+
+FEW_CLASSES = 20
+"""Up to so many classes, top-5 accuracy says little that accuracy does not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +58,8 @@ class Answers(Reading):
         predictions: Classes, shaped (shown, samples).
         confidence: The prediction's probability, shaped (shown, samples).
         loss: Cross-entropy in nats, shaped (shown, samples).
+        rank: How many classes have a logit no smaller than the label's, shaped (shown, samples): 1 where the label alone has
+            the largest. A tie counts against the label, so that equal logits throughout earn nothing by the order of classes.
         amplitude: The policy applied to the components; whole images are shown as they are.
         seconds: Wall time.
     """
@@ -57,6 +71,7 @@ class Answers(Reading):
     predictions: Int64[Tensor, "shown samples"]
     confidence: Float[Tensor, "shown samples"]
     loss: Float[Tensor, "shown samples"]
+    rank: Int64[Tensor, "shown samples"]
     amplitude: Amplitude
     seconds: float
 
@@ -70,19 +85,24 @@ class Answers(Reading):
         """Whether each prediction is that of the whole image, right or wrong."""
         return self.predictions == self.predictions[0]
 
+    @property
+    def top5(self) -> Bool[Tensor, "shown samples"] | None:
+        """Whether each label is among the five most probable classes; None where there are not more than 20."""
+        return self.rank <= 5 if len(self.subject.dataset.classes) > FEW_CLASSES else None
+
     def of(self, component: Component) -> int:
         """Return the position of a component among those shown."""
         return self.shown.index(component)
 
     def rows(self) -> Iterator[ComponentRow]:
-        """Yield accuracy, agreement, confidence and loss over all samples, and accuracies for each class."""
+        """Yield accuracy (with many classes top-5 too), agreement, confidence and loss, and accuracies for each class."""
         subject = self.subject
         metrics = {
             ACCURACY: self.correct,
             AGREEMENT: self.agrees,
             CONFIDENCE: self.confidence,
             LOSS: self.loss,
-        }
+        } | ({} if self.top5 is None else {TOP5_ACCURACY: self.top5})
         for index, component in enumerate(self.shown):
             row = partial(
                 ComponentRow,
@@ -117,6 +137,7 @@ class Answers(Reading):
                         "prediction": self.predictions[index].numpy(),
                         CONFIDENCE: self.confidence[index].numpy(),
                         "label_probability": self.loss[index].neg().exp().numpy(),
+                        "rank": self.rank[index].numpy(),
                     }
                 )
             )
@@ -237,7 +258,7 @@ def evaluate_components(
 
     Returns:
         A table of rows (`passband.rows.COLUMNS`) with the metrics `accuracy` (for each class too), `loss`,
-        `confidence` and `agreement` with the prediction on the whole image.
+        `top5-accuracy` where there are more than 20 classes, `confidence` and `agreement` with the prediction on the whole image.
 
     Raises:
         InputError: If a radius, component, policy or the model's output does not fit, or the model's answer to an image
@@ -274,10 +295,12 @@ def _views(images: Batch, shown: Sequence[Component], amplitude: Amplitude) -> I
 
 def _answer(
     model: PixelModel, images: Batch, labels: Labels, classes: int, component: Component
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return prediction, its probability, and the loss, of each image."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return prediction, its probability, the loss, and the label's rank, of each image."""
     shown = "whole images" if component == FULL else f"images shown as {component}"
     logits = answers(model, images, classes, shown)
     log_probability = logits.float().log_softmax(dim=1)
     confidence, prediction = log_probability.max(dim=1)
-    return prediction, confidence.exp(), -log_probability.gather(1, labels[:, None])[:, 0]
+    label = labels[:, None]
+    rank = (logits >= logits.gather(1, label)).sum(dim=1)
+    return prediction, confidence.exp(), -log_probability.gather(1, label)[:, 0], rank

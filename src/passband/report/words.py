@@ -211,6 +211,7 @@ def tiles(card: ClassifierCard) -> list[Tile]:
     clean, best, flips = card.clean.accuracy, best_hfc(card), card.flips
     found = [
         Tile("Clean accuracy", percent(clean.value), f"95% interval {interval(clean)}"),
+        *_top5_tile(card),
         _critical_tile(card, card.critical_radius.half, "Half of it"),
         _critical_tile(card, card.critical_radius.most, "95% of it"),
         Tile(
@@ -295,6 +296,12 @@ def _flips(card: ClassifierCard) -> list[str]:
     by_chance = sum(point.expected for point in found.by_radius)
     share = f"{percent(min(1, by_chance / found.pairs))} of these pairs of image and radius"
     return [said, f"By chance alone, {share} would be expected."]
+
+
+def _top5_tile(card: ClassifierCard) -> list[Tile]:
+    top5 = card.clean.top5
+    note = "the right class among the five most probable, ties counted against it"
+    return [] if top5 is None else [Tile("Top-5 accuracy", percent(top5.value), f"{note}; {interval(top5)}")]
 
 
 def _critical_tile(card: ClassifierCard, critical: CriticalRadius, name: str) -> Tile:
