@@ -30,7 +30,7 @@ PUBLIC = {
     "PixelModel": ["body", "name", "mean", "std", "size", "channels", "classes", "outputs"],
     "RunConfig": None,
     "audit": ["model", "dataset", "radii", "attacks", "amplitude", "precision", "ceiling", "ceiling_samples", "instruments", "batch_size",
-              "device", "seed", "progress"],
+              "device", "seed", "progress", "expect"],
     "autoattack": ["model", "images", "labels", "epsilon", "norm", "seed", "batch_size"],
     "build_model": ["name", "num_classes", "in_channels", "batch_norm", "dropout", "width",
                     "batch_statistics", "fixed_affine", "initialization", "seed", "code"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -32,6 +32,7 @@ from passband.instruments.counterexamples import (
     Search,
 )
 from passband.instruments.flips import FlipExample, Flips
+from passband.instruments.forecast import forecast
 from passband.instruments.instrument import Instrument, Subject
 from passband.instruments.spectrum import DataSpectrum, Spectrum
 from passband.models.pixels import as_pixel_model
@@ -170,6 +171,7 @@ def audit(
     device: str = "auto",
     seed: int = 0,
     progress: Progress | None = None,
+    expect: Callable[[dict[str, float]], None] | None = None,
 ) -> Audit:
     """Measure which spatial frequencies a classifier uses.
 
@@ -193,6 +195,8 @@ def audit(
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the model is moved there.
         seed: Draws the samples where `precision` is given, those of the ceiling, and the random starts of attacks.
         progress: Called along the way.
+        expect: Called before the work begins with the seconds that its parts will take on this machine, by their names, as
+            `passband.instruments.forecast.forecast` finds in about a second; not where that is less than ten in all.
 
     Returns:
         The audit: `.card`, `.rows`, `.samples`, `.save(folder)`, `Audit.load(folder)`, `.check("lfc@8 >= 0.6")`.
@@ -220,6 +224,11 @@ def audit(
     for instrument in (flips, *corollary, *instruments):
         instrument.check(subject)
 
+    if expect is not None:
+        asked = [("components", flips), *((each.name, each) for each in (*corollary, *instruments))]
+        asked += [(plan.measure, UnderAttack.of(plan)) for plan in attacks]
+        if seconds := forecast(subject, flips.answers_needed(dataset.size), asked):
+            expect(seconds)
     found = subject.read(flips)
     answers = found.answers
     evaluated = subject.at(answers.samples)

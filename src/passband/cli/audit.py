@@ -116,6 +116,7 @@ def audit(
             device=device,
             seed=seed,
             progress=progress,
+            expect=_say_expected,
         )
     checked = [found.check(r.text) for r in requirements]
     say("Writing the report" if report else "Writing the card")
@@ -168,6 +169,27 @@ def compare(
     else:
         _print_comparison(found)
     return 0
+
+
+def _say_expected(seconds: dict[str, float]) -> None:
+    parts = ", ".join(f"{name} {duration(each)}" for name, each in seconds.items() if each >= 0.5)
+    say(f"About {duration(sum(seconds.values()))}: {parts}")
+
+
+def duration(seconds: float) -> str:
+    """Return a time as precisely as an estimate is worth.
+
+    Example:
+        >>> duration(8.2), duration(133), duration(6600)
+        ('8 s', '2 min 15 s', '1 h 50 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 600:
+        minutes, rest = divmod(5 * round(seconds / 5), 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _print_audit(found: Audit) -> None:

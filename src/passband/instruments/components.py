@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from passband.data.batches import batches, choose_batch_size
+from passband.data.batches import Samples, batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
@@ -192,7 +192,11 @@ class ComponentAccuracy(Instrument[Answers]):
 
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
         """Return that each sample is shown as everything it has."""
-        return Cost(answers=samples * len(self.shown(size)))
+        return Cost(answers=self.enough(samples) * len(self.shown(size)))
+
+    def enough(self, samples: int) -> int:
+        """Return how many of so many samples are looked at."""
+        return samples if self.precision is None else min(samples, samples_for_width(self.precision))
 
     def check(self, subject: Subject) -> None:
         """Refuse components that the images do not have, and images that the model does not take."""
@@ -206,8 +210,7 @@ class ComponentAccuracy(Instrument[Answers]):
         shown, indices = self.shown(dataset.size), subject.samples
         model.to(place)
         size = choose_batch_size(subject.batch_size, dataset, place)
-        enough = len(indices) if self.precision is None else samples_for_width(self.precision)
-        total, drawn, filling = min(enough, len(indices)), self.precision is not None, 0
+        total, drawn, filling = self.enough(len(indices)), self.precision is not None, 0
         if subject.training_batch is None:
             check_independent(model, to_pixels(dataset.images[:1], place))
         elif uses_batch_statistics(model):
@@ -219,12 +222,7 @@ class ComponentAccuracy(Instrument[Answers]):
         parts: list[tuple[Tensor, ...]] = []
         with evaluating(model):
             for samples in batches(dataset, batch_size=size, device=place, order=visited):
-                found = [
-                    _answer(model, images, samples.labels, len(dataset.classes), component)
-                    for component, images in zip(
-                        shown, _views(samples.images, shown, self.amplitude), strict=True
-                    )
-                ]
+                found = show(model, samples, shown, self.amplitude, len(dataset.classes))
                 columns = (torch.stack(column).cpu() for column in zip(*found, strict=True))
                 parts.append((samples.indices.cpu(), samples.labels.cpu(), *columns))
                 if subject.progress:
@@ -285,6 +283,25 @@ def default_radii(size: tuple[int, int]) -> list[float]:
     scale = corner / corner_radius(32, 32)
     chosen = {1, *(round(radius * scale) for radius in (1, 2, 4, 6, 8, 12, 16, 20))}
     return sorted(radius for radius in chosen if 0 < radius < corner) or [0]
+
+
+def show(
+    model: PixelModel, samples: Samples, shown: Sequence[Component], amplitude: Amplitude, classes: int
+) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Show a model a batch as each of some components; return predictions, their probabilities, losses, labels' ranks.
+
+    Args:
+        model: In the mode that is meant: see `evaluating`.
+        samples: On the model's device.
+        shown: What it is shown.
+        amplitude: What is done to a component before: see `passband.rescale`.
+        classes: The data set's number of classes.
+
+    Raises:
+        InputError: As `answers`.
+    """
+    views = zip(shown, _views(samples.images, shown, amplitude), strict=True)
+    return [_answer(model, images, samples.labels, classes, component) for component, images in views]
 
 
 def _views(images: Batch, shown: Sequence[Component], amplitude: Amplitude) -> Iterator[Batch]:
