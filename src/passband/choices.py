@@ -15,6 +15,9 @@ Subset = Literal["train", "test"]
 
 Norm = Literal["l2", "linf"]
 
+Search = Literal["bounded", "exact"]
+"""How the nearest LFC that changes an answer is looked for: at some radii and between two of them, or at every whole radius."""
+
 Precision = Literal["32", "bf16-mixed", "16-mixed"]
 """What a network computes in: float32, or bfloat16 or float16 where that is safe, with float32 weights."""
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,13 @@ CARD = AUDIT.card
 
 @pytest.mark.parametrize(
     "measure",
-    [*PLAIN, *(f"{m}@5" for m in AT_RADIUS), *(f"{m}@0.1" for m in CEILINGS), "fgsm@16/255", "pgd-l2@1"],
+    [
+        *(set(PLAIN) - {"top5"}),
+        *(f"{m}@5" for m in AT_RADIUS),
+        *(f"{m}@0.1" for m in CEILINGS),
+        "fgsm@16/255",
+        "pgd-l2@1",
+    ],
 )
 def test_every_measure_can_be_required_and_is_told_apart_from_its_opposite(measure):
     at_least, below = (AUDIT.check(f"{measure} {relation} 0.4") for relation in (">=", "<"))
@@ -74,3 +81,22 @@ def test_a_model_that_has_collapsed_meets_no_requirement_of_a_critical_radius():
         found = collapsed.check(text)
         assert not found.met
         assert "guessing alone would reach it" in str(found)
+
+
+def test_top_5_can_be_required_of_many_classes_only():
+    with pytest.raises(InputError, match="measured of more than 20 classes; the data have 4. Require clean"):
+        AUDIT.check("top5 >= 0.9")
+    many = noise(samples=60, classes=25)
+    found = audit(Memory(many), many, radii=[2], ceiling_samples=0)
+    assert found.check("top5 >= 0.9").value == found.card.clean.top5.value
+    assert "of 60 samples" in str(found.check("top5 >= 0.9"))
+    clean = replace(found.card.clean, top5=None)
+    with pytest.raises(InputError, match="this audit does not have"):
+        check(parse_requirement("top5 >= 0"), replace(found.card, clean=clean), None)
+
+
+def test_a_ceiling_says_what_it_rests_on():
+    assert re.fullmatch(
+        r"ok     ceiling-l2@1 >= 0: \d\.\d{4} \[\d\.\d{4}, \d\.\d{4}\] of 60 samples, bounded search",
+        str(AUDIT.check("ceiling-l2@1 >= 0")),
+    )

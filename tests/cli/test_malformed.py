@@ -24,6 +24,7 @@ CASES = [
     ("precision too large", f"audit {MODEL} {DATA} --precision 2", "--precision. Must be < 1"),
     ("limit zero", f"audit {MODEL} {DATA} --limit 0", "--limit. Must be >= 1"),
     ("batch size zero", f"audit {MODEL} {DATA} --batch-size 0", "batch_size must be a whole number of at least 1, got 0"),
+    ("ceiling search unknown", f"audit {MODEL} {DATA} --ceiling quick", "Invalid value .quick. for --ceiling"),
     ("ceiling samples negative", f"audit {MODEL} {DATA} --ceiling-samples=-1", "--ceiling-samples. Must be >= 0"),
     ("size no number", f"audit {MODEL} {DATA} --size big", "a size is a number of pixels, or HEIGHTxWIDTH"),
     ("size zero", f"audit {MODEL} {DATA} --size 0x4", "a size is 1 pixel or more, got '0x4'"),

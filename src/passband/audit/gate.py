@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import ClassifierCard, Share
+from passband.audit.parts import share
 from passband.audit.requirement import ATTACKS, CEILINGS, RELATIONS, Requirement
 from passband.errors import InputError
-from passband.instruments.counterexamples import Counterexamples, robust_accuracy_ceiling
+from passband.instruments.components import FEW_CLASSES
+from passband.instruments.counterexamples import Counterexamples, within_ceiling
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,25 @@ class Checked:
         return f"{'ok    ' if self.met else 'FAILED'} {self.requirement.text}: {self.detail}"
 
 
+def check_classes(requirement: Requirement, classes: int) -> None:
+    """Refuse a requirement that data of so many classes cannot have.
+
+    Raises:
+        InputError: If it asks for top-5 accuracy, and there are not enough for that.
+    """
+    if requirement.measure == "top5" and classes <= FEW_CLASSES:
+        raise InputError(
+            f"{requirement.text!r} needs top-5 accuracy, which is measured of more than {FEW_CLASSES} classes; the data have "
+            f"{classes}. Require clean, the accuracy, instead."
+        )
+
+
 def check(requirement: Requirement, card: ClassifierCard, counterexamples: Counterexamples | None) -> Checked:
     """Hold a requirement against an audit. A value that does not exist does not meet it.
 
     Raises:
-        InputError: If it asks for a radius that was not measured, an attack that was not run, or the ceiling and that
-            was left out.
+        InputError: If it asks for a radius that was not measured, an attack that was not run, the ceiling and that was left
+            out, or top-5 accuracy of few classes.
     """
     value, detail = _value(requirement, card, counterexamples)
     met = value is not None and RELATIONS[requirement.relation](value, requirement.bound)
@@ -44,6 +59,13 @@ def _value(
     measure = requirement.measure
     if measure == "clean":
         return _share(card.clean.accuracy)
+    if measure == "top5":
+        check_classes(requirement, len(card.data.classes))
+        if card.clean.top5 is None:
+            raise InputError(
+                f"{requirement.text!r} needs top-5 accuracy, which this audit does not have. Audit again."
+            )
+        return _share(card.clean.top5)
     if measure in ("loss", "confidence"):
         return _number(card.clean.loss if measure == "loss" else card.clean.confidence)
     if measure.startswith("critical"):
@@ -60,8 +82,8 @@ def _value(
         if counterexamples is None:
             raise InputError(f"{requirement.text!r} needs Corollary 1's ceiling, which this audit left out")
         distance = counterexamples.distance[measure.removeprefix("ceiling-")]
-        value = robust_accuracy_ceiling(counterexamples.correct, distance, [requirement.at])[0].item()
-        return value, f"{value:.4f} of {len(distance)} samples"
+        value, detail = _share(share(within_ceiling(counterexamples.correct, distance, requirement.at)))
+        return value, f"{detail}, {counterexamples.search} search"
     component, _, what = measure.partition("-")
     for point in card.curves:
         if point.component == component and point.radius == requirement.at:

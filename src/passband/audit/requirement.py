@@ -3,12 +3,13 @@
 A requirement is MEASURE RELATION NUMBER. Relations are >=, <=, > and <. Numbers may be fractions such as 8/255.
 Measures:
 
-- `clean`: accuracy on whole images; `loss` and `confidence` on them;
+- `clean`: accuracy on whole images; `top5` on them, where there are more than 20 classes; `loss` and `confidence`;
 - `lfc@8`, `hfc@8`: accuracy on the component at radius 8; `lfc-agreement@8`, `hfc-agreement@8`: how often the
   prediction is that on the whole image;
 - `critical50`, `critical95`: smallest radius at which the LFC accuracy is half, and 95%, of the clean accuracy;
 - `area-lfc`, `area-hfc`: mean accuracy over the measured range of radii;
-- `ceiling-l2@0.5`, `ceiling-linf@8/255`: Corollary 1's highest possible robust accuracy at that epsilon;
+- `ceiling-l2@0.5`, `ceiling-linf@8/255`: Corollary 1's highest possible robust accuracy at that epsilon, on the samples
+  and by the search that the audit was asked for;
 - `fgsm@8/255`, `pgd@8/255`, `autoattack@8/255`, `pgd-l2@0.5`, `autoattack-l2@0.5`: robust accuracy under that attack,
   in L-infinity unless the name says L2, at an epsilon at which it was run.
 """
@@ -37,7 +38,7 @@ ATTACKS = tuple(
     if norm in line.norms
 )
 AT_EPSILON = (*CEILINGS, *ATTACKS)
-PLAIN = ("clean", "loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
+PLAIN = ("clean", "top5", "loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
 
 NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 PATTERN = re.compile(

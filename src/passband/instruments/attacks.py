@@ -10,6 +10,7 @@ from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.robustness.evaluate import attack_rows
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
+from passband.robustness.sanity import MORE, QUERIES
 from passband.rows import RobustnessRow
 
 USUAL = PGD()
@@ -81,8 +82,9 @@ class UnderAttack(Instrument[RobustnessReading]):
         return AttackPlan(self.attack, self.epsilons, self.samples, self.sanity_samples)
 
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
-        """Return the cost: see `cost_of`."""
-        return cost_of(self.plan, samples)
+        """Return the cost of the attack and of its checks: see `cost_of` and `cost_of_checks`."""
+        attack, checks = cost_of(self.plan, samples), cost_of_checks(self.plan, samples)
+        return Cost(attack.gradients + checks.gradients, attack.answers + checks.answers)
 
     def measure(self, subject: Subject) -> RobustnessReading:
         """Attack the network, check the attack, and keep some examples."""
@@ -115,3 +117,14 @@ def cost_of(plan: AttackPlan, samples: int) -> Cost:
     whole = gradients + 1
     later = WITHSTAND * whole + (1 - WITHSTAND) * min(BROKEN_AFTER, whole)
     return Cost(attacked * (whole + (len(plan.epsilons) - 1) * later), attacked)
+
+
+def cost_of_checks(plan: AttackPlan, samples: int) -> Cost:
+    """Return what the sanity report of a plan asks for, if all images withstand until the last step or query.
+
+    Its steps of gradient ascent are taken once, five times as many, and alone; once more at a larger epsilon. At one that
+    allows any image, images break soon.
+    """
+    checked = min(plan.sanity_samples, samples, plan.samples or samples)
+    steps = plan.attack.iterated.steps
+    return Cost(checked * (1 + (MORE + 2) * steps + BROKEN_AFTER), checked * QUERIES)

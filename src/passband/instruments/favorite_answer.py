@@ -66,6 +66,10 @@ class FavoriteAnswer(Instrument[FoundFavorites]):
         """Return what the answers cost."""
         return ComponentAccuracy().cost(samples, size)
 
+    def builds_on(self, size: tuple[int, int]) -> ComponentAccuracy:
+        """Return the instrument whose answers it counts."""
+        return ComponentAccuracy()
+
     def measure(self, subject: Subject) -> FoundFavorites:
         """Ask the network, if that was not done yet."""
         return FoundFavorites(subject.read(ComponentAccuracy()))

@@ -133,6 +133,10 @@ class Flips(Instrument[FoundFlips]):
         """Return the instrument whose answers it reads, for images of a size (height, width)."""
         return ComponentAccuracy(lows_and_highs(self._radii(size)), self.amplitude, self.precision)
 
+    def builds_on(self, size: tuple[int, int]) -> ComponentAccuracy:
+        """Return `answers_needed`."""
+        return self.answers_needed(size)
+
     def resolved(self, size: tuple[int, int]) -> Flips:
         """Return it with its radii."""
         return replace(self, radii=tuple(self._radii(size)))
