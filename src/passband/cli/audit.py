@@ -107,7 +107,7 @@ def audit(
     if wanted:
         radii = sorted(wanted | set(default_radii(dataset.size) if radii is None else radii))
     tried = math.ceil(corner_radius(*dataset.size)) * min(len(dataset), ceiling_samples or len(dataset))
-    if ceiling_samples != 0 and tried * dataset.images[0, 0].numel() > MANY_PIXELS:
+    if ceiling_samples != 0 and tried * math.prod(dataset.size) > MANY_PIXELS:
         say(f"The ceiling shows the model up to {tried:,} components; --ceiling-samples bounds their number")
     with progress_bars() as progress:
         found = run_audit(
