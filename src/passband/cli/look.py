@@ -109,7 +109,7 @@ def split(
     from passband.report.spectrum import spectrum_picture
 
     prepared = AS_STORED.changed(size=size, resize=resize)
-    stored = decode_images([image], [str(image)], Request(preparation=prepared))
+    stored = decode_images([image], [str(image)], Request(preparation=prepared))[:]
     pixels = to_pixels(stored, choose_device(device))
     low, high = (part[0].cpu() for part in split_images(pixels, radius, geometry=geometry))
     power = power_spectrum(pixels).cpu()

@@ -145,14 +145,17 @@ class DataOptions:
             pillow-lanczos.
         crop_fraction: How large a part of a picture's sides is kept, from the middle, such as 0.875; by default as the
             model's source says, else 1.
-        memory_limit: Refuse images that would take more memory than this, in GiB.
+        memory_limit: Keep images in memory up to so many GiB; larger sets are streamed.
+        num_workers: Processes that decode the images of a streamed set; by default one for each processor, at most 8. 0
+            decodes in between.
     """
 
     subset: Subset = "test"
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     resize: Resize | None = None
     crop_fraction: float | None = None
-    memory_limit: float = 8.0
+    memory_limit: float = 4.0
+    num_workers: Annotated[int | None, Parameter(validator=Number(gte=0))] = None
 
     def load(
         self,
@@ -174,6 +177,7 @@ class DataOptions:
             channels=None if model is None else model.channels,
             limit=self.limit,
             memory_limit=int(self.memory_limit * 2**30),
+            num_workers=self.num_workers,
         )
 
 

@@ -227,8 +227,9 @@ def verify(
     found = []
     model.to(place)
     with evaluating(model):
-        for samples in pairs.differ.nonzero()[:, 0].split(choose_batch_size(None, dataset, place)):
-            images = to_pixels(dataset.images[samples], torch.device("cpu"))
+        size, differ = choose_batch_size(None, dataset, place), pairs.differ.nonzero()[:, 0]
+        for part in batches(dataset, batch_size=size, device=torch.device("cpu"), order=differ):
+            samples, images = part.indices, part.images
             low = defined_low_pass(images, radius).clamp(0, 1)
             change = (low - images.double()).flatten(1)
             near = (change.norm(dim=1) - pairs.distance["l2"][samples]).abs() <= TOLERANCE * math.sqrt(

@@ -15,7 +15,7 @@ from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.frequency.fourier import corner_radius
 from passband.frequency.spectrum import energy_within, power_spectrum, radial_mean
-from passband.frequency.traces import Traces, find_traces
+from passband.frequency.traces import Traces, find_traces, sampled
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.rows import ENERGY_WITHIN, RadiusRow
@@ -115,5 +115,5 @@ def measure_spectrum(dataset: ImageDataset, *, device: str = "auto") -> DataSpec
         power=torch.fft.fftshift(power),
         radial=radial_mean(power),
         energy=energy_within(power, whole_radii),
-        traces=find_traces(dataset.images),
+        traces=find_traces(dataset.images[sampled(dataset.images.shape)]),
     )
