@@ -14,6 +14,7 @@ from passband.data.folder import load_folder
 from passband.data.images import Request
 from passband.data.parquet import load_parquet
 from passband.data.phantom import load_phantom
+from passband.data.pixels import exposure
 from passband.errors import InputError, UnknownNameError
 from passband.preparation import AS_STORED, Preparation, Resize
 from passband.types import Subset
@@ -116,9 +117,11 @@ def load_dataset(
         raise InputError(f"the data source {name!r} needs a path: {name}:PATH")
     if not expected and colon:
         raise InputError(f"the data source {name!r} takes nothing after its name, got {source!r}")
+    found = SOURCES[name].load(argument, request)
     return replace(
-        SOURCES[name].load(argument, request),
+        found,
         source=source,
+        notices=(*found.notices, *exposure(found.images)),
         preparation=None if prepared.size is None else prepared,
     )
 
@@ -134,7 +137,7 @@ def _unknown(source: str, name: str) -> InputError:
             f"a data source begins with its kind. Did you mean folder:{source} or parquet:{source}?"
         )
     if path.is_file():
-        kind = "npz" if path.suffix == ".npz" else "parquet"
+        kind = "npz" if path.suffix in (".npz", ".npy") else "parquet"
         return InputError(f"a data source begins with its kind. Did you mean {kind}:{source}?")
     known = [f"{each}:{made.argument}" if made.argument == "PATH" else each for each, made in SOURCES.items()]
     return UnknownNameError("data source", name, known)
