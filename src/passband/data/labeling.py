@@ -200,6 +200,50 @@ def one_order(lists: Iterable[tuple[str, Sequence[str]]]) -> tuple[tuple[str, ..
     return classes, True
 
 
+def renumber(labels: Sequence[Any], names: Sequence[str], classes: Sequence[str], what: str) -> list[Any]:
+    """Turn class numbers of a file into those of a list of classes that `one_order` returned.
+
+    Args:
+        labels: As stored; what is no number is left as it is.
+        names: What the file calls its classes; none if it does not say.
+        classes: The list.
+        what: The file, for messages.
+
+    Raises:
+        InputError: If a label is higher than the file's names.
+
+    Example:
+        >>> renumber([0, None, 1], ["bee", "ant"], ["ant", "bee"], "a.parquet")
+        [1, None, 0]
+    """
+    if not names or tuple(names) == tuple(classes):
+        return list(labels)
+    place = [classes.index(name) for name in names]
+
+    def new(label: Any) -> Any:
+        if isinstance(label, list):
+            if len(label) > 1:
+                raise InputError(
+                    f"{what} names the classes in another order than other files, and its labels are lists"
+                )
+            return [new(each) for each in label]
+        if not isinstance(label, int | float) or not label >= 0:
+            return label
+        if label != int(label) or label >= len(place):
+            raise InputError(f"{what} names {len(place)} classes, and has the label {label:g}")
+        return place[int(label)]
+
+    return [new(label) for label in labels]
+
+
+def other_order(where: str, classes: Sequence[str]) -> Notice:
+    """Return what must be known where `one_order` found several orders."""
+    return Notice(
+        "data",
+        f"the files in {where} name the classes differently; labels are mapped by name to {_listed(classes)}",
+    )
+
+
 def _places(values: Sequence[str | None], classes: Sequence[str]) -> np.ndarray:
     place = {name: number for number, name in enumerate(classes)}
     return np.array([UNLABELED if value is None else place[value] for value in values], np.int64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ import torch
 from passband.data.columns import IMAGE_COLUMNS, LABEL_COLUMNS, choose_column
 from passband.data.dataset import ImageDataset
 from passband.data.images import Request, Stored, decode_images
-from passband.data.labeling import UNLABELED, Labeling, number_labels, one_order
+from passband.data.labeling import UNLABELED, Labeling, number_labels, one_order, other_order, renumber
 from passband.data.order import fair_order, split_places
 from passband.data.parquet_files import Found, find_files
 from passband.data.subsets import SUBSET_NAMES, UNJUDGED
@@ -148,7 +148,7 @@ class _Table:
     def open(found: Found) -> _Table:
         files = tuple(_File.open(path) for path in found.files)
         files = tuple(file for file in files if file.rows) or files  # an empty shard may lack even the types
-        for file in files[1:]:
+        for file in files:
             if (file.image[0], file.label[0]) != (files[0].image[0], files[0].label[0]):
                 raise InputError(
                     f"the files of a data set must have the same columns, and images and labels are in {files[0].image[0]!r} "
@@ -166,7 +166,9 @@ class _Table:
     def labels(self, classes: tuple[str, ...]) -> list[Any]:
         """Return the labels of all files, by the place in `classes` where a file has other places."""
         return [
-            label for file in self.files for label in _mapped(file.labels(), file.names, classes, file.path)
+            label
+            for file in self.files
+            for label in renumber(file.labels(), file.names, classes, str(file.path))
         ]
 
     def read(self, places: np.ndarray, root: Path) -> tuple[list[Stored], list[str]]:
@@ -202,7 +204,7 @@ def _open_judged(path: Path, request: Request) -> tuple[_Table, Labeling, tuple[
 
 def _read_labels(path: Path, found: Found) -> tuple[_Table, Labeling]:
     table = _Table.open(found)
-    others = [_Table.open(other) for other in _other_files(path, found)]
+    others = _other_tables(path, found)
     named = [each for table in (*others, table) if table.files[0].rows for each in table.names()]
     classes, differ = one_order(named)
     column = table.files[0].label[0]
@@ -211,40 +213,21 @@ def _read_labels(path: Path, found: Found) -> tuple[_Table, Labeling]:
     labeling = number_labels(table.labels(classes), what, classes, elsewhere)
     if not differ:
         return table, labeling
-    note = Notice(
-        "data",
-        f"the files in {path} name the classes differently; labels are mapped by name to {', '.join(map(repr, classes[:5]))}"
-        f"{', ...' if len(classes) > 5 else ''}",
+    return table, Labeling(
+        labeling.labels, labeling.classes, (*labeling.notices, other_order(str(path), classes))
     )
-    return table, Labeling(labeling.labels, labeling.classes, (*labeling.notices, note))
 
 
-def _other_files(path: Path, found: Found) -> list[Found]:
+def _other_tables(path: Path, found: Found) -> list[_Table]:
     """Return the other subsets: together they say how many classes there are, and their order."""
-    others = []
+    tables = []
     for subset in SUBSET_NAMES:
-        try:
-            others += find_files(path, subset)
-        except InputError:  # a folder may hold one subset alone, and what is not asked for need not be whole
-            continue
-    return [other for other in others if not set(other.files) & set(found.files)]
-
-
-def _mapped(labels: list[Any], names: Sequence[str], classes: Sequence[str], file: Path) -> list[Any]:
-    if not names or tuple(names) == tuple(classes):
-        return labels
-    place = [classes.index(name) for name in names]
-
-    def mapped(label: Any) -> Any:
-        if isinstance(label, list):
-            return [mapped(each) for each in label]
-        if not isinstance(label, int) or label < 0:
-            return label
-        if label >= len(place):
-            raise InputError(f"{file} names {len(place)} classes, and has the label {label}")
-        return place[label]
-
-    return [mapped(label) for label in labels]
+        # A folder may hold one subset alone, and another need not be whole, or have labels.
+        with suppress(InputError):
+            for other in find_files(path, subset):
+                if not set(other.files) & set(found.files):
+                    tables.append(_Table.open(other))
+    return tables
 
 
 def _content(kind: Any, column: str) -> tuple[pl.Expr, pl.Expr] | None:
