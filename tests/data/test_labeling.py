@@ -28,9 +28,9 @@ from passband.errors import InputError
             None,
         ),  # not the third of three in the alphabet
         (["900", "10000", "80"], (), [1, 2, 0], ("80", "900", "10000"), "the order of their numbers"),
-        ([1, 3, 2, 3], (), [0, 2, 1, 2], ("1", "2", "3"), "Warning: .* 1 to 3 and never 0, .*count from 1"),
+        ([1, 3, 2, 3], (), [0, 2, 1, 2], ("0", "1", "2"), "Warning: .* 1 to 3 and never 0, .*count from 1"),
         ([2, 1, -1], ("a", "b"), [1, 0, -1], ("a", "b"), "count from 1"),
-        (["2", "1"], (), [1, 0], ("1", "2"), "count from 1"),
+        (["2", "1"], (), [1, 0], ("0", "1"), "count from 1"),
         (
             [1, 2],
             ("a", "b", "c"),

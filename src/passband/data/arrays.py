@@ -91,7 +91,7 @@ def from_arrays(
     """Make a data set of pixels in memory, cut, resized and converted as `request` says.
 
     Args:
-        images: uint8, shaped as `channels_last` takes them; a fourth channel is alpha.
+        images: uint8, shaped as `channels_last` takes them, without alpha.
         labels: Integers, shaped (samples,).
         classes: Names of the classes.
         name: What the data set is called.
@@ -100,7 +100,7 @@ def from_arrays(
     count = request.count(len(images), name)
     images = channels_last(images[:count], name)
     height, width, channels = images.shape[1:]
-    if channels != 4 and request.preparation.leaves((height, width)) and request.channels in (None, channels):
+    if request.preparation.leaves((height, width)) and request.channels in (None, channels):
         pixels = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
     else:
         rows = list(images[..., 0] if channels == 1 else images)

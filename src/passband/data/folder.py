@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from passband.data.dataset import ImageDataset
-from passband.data.images import Request, decode_images
+from passband.data.images import Request, decode_with_notices
 from passband.errors import InputError
 from passband.types import Subset
 
@@ -70,9 +70,14 @@ def load_class_folders(
     }
     count = request.count(len(labels), f"{folder} (files named {', '.join(sorted(SUFFIXES))})")
     files = sorted(labels, key=lambda file: shuffle_key(file.relative_to(folder)))[:count]
-    images = decode_images(files, [str(file) for file in files], request)
+    images, notices = decode_with_notices(files, [str(file) for file in files], request)
     return ImageDataset(
-        images, torch.tensor([labels[file] for file in files]), tuple(classes), name, request.subset
+        images,
+        torch.tensor([labels[file] for file in files]),
+        tuple(classes),
+        name,
+        request.subset,
+        notices=notices,
     )
 
 

@@ -13,7 +13,7 @@ import torch
 
 from passband.data.columns import IMAGE_COLUMNS, LABEL_COLUMNS, choose_column
 from passband.data.dataset import ImageDataset
-from passband.data.images import Request, Stored, decode_images
+from passband.data.images import Request, Stored, decode_with_notices
 from passband.data.labeling import UNLABELED, Labeling, number_labels, one_order, other_order, renumber
 from passband.data.order import fair_order
 from passband.data.subsets import SUBSET_NAMES, UNJUDGED
@@ -48,9 +48,11 @@ def load_hub(argument: str, request: Request) -> ImageDataset:
             "test sets whose labels are kept secret. Use a subset that has labels"
         )
     names = [f"the image in row {row} of '{table.split}' in hf:{argument}" for row in chosen]
-    images = decode_images(_Pictures(table.pictures, table.image[0], chosen, names), names, request)
+    images, seen = decode_with_notices(
+        _Pictures(table.pictures, table.image[0], chosen, names), names, request
+    )
     name = Path(argument).resolve().name if Path(argument).expanduser().is_dir() else argument
-    found = (*table.image[1], *table.label[1], *notices, *labeling.notices, *sorting)
+    found = (*table.image[1], *table.label[1], *notices, *labeling.notices, *sorting, *seen)
     labels = torch.from_numpy(labeling.labels[chosen])
     return ImageDataset(
         images, labels, labeling.classes, name, request.subset, notices=tuple(dict.fromkeys(found))

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from passband.data.resizing import prepare
 from passband.errors import InputError, UnknownNameError
+from passband.notices import Notice
 from passband.preparation import AS_STORED, Preparation
 from passband.types import ByteImages, Subset
 
@@ -88,11 +89,19 @@ class _Header:
 
 
 def decode_images(stored: Sequence[Stored], names: Sequence[str], request: Request) -> ByteImages:
+    """Decode images as `decode_with_notices` does, where nothing needs to be said of them."""
+    return decode_with_notices(stored, names, request)[0]
+
+
+def decode_with_notices(
+    stored: Sequence[Stored], names: Sequence[str], request: Request
+) -> tuple[ByteImages, tuple[Notice, ...]]:
     """Decode images into one tensor of bytes, in order, on several threads.
 
     Gray stays gray unless one image of the set is in color, or `request` says otherwise. A palette counts as
     color. Transparent pixels are laid over white. Of an animation, the first frame is taken. EXIF rotation is
-    not applied, as torchvision does not.
+    not applied, as torchvision does not. Of 16 bits a channel the higher 8 are used, which is Pillow's rule for color; the
+    scale is fixed, so a set that uses only the lower part of it, as 12 bits in files of 16 do, is refused.
 
     Args:
         stored: The images, already cut to `request.limit`.
@@ -100,11 +109,11 @@ def decode_images(stored: Sequence[Stored], names: Sequence[str], request: Reque
         request: The size and channels wanted, and the memory allowed.
 
     Returns:
-        Pixels (samples, channels, height, width).
+        Pixels (samples, channels, height, width), and how many had more than 8 bits.
 
     Raises:
-        InputError: If an image cannot be decoded or has more than 8 bits a channel, if the images differ in
-            size and none is asked for, or if they would not fit in memory.
+        InputError: If an image cannot be decoded, or has floats or 32 bits as pixels, if images with 16 bits reach no higher
+            than half their scale, if they differ in size and none is asked for, or if they would not fit in memory.
     """
     headers = _map_chunks(lambda i: _decoded(stored[i], names[i], _header), len(stored))
     height, width = _common_size(headers, names, request)
@@ -114,13 +123,16 @@ def decode_images(stored: Sequence[Stored], names: Sequence[str], request: Reque
     )
     pixels = np.empty((len(stored), channels, height, width), np.uint8)
 
-    def fill(i: int) -> None:
-        image = _decoded(stored[i], names[i], lambda image: _convert(image, channels))
+    def fill(i: int) -> int | None:
+        highest, image = _decoded(
+            stored[i], names[i], lambda image: (_highest_of_deep(image), _convert(image, channels))
+        )
         values = np.asarray(prepare(image, request.preparation)).reshape(height, width, channels)
         pixels[i] = values.transpose(2, 0, 1)
+        return highest
 
-    _map_chunks(fill, len(stored))
-    return torch.from_numpy(pixels)
+    highest = [each for each in _map_chunks(fill, len(stored)) if each is not None]
+    return torch.from_numpy(pixels), _notice_depth(highest, len(stored))
 
 
 def _map_chunks(function: Callable[[int], T], count: int) -> list[T]:
@@ -146,17 +158,57 @@ def _decoded(stored: Stored, name: str, use: Callable[[Image.Image], T]) -> T:
 
 
 def _header(image: Image.Image) -> _Header:
+    if image.mode[0] in "IF" and not _is_deep(image):
+        raise InputError(
+            f"its pixels are floats, or whole numbers of more than 16 bits (mode {image.mode!r}), and nothing says what is black "
+            "and what is white; save it with 8 bits, or with 16 of their full range"
+        )
+    return _Header(
+        image.height, image.width, image.mode not in ("1", "L", "LA", "La") and image.mode[0] != "I"
+    )
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Return whether an image is stored with 16 bits a channel, counted from 0."""
     # Pillow opens a color PNG with 16 bits a channel as "RGB" and drops the low bits; only its tiles tell.
-    if image.mode[0] in "IF" or any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
-        raise InputError(f"it has more than 8 bits a channel (mode {image.mode!r}); convert it to 8 first")
-    return _Header(image.height, image.width, image.mode not in ("1", "L", "LA", "La"))
+    tiles = [str(tile[3]) for tile in getattr(image, "tile", ())]
+    signed = any("S" in tile.partition(";16")[2] for tile in tiles)
+    deep = image.mode.startswith("I;16") or any(";16" in tile for tile in tiles)
+    return not signed and (
+        deep or (image.mode == "I" and image.format == "PPM")
+    )  # which Pillow scales to 16 bits
+
+
+def _highest_of_deep(image: Image.Image) -> int | None:
+    """Return the highest of the higher bytes of an image with 16 bits; None of another."""
+    return int(np.asarray(_to_8_bits(image)).max()) if _is_deep(image) else None
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    if image.mode[0] != "I":
+        return image
+    return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
 
 
 def _convert(image: Image.Image, channels: int) -> Image.Image:
+    image = _to_8_bits(image)
     if "transparency" in image.info or image.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("L" if channels == 1 else "RGB")
+
+
+def _notice_depth(highest: Sequence[int], count: int) -> tuple[Notice, ...]:
+    """Say how many images had 16 bits; refuse a set of which none reaches the upper half of that scale."""
+    if not highest:
+        return ()
+    if max(highest) < 128:
+        raise InputError(
+            f"{len(highest):,} of {count:,} pictures have 16 bits a channel, and no pixel reaches the upper half of that scale, as "
+            "of 12 bits in files of 16: they would be dark to a model. Save them on their full range, or with 8 bits"
+        )
+    message = f"{len(highest):,} of {count:,} pictures have 16 bits a channel: the higher 8 are used"
+    return (Notice("data", message, warning=False),)
 
 
 def _common_size(headers: Sequence[_Header], names: Sequence[str], request: Request) -> tuple[int, int]:

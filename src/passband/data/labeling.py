@@ -145,9 +145,9 @@ def _number_numbers(values: Sequence[Any], what: str, names: Sequence[str]) -> L
     if from_one:
         shifted = Notice(
             "data",
-            f"{what} are 1 to {highest} and never 0, so they are taken to count from 1: label 1 is a model's first output",
+            f"{what} are 1 to {highest} and never 0, so they are taken to count from 1: label 1 is class 0, a model's first output",
         )
-        classes = tuple(names) or tuple(str(number) for number in range(1, highest + 1))
+        classes = tuple(names) or tuple(str(number) for number in range(highest))
         return Labeling(np.where(labels > 0, labels - 1, UNLABELED), classes, (shifted,))
     if names:
         return Labeling(labels, tuple(names))

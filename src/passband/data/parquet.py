@@ -16,7 +16,7 @@ import torch
 
 from passband.data.columns import IMAGE_COLUMNS, LABEL_COLUMNS, choose_column
 from passband.data.dataset import ImageDataset
-from passband.data.images import Request, Stored, decode_images
+from passband.data.images import Request, Stored, decode_with_notices
 from passband.data.labeling import UNLABELED, Labeling, number_labels, one_order, other_order, renumber
 from passband.data.order import fair_order, split_places
 from passband.data.parquet_files import Found, find_files
@@ -52,8 +52,8 @@ def load_parquet(argument: str, request: Request, name: str | None = None) -> Im
     encoded = sum(file.path.stat().st_size for file in table.files) * count // len(order)
     request.check_memory(encoded, f"{count:,} encoded images of {path}")
     stored, names = table.read(chosen, path)
-    images = decode_images(stored, names, request)
-    notices = (*table.notices, *notices, *labeling.notices, *sorting)
+    images, seen = decode_with_notices(stored, names, request)
+    notices = (*table.notices, *seen, *notices, *labeling.notices, *sorting)
     labels = torch.from_numpy(labeling.labels[chosen])
     return ImageDataset(
         images,

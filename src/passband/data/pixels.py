@@ -114,7 +114,7 @@ def channels_last(images: np.ndarray, what: str) -> np.ndarray:
 
 
 def without_alpha(images: np.ndarray, what: str) -> tuple[np.ndarray, tuple[Notice, ...]]:
-    """Leave out a fourth channel that is opaque; keep another, which is laid over white as that of a picture is.
+    """Leave out a fourth channel, which is taken for alpha.
 
     Args:
         images: Bytes, shaped (samples, height, width, channels).
@@ -125,11 +125,8 @@ def without_alpha(images: np.ndarray, what: str) -> tuple[np.ndarray, tuple[Noti
     if (images[..., 3] == 255).all():
         note = f"the fourth channel of {what} is 255 throughout, alpha: it is left out"
         return images[..., :3], (Notice("data", note, warning=False),)
-    return images, (
-        Notice(
-            "data", f"the fourth channel of {what} is taken for alpha, and the pictures are laid over white"
-        ),
-    )
+    note = f"the fourth channel of {what} is taken for alpha and left out, so that what is transparent shows"
+    return images[..., :3], (Notice("data", note),)
 
 
 def _from_fractions(

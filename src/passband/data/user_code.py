@@ -14,7 +14,7 @@ from PIL import Image
 
 from passband.data.arrays import from_arrays
 from passband.data.dataset import ImageDataset
-from passband.data.images import Request, Stored, decode_images
+from passband.data.images import Request, Stored, decode_with_notices
 from passband.data.labeling import UNLABELED, number_labels
 from passband.data.order import fair_order, shuffled
 from passband.data.pixels import as_bytes, channels_last, without_alpha
@@ -92,15 +92,9 @@ def _read(dataset: Any, module: str, argument: str, title: str, request: Request
     if (labeling.labels == UNLABELED).any():
         raise InputError(f"{argument} has images without a label (null or negative). Leave them out")
     labels = torch.from_numpy(labeling.labels)
-    notices = (*notices, *labeling.notices)
-    return ImageDataset(
-        decode_images(stored, names, request),
-        labels,
-        labeling.classes,
-        title,
-        request.subset,
-        notices=notices,
-    )
+    images, seen = decode_with_notices(stored, names, request)
+    notices = (*notices, *labeling.notices, *seen)
+    return ImageDataset(images, labels, labeling.classes, title, request.subset, notices=notices)
 
 
 def _item(dataset: Any, place: int, name: str) -> _Item:
