@@ -27,7 +27,14 @@ from passband.errors import InputError
             ("0", "1", "2", "3"),
             None,
         ),  # not the third of three in the alphabet
-        (["900", "10000", "80"], (), [1, 2, 0], ("80", "900", "10000"), "the order of their numbers"),
+        (
+            ["900", "10000", "80"],
+            (),
+            [1, 2, 0],
+            ("80", "900", "10000"),
+            "Warning: .*order of numbers, '80', '900', '10000'. .*order of text, '10000', '80', '900'",
+        ),
+        (["10", *"0123456789"], (), [10, *range(10)], tuple(map(str, range(11))), "order of numbers"),
         ([1, 3, 2, 3], (), [0, 2, 1, 2], ("0", "1", "2"), "Warning: .* 1 to 3 and never 0, .*count from 1"),
         ([2, 1, -1], ("a", "b"), [1, 0, -1], ("a", "b"), "count from 1"),
         (["2", "1"], (), [1, 0], ("0", "1"), "count from 1"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -104,18 +104,29 @@ def _number_texts(values: Sequence[str | None], what: str, names: Sequence[str])
         if len(set(names)) < len(names):
             raise InputError(f"{what} are names, and {_repeated(names)!r} is the name of several classes")
         return Labeling(_places(values, names), tuple(names))
-    whole = all(value.isascii() and value.isdigit() and str(int(value)) == value for value in found)
-    if whole and (names or max(map(int, found), default=0) < 2 * len(found)):
-        return _number_numbers([None if value is None else int(value) for value in values], what, names)
+    if numbers := all(value.isascii() and value.isdigit() for value in found):
+        by_number = sorted(found, key=lambda value: (int(value), value))
+        order = ()
+        if by_number != sorted(found):
+            message = f"{what} are text, and numbers: the classes are in the order of numbers, {_listed(by_number)}. A model that "
+            message += (
+                f"was trained with them in the order of text, {_listed(sorted(found))}, needs --class-indices"
+            )
+            order = (Notice("data", message),)
+        whole = all(str(int(value)) == value for value in found)
+        if whole and (names or max(map(int, found), default=0) < 2 * len(found)):
+            read = _number_numbers([None if value is None else int(value) for value in values], what, names)
+            return replace(read, notices=(*(() if names else order), *read.notices))
     if names:
         raise InputError(
             f"{what} must be among the names of the classes, and {min(found - set(names))!r} is none of {_listed(names)}"
         )
-    order = "alphabetical order"
+    if numbers:
+        return Labeling(_places(values, by_number), tuple(by_number), order)
     classes = sorted(found)
-    if all(value.isascii() and value.isdigit() for value in found):
-        classes, order = sorted(found, key=lambda value: (int(value), value)), "the order of their numbers"
-    note = Notice("data", f"{what} are text: the classes are in {order}, {_listed(classes)}", warning=False)
+    note = Notice(
+        "data", f"{what} are text: the classes are in alphabetical order, {_listed(classes)}", warning=False
+    )
     return Labeling(_places(values, classes), tuple(classes), (note,))
 
 
