@@ -123,6 +123,13 @@ def test_what_is_no_data_set_of_images(tmp_path, make, photos):
         load_hub(str(tmp_path / "train"), Request("train"))
 
 
+@pytest.mark.parametrize("name", ["csv", "imagefolder:train", "parquet"])
+def test_a_format_is_no_data_set(name):
+    """`datasets` would read the files of the current folder."""
+    with pytest.raises(InputError, match="is a format of files and no data set"):
+        load_hub(name, Request())
+
+
 def test_a_name_that_is_neither_cached_nor_within_reach(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
     monkeypatch.setattr(datasets.config, "HF_ENDPOINT", "http://127.0.0.1:9")

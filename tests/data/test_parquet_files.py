@@ -34,7 +34,7 @@ def found(folder, subset="test"):
     ],
 )
 def test_what_the_test_subset_is_called(tmp_path, name):
-    touch(tmp_path, name, name.replace("test", "train") if "test" in name else "train.parquet")
+    touch(tmp_path, name)
     assert found(tmp_path) == [name]
 
 
@@ -81,6 +81,8 @@ def test_hidden_files_are_left_out_and_links_followed(tmp_path):
             r"2 data sets or .* cifar \(parquet:.*cifar/test.parquet\); mnist",
         ),
         (["a/test/0000.parquet", "a/test/0001.parquet", "b/test/0000.parquet"], r"a \(parquet:.*a/test\); b"),
+        (["mnist/train.parquet", "cifar/test.parquet"], "2 data sets"),  # one subset of each is no data set
+        (["cifar/test.parquet", "train.parquet"], "must hold .* and holds train.parquet"),
         (["train.parquet"], "must hold test.parquet or .* and holds train.parquet"),
         (["photos.csv"], "holds no Parquet file"),
     ],
@@ -89,6 +91,12 @@ def test_what_is_not_whole_or_not_one_is_refused(tmp_path, names, message):
     touch(tmp_path, *names)
     with pytest.raises(InputError, match=message):
         find_files(tmp_path, "test")
+
+
+def test_subsets_of_one_configuration(tmp_path):
+    touch(tmp_path, "plain_text/train/0000.parquet", "plain_text/test/0000.parquet", "notes.parquet")
+    assert found(tmp_path) == ["plain_text/test/0000.parquet"]
+    assert found(tmp_path, "train") == ["plain_text/train/0000.parquet"]
 
 
 def test_files_beside_a_configuration_are_the_data_set(tmp_path):

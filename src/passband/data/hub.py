@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +144,12 @@ def _library() -> Any:
     return require("datasets", extra="hub", purpose="loading an hf: data set")
 
 
+def _formats() -> Collection[str]:
+    """Return the names by which `datasets` reads whatever files lie in the current folder, such as `csv`."""
+    modules = require("datasets.packaged_modules", extra="hub", purpose="loading an hf: data set")
+    return modules._PACKAGED_DATASETS_MODULES  # which has no public name
+
+
 def _open(argument: str) -> Mapping[str, Any]:
     """Return the splits of a saved or a named data set; a `Dataset` alone has an empty name."""
     folder = Path(argument).expanduser()
@@ -155,6 +161,10 @@ def _open(argument: str) -> Mapping[str, Any]:
     if Path(name).is_dir():
         raise InputError(
             f"{name} is a folder here, and a configuration is that of a name on the hub. Give its folder itself"
+        )
+    if name in _formats():
+        raise InputError(
+            f"{name} is a format of files and no data set. Did you mean folder:PATH, parquet:PATH or npz:PATH?"
         )
     return _open_named(argument, name, configuration or None)
 

@@ -58,9 +58,9 @@ def find_files(path: Path, subset: Subset) -> list[Found]:
         return [Found("", (path,))]
     if not path.is_dir():
         raise InputError(f"no file or folder {path}")
-    files = [_parse(path, file) for file in _walk(path)]
+    files = _of_one_configuration(path, [_parse(path, file) for file in _walk(path)])
     if files and not any(file.subset for file in files):
-        return [Found("", _choose(path, files))]
+        return [Found("", _in_order(files))]
     names = [name for name in SUBSET_NAMES[subset] if any(file.subset == name for file in files)]
     if not names:
         expected = " or ".join(f"{name}.parquet" for name in SUBSET_NAMES[subset][:5])
@@ -69,7 +69,7 @@ def find_files(path: Path, subset: Subset) -> list[Found]:
             f"{path} must hold {expected} (or shards such as {SUBSET_NAMES[subset][0]}-00000-of-00002.parquet) for the "
             f"{subset} subset, and holds {found or 'no Parquet file'}. A file can also be given itself: parquet:{path}/FILE"
         )
-    return [Found(name, _choose(path, [file for file in files if file.subset == name])) for name in names]
+    return [Found(name, _in_order([file for file in files if file.subset == name])) for name in names]
 
 
 def _walk(path: Path) -> Iterable[Path]:
@@ -120,13 +120,14 @@ def _words(text: str) -> tuple[str, str]:
     return named.pop(), "-".join(word for word in words if word.lower() not in known)
 
 
-def _choose(path: Path, files: Sequence[_File]) -> tuple[Path, ...]:
-    """Return the files of the one configuration, in order and whole."""
+def _of_one_configuration(path: Path, files: Sequence[_File]) -> list[_File]:
+    """Return the files of one data set: those in no configuration, or else of the only one, for all subsets."""
+    if any(file.subset for file in files):
+        files = [file for file in files if file.subset]
     groups: dict[str, list[_File]] = {}
     for file in files:
         groups.setdefault(file.configuration, []).append(file)
-    chosen = "" if "" in groups else next(iter(groups))
-    if len(groups) > 1 and chosen:
+    if len(groups) > 1 and "" not in groups:
         listed = "; ".join(
             f"{name} (parquet:{group[0].path if len(group) == 1 else group[0].path.parent})"
             for name, group in sorted(groups.items())[:6]
@@ -135,9 +136,13 @@ def _choose(path: Path, files: Sequence[_File]) -> tuple[Path, ...]:
             f"{path} holds {len(groups)} data sets or configurations of one, and one must be chosen: give its folder or file, "
             f"{listed}"
         )
-    group = groups[chosen]
-    _check_whole(group)
-    return tuple(file.path for file in sorted(group, key=lambda file: (file.number or 0, str(file.path))))
+    return groups.get("", list(files))
+
+
+def _in_order(files: Sequence[_File]) -> tuple[Path, ...]:
+    """Return the files of a subset in the order of their numbers, if they are whole."""
+    _check_whole(files)
+    return tuple(file.path for file in sorted(files, key=lambda file: (file.number or 0, str(file.path))))
 
 
 def _check_whole(files: Sequence[_File]) -> None:
