@@ -66,6 +66,12 @@ CASES = [
     ("archive broken", f"audit {MODEL} npz:{{files}}/text.txt", "text.txt"),
     ("no images", f"audit {MODEL} npz:{{files}}/empty.npz", "no images|at least one"),
     ("fewer labels than images", f"audit {MODEL} npz:{{files}}/more.npz", "labels"),
+    ("saved folder missing", f"audit {MODEL} hf:{{files}}/none", "no folder .*none"),
+    ("folder that save_to_disk did not write", f"audit {MODEL} hf:{{files}}", "Did you mean parquet:"),
+    ("data by a function that is missing", f"audit {MODEL} python:{{files}}/model.py:make_data", "has no 'make_data'"),
+    ("data by a function that gives none", f"audit {MODEL} python:{{files}}/model.py:not_a_model", "must be a data set"),
+    ("one array alone", f"audit {MODEL} npz:{{files}}/images.npy", "labels are needed beside the images"),
+    ("shard missing", f"audit {MODEL} parquet:{{files}}/shards", "shard 1 of 3 is missing"),
     ("phantom option unknown", f"audit {MODEL} phantom:colour=1", "colour"),
     ("data do not fit in memory", f"audit {MODEL} {DATA} --memory-limit 0.000001", "memory"),
     # attacks

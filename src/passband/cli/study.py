@@ -34,7 +34,7 @@ class StudyOptions:
 
     Attributes:
         preset: smoke (tens of images, to see that it runs), laptop (two CPU cores, an hour), paper (its protocol).
-        data: The data: fashion-mnist (built in), phantom, parquet:PATH, folder:PATH, npz:PATH, cifar10, mnist, ...
+        data: The data: fashion-mnist (built in), phantom, parquet:PATH, folder:PATH, npz:PATH, hf:FOLDER_OR_NAME, cifar10, mnist, ...
         source: Where text and released code of the paper differ: which one to follow.
         seeds: How many times to make each run.
         epochs: Cut every run to at most so many epochs, to check a protocol.
