@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from passband.cli.streams import open_streams
+
 if TYPE_CHECKING:
     import passband.audit.card
 
@@ -21,6 +23,9 @@ Report = Callable[..., None]
 
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)
+
+LONGEST = 10_000
+"""Characters that a line may have while it is measured how many it needs."""
 
 STAGES = {
     "attack": "Attacking",
@@ -33,13 +38,9 @@ STAGES = {
 }
 
 
-def complain(message: str) -> None:
-    """Print an error on standard error, as one message without decoration."""
-    print(f"passband: {message}", file=sys.stderr)  # noqa: T201
-
-
 def say(message: str) -> None:
     """Tell what is being done, on standard error, so that standard output stays the result."""
+    open_streams()  # not yet done where a process of a run says something
     log.print(message, markup=False, soft_wrap=True)
 
 
@@ -64,7 +65,8 @@ def print_table(
 ) -> None:
     """Print a table on standard output, its title above and its caption below.
 
-    The first column is set left, the others right; where texts are `wrapped`, all of them left, with lines between.
+    The first column is set left, the others right; where texts are `wrapped`, all of them left, with lines between. On a
+    terminal that is too narrow for it, each row is a paragraph: nothing is ever cut off.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=wrapped)
     for index, column in enumerate(columns):
@@ -73,7 +75,14 @@ def print_table(
     for row in rows:
         table.add_row(*row)
     print_lines([title])
-    out.print(table)
+    needed = out.measure(table, options=out.options.update(max_width=LONGEST)).minimum
+    narrow = out.is_terminal or "COLUMNS" in os.environ
+    if narrow and needed > out.width:
+        for row in rows:
+            filled = [f"{column}: {cell}" for column, cell in zip(columns, row, strict=True) if cell]
+            print_lines(["", *filled])
+    else:
+        out.print(table, width=max(out.width, needed))
     print_lines([caption] if caption else [])
 
 
