@@ -41,7 +41,9 @@ def end_when_asked(farewell: Callable[[], None]) -> None:
     os.set_blocking(writer, False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)  # is written to at once, while Python may still be busy
+    signal.set_wakeup_fd(
+        writer, warn_on_full_buffer=False
+    )  # is written to at once, while Python may still be busy
     sys.unraisablehook = _note_lost
     main = threading.get_ident()
     threading.Thread(target=_watch, args=(reader, main, farewell), daemon=True).start()
