@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ def print_table(
             filled = [f"{column}: {cell}" for column, cell in zip(columns, row, strict=True) if cell]
             print_lines(["", *filled])
     else:
-        out.print(table, width=max(out.width, needed))
+        (out if needed <= out.width else Console(highlight=False, width=needed)).print(table)
     print_lines([caption] if caption else [])
 
 
@@ -95,7 +96,7 @@ def percent(share: passband.audit.card.Share) -> str:
 def progress_bars() -> Generator[Report]:
     """Yield a function that shows how far each stage of long work is, on standard error.
 
-    On a terminal these are bars; in a log, a line at every tenth of the way.
+    On a terminal these are bars; in a log, a line at every tenth of the way, with about the time that is left.
     """
     if not log.is_terminal:
         yield _log_tenths()
@@ -114,14 +115,33 @@ def progress_bars() -> Generator[Report]:
 
 def _log_tenths() -> Report:
     shown: dict[str, int] = {}
+    began: dict[str, float] = {}
+    last = time.monotonic()  # a stage begins when the last one has reported
 
     def report(stage: str, done: int, total: int, detail: str = "") -> None:
+        nonlocal last
+        now = time.monotonic()
+        took = now - began.setdefault(stage, last)
+        last = now
         tenth = 10 * done // total
         if tenth > shown.get(stage, 0):
             shown[stage] = tenth
-            say(f"{_described(stage, detail)} {done}/{total}")
+            left = f", about {duration(took / done * (total - done))} left" if done < total else ""
+            say(f"{_described(stage, detail)} {done}/{total}{left}")
 
     return report
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people say it.
+
+    Example:
+        >>> duration(42), duration(600), duration(10_000)
+        ('42 s', '10 min', '2.8 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _described(stage: str, detail: str) -> str:
