@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from passband.cli.main import app
+from passband.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

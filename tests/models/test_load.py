@@ -37,7 +37,7 @@ def test_a_folder_that_is_not_there():
 def test_a_bare_file_of_weights_is_refused_with_the_way_out(tmp_path):
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"")
-    with pytest.raises(InputError, match="the network is not known. Write NAME --weights"):
+    with pytest.raises(InputError, match="holds no network. Name the network too: NAME --weights"):
         load_model(str(path))
 
 

@@ -76,6 +76,10 @@ Device = Annotated[
 ]
 Seed = Annotated[int, Parameter(help="Decides everything that is drawn at random.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
+Require = Annotated[list[str] | None, Parameter(consume_multiple=False, negative="")]
+Junit = Annotated[
+    Path | None, Parameter(help="File to write what became of the requirements to, as JUnit XML.")
+]
 BatchSize = Annotated[
     int | None,
     Parameter(

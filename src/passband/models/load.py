@@ -20,6 +20,7 @@ from passband.models.pixels import PixelModel
 from passband.models.provenance import Origin
 from passband.models.smoothed import from_smoothed, is_smoothed
 from passband.models.sources import Found, Options
+from passband.models.suggestions import in_zoos, no_such_model
 from passband.models.user_code import from_python
 from passband.models.weights import Match
 from passband.models.zoo import from_timm, from_torchvision
@@ -138,19 +139,16 @@ def _find(source: str, options: Options) -> Found:
     if source in list_models():
         raise InputError(
             f"{source} has no weights of its own. Give a file with --weights, or the folder of a run that "
-            f"`passband train` wrote."
+            f"`passband train` wrote.{_also(source)}"
         )
-    if folder.is_file():
-        raise InputError(
-            f"{source} is a file of which the network is not known. Write NAME --weights {source}, or export:{source}"
-        )
-    if colon:
+    if colon and not folder.is_file():
         raise UnknownNameError("source of models", prefix, SOURCES)
-    if folder.name != source:
-        raise InputError(
-            f"no folder {source}. A model is the folder of a run, or one of: {', '.join(list_models())}"
-        )
-    raise UnknownNameError("model", source, [*list_models(), *FORMS])
+    raise no_such_model(source, list_models(), FORMS)
+
+
+def _also(name: str) -> str:
+    others = " or ".join(in_zoos(name))
+    return f" Other networks of that name have published weights: {others}." if others else ""
 
 
 def _choose_size(found: Found, size: int | tuple[int, int] | None) -> tuple[int, int] | None:
