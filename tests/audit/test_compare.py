@@ -31,6 +31,24 @@ def folders(tmp_path):
     return tmp_path / "first", tmp_path / "second"
 
 
+def test_top_5_is_compared_in_pairs_where_both_have_it(tmp_path):
+    many = noise(samples=60, classes=25)
+    for name, model in (("one", Memory(many)), ("two", Constant(3, 25))):
+        audit(model, many, radii=[2], ceiling_samples=0).save(tmp_path / name)
+    (found,) = [d for d in compare(tmp_path / "one", tmp_path / "two").differences if d.measure == "top5"]
+    first = ask(Memory(many), many, [2]).top5[0]
+    assert (found.first, found.second) == pytest.approx(
+        (first.double().mean().item(), (many.labels == 3).double().mean().item())
+    )
+    assert found.low is not None
+    assert found.low < found.second - found.first < found.high < 0
+    assert found.p < 0.01
+    card = json.loads((tmp_path / "two" / "card.json").read_text())
+    del card["clean"]["top5"]
+    (tmp_path / "two" / "card.json").write_text(json.dumps(card))
+    assert "top5" not in {d.measure for d in compare(tmp_path / "one", tmp_path / "two").differences}
+
+
 def test_paired_tests_rest_on_the_same_samples(folders):
     found = compare(*folders)
     assert found.pairing == "paired on 80 samples"

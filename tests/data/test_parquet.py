@@ -5,8 +5,10 @@ import polars as pl
 import pytest
 import torch
 
+from passband.data import parquet
 from passband.data.images import Request
 from passband.data.parquet import load_parquet
+from passband.data.stream import StreamedImages
 from passband.errors import InputError
 from passband.preparation import Preparation
 
@@ -252,10 +254,18 @@ def test_not_parquet(tmp_path, content):
         load_parquet(str(tmp_path / "a.parquet"), Request())
 
 
-def test_memory_is_checked_before_reading(tmp_path, write_parquet, photos):
-    path = write_parquet(tmp_path / "a.parquet", photos, LABELS)
-    with pytest.raises(InputError, match="12 encoded images of .* raise memory_limit="):
-        load_parquet(str(path), Request(memory_limit=100))
+@pytest.mark.parametrize("labels", [LABELS * 3, sorted(LABELS * 3)])
+def test_more_than_fits_streams_as_the_same_images(tmp_path, write_parquet, photos, monkeypatch, labels):
+    """In the shuffled order of a sorted set too, read a few rows at a time, over the borders of files."""
+    shown = np.concatenate([photos, photos[::-1], photos + 1])
+    write_parquet(tmp_path / "test-00000-of-00002.parquet", shown[:14], labels[:14])
+    write_parquet(tmp_path / "test-00001-of-00002.parquet", shown[14:], labels[14:])
+    whole = load_parquet(str(tmp_path), Request(limit=30))
+    monkeypatch.setattr(parquet, "WINDOW_BYTES", 2000)
+    streamed = load_parquet(str(tmp_path), Request(limit=30, memory_limit=100, num_workers=0))
+    assert isinstance(streamed.images, StreamedImages)
+    assert torch.equal(streamed.images[:], whole.images)
+    assert streamed.fingerprint == whole.fingerprint
 
 
 def test_real_images(real_data):

@@ -295,7 +295,10 @@ def _held_against_ceiling(points: Sequence[AttackPoint]) -> list[Finding]:
         return []
     ceiling, epsilon = max(held, key=lambda pair: pair[0].missed)
     if not ceiling.missed:
-        message = "The attack broke every sample that one of its own low-frequency components within epsilon breaks."
+        message = (
+            f"Of {ceiling.count} samples, the attack broke every one that a low-frequency component of its own within epsilon "
+            "is known to break."
+        )
         return [Finding("ceiling", True, message)]
     message = (
         f"At epsilon {write_epsilon(epsilon)} the attack left {ceiling.missed} of {ceiling.count} samples standing that one of "

@@ -26,7 +26,7 @@ class Difference:
     """One measure in two audits.
 
     Attributes:
-        measure: Such as `"clean"` or `"lfc@8"`, as `passband.audit.gate` names them.
+        measure: Such as `"clean"` or `"lfc@8"`, as `passband.audit.requirement` names them.
         first: Its value in the first audit; None where there is none.
         second: Likewise in the second.
         low: Lower end of the 95% interval of `second - first` (bootstrap over paired samples); None if not paired.
@@ -119,6 +119,8 @@ def _values(card: ClassifierCard, radii: list[float]) -> dict[str, float | None]
         "loss": card.clean.loss,
         "confidence": card.clean.confidence,
     }
+    if card.clean.top5 is not None:
+        values["top5"] = card.clean.top5.value
     for point in card.curves:
         if point.radius in radii:
             values[f"{point.component}@{point.radius:g}"] = point.accuracy.value
@@ -169,6 +171,9 @@ def _answers(card: ClassifierCard, folder: Path, radii: list[float]) -> AnswerTa
         )
         for measure, (component, radius) in shown.items()
     }
+    whole = table.filter(pl.col("component") == "full")
+    if card.clean.top5 is not None:
+        found["top5"] = whole.select("sample", correct=pl.col("rank") <= 5)
     if card.attacks and (folder / "attacks.parquet").is_file():
         table = read_table(folder / "attacks.parquet", ATTACK_COLUMNS)
         for attack, point in _under_attack(card):

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from passband.audit.pictures import PICTURES
+from passband.choices import Geometry
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, say
-from passband.data.dataset import ImageDataset, to_pixels
-from passband.data.images import Request, decode_images
-from passband.environment import choose_device, versions
 from passband.files import check_target, slug, write_json, written_whole
-from passband.frequency.fourier import split as split_images
-from passband.frequency.spectrum import energy_fraction, power_spectrum
-from passband.instruments.spectrum import DataSpectrum, measure_spectrum
 from passband.preparation import AS_STORED, Resize
-from passband.report.page import write_spectrum_report
-from passband.report.panels import picture, visible
-from passband.report.spectrum import spectrum_picture
-from passband.serial import write_tensors
-from passband.types import Geometry
+
+if TYPE_CHECKING:
+    import passband.data.dataset
+    import passband.instruments.spectrum
 
 
 def spectrum(
@@ -44,10 +35,15 @@ def spectrum(
     Args:
         report: Write spectrum.html and figures.
     """
-    if report:
-        options.check_report_extra()
     if out is not None:
         check_target(out, overwrite=overwrite)
+    if report:
+        options.check_report_extra()
+    from passband.audit.pictures import PICTURES
+    from passband.instruments.spectrum import measure_spectrum
+    from passband.report.page import write_spectrum_report
+    from passband.serial import write_tensors
+
     say(f"Loading the data {data}")
     dataset = data_options.load(data, size=size)
     folder = out or Path("spectra") / slug(dataset.name)
@@ -102,8 +98,18 @@ def split(
     """
     folder = out or Path(f"{image.stem}-split")
     check_target(folder, overwrite=overwrite)
+    import torch
+
+    from passband.data.dataset import to_pixels
+    from passband.data.images import Request, decode_images
+    from passband.environment import choose_device
+    from passband.frequency.fourier import split as split_images
+    from passband.frequency.spectrum import energy_fraction, power_spectrum
+    from passband.report.panels import picture, visible
+    from passband.report.spectrum import spectrum_picture
+
     prepared = AS_STORED.changed(size=size, resize=resize)
-    stored = decode_images([image], [str(image)], Request(preparation=prepared))
+    stored = decode_images([image], [str(image)], Request(preparation=prepared))[:]
     pixels = to_pixels(stored, choose_device(device))
     low, high = (part[0].cpu() for part in split_images(pixels, radius, geometry=geometry))
     power = power_spectrum(pixels).cpu()
@@ -129,7 +135,11 @@ def split(
     return 0
 
 
-def _summary(found: DataSpectrum, dataset: ImageDataset) -> dict[str, Any]:
+def _summary(
+    found: passband.instruments.spectrum.DataSpectrum, dataset: passband.data.dataset.ImageDataset
+) -> dict[str, Any]:
+    from passband.environment import versions
+
     return {
         "kind": "spectrum",
         "schema": 1,
@@ -152,6 +162,6 @@ def _summary(found: DataSpectrum, dataset: ImageDataset) -> dict[str, Any]:
     }
 
 
-def _reached(found: DataSpectrum, share: float) -> int:
+def _reached(found: passband.instruments.spectrum.DataSpectrum, share: float) -> int:
     """Return the smallest whole radius within which that share of the energy lies."""
     return int((found.energy >= share).int().argmax())

@@ -1,19 +1,25 @@
-"""From stored images of any kind to bytes of one size: decoding, colors, resizing, and what fits in memory."""
+"""From stored images of any kind to bytes of one size: decoding, colors, resizing, at once or whenever they are needed."""
 
 from __future__ import annotations
 
 import io
+import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from jaxtyping import UInt8
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from passband.data.resizing import prepare
+from passband.data.stream import Indexed, StreamedImages, choose_workers
 from passband.errors import InputError, UnknownNameError
 from passband.notices import Notice
 from passband.preparation import AS_STORED, Preparation
@@ -21,6 +27,9 @@ from passband.types import ByteImages, Subset
 
 Stored = bytes | Path | np.ndarray
 """An image as a source holds it: an encoded file's content, its path, or pixels (height, width[, 3])."""
+
+MEMORY_LIMIT = 4 * 2**30
+"""Bytes that the images of a data set may take in memory, where nobody says how many."""
 
 CHUNK = 64  # images a task of the thread pool: one image a task costs as much to schedule as to decode
 
@@ -38,7 +47,8 @@ class Request:
             one image is in color.
         limit: Take at most this many images, from the beginning.
         root: Where downloads lie.
-        memory_limit: Refuse images that take more bytes than this.
+        memory_limit: Keep images in memory up to so many bytes; more are decoded when they are looked at.
+        num_workers: Processes that decode those; None chooses.
     """
 
     subset: Subset = "test"
@@ -46,7 +56,8 @@ class Request:
     channels: int | None = None
     limit: int | None = None
     root: Path = Path()
-    memory_limit: int = 8 * 2**30
+    memory_limit: int = MEMORY_LIMIT
+    num_workers: int | None = None
 
     def __post_init__(self) -> None:
         """Check what a user may have typed."""
@@ -56,6 +67,7 @@ class Request:
             raise InputError(f"channels must be 1 (gray) or 3 (color), got {self.channels}")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"limit must be at least 1 image, got {self.limit}")
+        choose_workers(self.num_workers)
 
     def count(self, available: int, what: str) -> int:
         """Return how many of the `available` images of `what` are asked for.
@@ -68,7 +80,7 @@ class Request:
         return available if self.limit is None else min(available, self.limit)
 
     def check_memory(self, needed: int, what: str) -> None:
-        """Refuse what would not fit, before it is read.
+        """Refuse what would not fit and cannot be read image by image, before it is read.
 
         Raises:
             InputError: If `needed` bytes, taken by `what`, are more than the memory limit.
@@ -86,22 +98,45 @@ class _Header:
     height: int
     width: int
     color: bool
+    alpha: bool
+    rotated: bool
+    deep: bool
 
 
-def decode_images(stored: Sequence[Stored], names: Sequence[str], request: Request) -> ByteImages:
+@dataclass(frozen=True)
+class _Seen:
+    transparent: bool
+    rotated: bool
+    highest: int | None = None  # of the higher bytes of an image of 16 bits
+
+
+class _Undecoded(InputError):
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"cannot decode {name}: {reason}. Mend, replace or remove it.")
+        self.short = f"{name} ({reason})"
+        self.made_of = name, reason
+
+    def __reduce__(self) -> tuple:
+        """Return how a copy is made in the process that waits for the one where it was raised."""
+        return type(self), self.made_of
+
+
+def decode_images(stored: Indexed, names: Sequence[str], request: Request) -> ByteImages | StreamedImages:
     """Decode images as `decode_with_notices` does, where nothing needs to be said of them."""
     return decode_with_notices(stored, names, request)[0]
 
 
 def decode_with_notices(
-    stored: Sequence[Stored], names: Sequence[str], request: Request
-) -> tuple[ByteImages, tuple[Notice, ...]]:
-    """Decode images into one tensor of bytes, in order, on several threads.
+    stored: Indexed, names: Sequence[str], request: Request
+) -> tuple[ByteImages | StreamedImages, tuple[Notice, ...]]:
+    """Decode images into one tensor of bytes, in order, on several threads; if it is too large, whenever they are needed.
+
+    The header of every image is read at once, so that most of what is wrong with one is known before a model sees the first.
 
     Gray stays gray unless one image of the set is in color, or `request` says otherwise. A palette counts as
-    color. Transparent pixels are laid over white. Of an animation, the first frame is taken. EXIF rotation is
-    not applied, as torchvision does not. Of 16 bits a channel the higher 8 are used, which is Pillow's rule for color; the
-    scale is fixed, so a set that uses only the lower part of it, as 12 bits in files of 16 do, is refused.
+    color. Of an animation, the first frame is taken. As torchvision's and timm's loaders do, alpha is dropped, so that what
+    lies beneath shows, and EXIF rotation is not applied. Of 16 bits a channel the higher 8 are used, which is Pillow's rule for
+    color; the scale is fixed, so a set that uses only the lower part of it, as 12 bits in files of 16 do, is refused.
 
     Args:
         stored: The images, already cut to `request.limit`.
@@ -109,39 +144,115 @@ def decode_with_notices(
         request: The size and channels wanted, and the memory allowed.
 
     Returns:
-        Pixels (samples, channels, height, width), and how many had more than 8 bits.
+        Pixels (samples, channels, height, width), or what decodes them, and how many are transparent, stored on their side, or
+        of 16 bits.
 
     Raises:
-        InputError: If an image cannot be decoded, or has floats or 32 bits as pixels, if images with 16 bits reach no higher
-            than half their scale, if they differ in size and none is asked for, or if they would not fit in memory.
+        InputError: If images cannot be decoded, or have floats or 32 bits as pixels, if those of 16 bits reach no higher than
+            half their scale, or if they differ in size and none is asked for.
     """
-    headers = _map_chunks(lambda i: _decoded(stored[i], names[i], _header), len(stored))
-    height, width = _common_size(headers, names, request)
-    channels = request.channels or (3 if any(header.color for header in headers) else 1)
-    request.check_memory(
-        len(stored) * channels * height * width, f"{len(stored):,} images of {channels}x{height}x{width}"
-    )
-    pixels = np.empty((len(stored), channels, height, width), np.uint8)
+    with warnings.catch_warnings():
+        # Pillow warns above 89 million pixels, which a photograph may have, and refuses twice as many.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        headers, lengths = zip(*_map_chunks(partial(_measured, names), stored), strict=True)
+        height, width = _common_size(headers, names, request)
+        channels = request.channels or (3 if any(header.color for header in headers) else 1)
+        shape = torch.Size((len(stored), channels, height, width))
+        decode = Decoder(channels, request.preparation)
+        if shape.numel() > request.memory_limit:
+            # Arrays are in this process's memory, and each worker would have all of them in its own.
+            workers = 0 if isinstance(stored[0], np.ndarray) else choose_workers(request.num_workers)
+            mean = sum(lengths) / len(lengths)
+            everything = torch.arange(len(stored))
+            streamed = StreamedImages(stored, names, decode, shape, mean, workers, everything)
+            return streamed, tuple(_notices(_glanced(stored, names, headers)))
+        pixels = np.empty(shape, np.uint8)
 
-    def fill(i: int) -> int | None:
-        highest, image = _decoded(
-            stored[i], names[i], lambda image: (_highest_of_deep(image), _convert(image, channels))
-        )
-        values = np.asarray(prepare(image, request.preparation)).reshape(height, width, channels)
-        pixels[i] = values.transpose(2, 0, 1)
-        return highest
+        def fill(i: int, image: Stored) -> _Seen:
+            seen, pixels[i] = decode.look(image, names[i])
+            return seen
 
-    highest = [each for each in _map_chunks(fill, len(stored)) if each is not None]
-    return torch.from_numpy(pixels), _notice_depth(highest, len(stored))
+        seen = _map_chunks(fill, stored)
+    return torch.from_numpy(pixels), tuple(_notices(seen))
 
 
-def _map_chunks(function: Callable[[int], T], count: int) -> list[T]:
-    starts = range(0, count, CHUNK)
+@dataclass(frozen=True)
+class Decoder:
+    """From a stored image to its pixels.
+
+    Attributes:
+        channels: 1 or 3.
+        preparation: How it becomes one of the size that is wanted.
+    """
+
+    channels: int
+    preparation: Preparation
+
+    def __call__(self, stored: Stored, name: str) -> UInt8[np.ndarray, "channels height width"]:
+        """Decode an image.
+
+        Raises:
+            InputError: If it cannot be decoded.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return self.look(stored, name)[1]
+
+    def look(self, stored: Stored, name: str) -> tuple[_Seen, UInt8[np.ndarray, "channels height width"]]:
+        """Decode an image, and return what is to be noticed of it too."""
+        seen, image = _decoded(stored, name, lambda image: (_look(image), _convert(image, self.channels)))
+        values = np.asarray(prepare(image, self.preparation))
+        return seen, values.reshape(*values.shape[:2], self.channels).transpose(2, 0, 1)
+
+
+def _measured(names: Sequence[str], i: int, image: Stored) -> tuple[_Header, int]:
+    """Return the header of an image, and what the image takes in memory as it is stored."""
+    return _decoded(image, names[i], _header), len(image) if isinstance(image, bytes) else 0
+
+
+def _glanced(stored: Indexed, names: Sequence[str], headers: Sequence[_Header]) -> list[_Seen]:
+    """Return what is to be noticed of images of which only those are decoded now that must be."""
+    if not any(header.alpha or header.deep for header in headers):
+        return [_Seen(transparent=False, rotated=header.rotated) for header in headers]
+
+    def glance(i: int, image: Stored) -> _Seen:
+        header = headers[i]
+        known = not (header.alpha or header.deep)
+        return _Seen(False, header.rotated) if known else _decoded(image, names[i], _look)
+
+    return _map_chunks(glance, stored)
+
+
+def _map_chunks(function: Callable[[int, Stored], T], stored: Indexed) -> list[T]:
+    """Apply a function to each position and image, on threads; name how many images it cannot decode, and the first."""
+    count, reading = (
+        len(stored),
+        threading.Lock(),
+    )  # one thread reads at a time, nearly in the order of the file
+
+    def attempt(i: int, image: Stored) -> T | _Undecoded:
+        try:
+            return function(i, image)
+        except _Undecoded as error:
+            return error
+
+    def part(start: int) -> list[T | _Undecoded]:
+        with reading:
+            images = [stored[i] for i in range(start, min(start + CHUNK, count))]
+        return [attempt(start + i, image) for i, image in enumerate(images)]
+
     with ThreadPoolExecutor() as pool:
-        chunks = pool.map(
-            lambda start: [function(i) for i in range(start, min(start + CHUNK, count))], starts
-        )
-        return [result for chunk in chunks for result in chunk]
+        results = [result for results in pool.map(part, range(0, count, CHUNK)) for result in results]
+    broken = [result for result in results if isinstance(result, _Undecoded)]
+    if len(broken) > 1:
+        more = f" and {len(broken) - 3:,} more" if len(broken) > 3 else ""
+        raise InputError(
+            f"cannot decode {len(broken):,} of {count:,} images: {'; '.join(error.short for error in broken[:3])}{more}. "
+            "Mend, replace or remove them."
+        ) from broken[0]
+    if broken:
+        raise broken[0]
+    return [result for result in results if not isinstance(result, _Undecoded)]
 
 
 def _decoded(stored: Stored, name: str, use: Callable[[Image.Image], T]) -> T:
@@ -153,19 +264,42 @@ def _decoded(stored: Stored, name: str, use: Callable[[Image.Image], T]) -> T:
             return use(image)
     except Exception as error:
         # Pillow's decoders raise a dozen kinds on broken files, SyntaxError and struct.error among them.
-        reason = "Pillow does not know its format" if isinstance(error, UnidentifiedImageError) else error
-        raise InputError(f"cannot decode {name}: {reason}. Mend, replace or remove it.") from error
+        raise _Undecoded(name, _reason(error, stored)) from error
+
+
+def _reason(error: Exception, stored: Stored) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return "it has more pixels than Pillow takes for a picture; store it smaller"
+    if not isinstance(error, UnidentifiedImageError) or isinstance(stored, np.ndarray):
+        return str(error).rstrip(".") or type(error).__name__
+    content = stored if isinstance(stored, bytes) else stored.read_bytes()
+    if not content:
+        return "it is empty"
+    if content.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS; fetch the file with git lfs pull"
+    return "Pillow does not know its format"
 
 
 def _header(image: Image.Image) -> _Header:
-    if image.mode[0] in "IF" and not _is_deep(image):
+    deep = _is_deep(image)
+    if image.mode[0] in "IF" and not deep:
         raise InputError(
             f"its pixels are floats, or whole numbers of more than 16 bits (mode {image.mode!r}), and nothing says what is black "
             "and what is white; save it with 8 bits, or with 16 of their full range"
         )
-    return _Header(
-        image.height, image.width, image.mode not in ("1", "L", "LA", "La") and image.mode[0] != "I"
-    )
+    # A PNG may have its EXIF at the end, where it is found only by decoding it; a JPEG has it in front.
+    rotated = ("exif" in image.info or image.format != "PNG") and _rotated(image)
+    color = image.mode not in ("1", "L", "LA", "La") and image.mode[0] != "I"
+    return _Header(image.height, image.width, color, image.has_transparency_data, rotated, deep)
+
+
+def _look(image: Image.Image) -> _Seen:
+    deep = _is_deep(image)  # which is forgotten when it is loaded
+    image.load()  # what stands at the end of a PNG is known only then
+    alpha = image.has_transparency_data and image.mode[0] != "I"
+    transparent = alpha and bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
+    highest = int(np.asarray(_to_8_bits(image)).max()) if deep else None
+    return _Seen(transparent, _rotated(image), highest)
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -173,15 +307,8 @@ def _is_deep(image: Image.Image) -> bool:
     # Pillow opens a color PNG with 16 bits a channel as "RGB" and drops the low bits; only its tiles tell.
     tiles = [str(tile[3]) for tile in getattr(image, "tile", ())]
     signed = any("S" in tile.partition(";16")[2] for tile in tiles)
-    deep = image.mode.startswith("I;16") or any(";16" in tile for tile in tiles)
-    return not signed and (
-        deep or (image.mode == "I" and image.format == "PPM")
-    )  # which Pillow scales to 16 bits
-
-
-def _highest_of_deep(image: Image.Image) -> int | None:
-    """Return the highest of the higher bytes of an image with 16 bits; None of another."""
-    return int(np.asarray(_to_8_bits(image)).max()) if _is_deep(image) else None
+    scaled = image.mode == "I" and image.format == "PPM"  # by Pillow, from whatever its header says
+    return not signed and (scaled or image.mode.startswith("I;16") or any(";16" in tile for tile in tiles))
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
@@ -190,25 +317,37 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
 
 
+def _rotated(image: Image.Image) -> bool:
+    with suppress(Exception):  # EXIF that is broken says nothing of the pixels
+        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    return False
+
+
 def _convert(image: Image.Image, channels: int) -> Image.Image:
-    image = _to_8_bits(image)
-    if "transparency" in image.info or image.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L" if channels == 1 else "RGB")
+    image.info.pop("transparency", None)  # dropped in any case, and of a palette's Pillow would warn
+    return _to_8_bits(image).convert("L" if channels == 1 else "RGB")
 
 
-def _notice_depth(highest: Sequence[int], count: int) -> tuple[Notice, ...]:
-    """Say how many images had 16 bits; refuse a set of which none reaches the upper half of that scale."""
-    if not highest:
-        return ()
-    if max(highest) < 128:
-        raise InputError(
-            f"{len(highest):,} of {count:,} pictures have 16 bits a channel, and no pixel reaches the upper half of that scale, as "
-            "of 12 bits in files of 16: they would be dark to a model. Save them on their full range, or with 8 bits"
-        )
-    message = f"{len(highest):,} of {count:,} pictures have 16 bits a channel: the higher 8 are used"
-    return (Notice("data", message, warning=False),)
+def _notices(seen: Sequence[_Seen]) -> list[Notice]:
+    transparent, rotated = sum(each.transparent for each in seen), sum(each.rotated for each in seen)
+    notices = []
+    if transparent:
+        message = f"{transparent:,} of {len(seen):,} pictures are transparent in part or whole; alpha is dropped, as torchvision's "
+        message += "and timm's loaders do, so what lies beneath shows"
+        notices.append(Notice("data", message, warning=False))
+    if rotated:
+        message = f"{rotated:,} of {len(seen):,} pictures are to be turned or mirrored by their EXIF; they are taken as stored, as "
+        message += "torchvision's loader does and OpenCV's does not"
+        notices.append(Notice("data", message))
+    if highest := [each.highest for each in seen if each.highest is not None]:
+        message = f"{len(highest):,} of {len(seen):,} pictures have 16 bits a channel"
+        if max(highest) < 128:
+            raise InputError(
+                f"{message}, and no pixel reaches the upper half of that scale, as of 12 bits in files of 16: they would be dark "
+                "to a model. Save them on their full range, or with 8 bits"
+            )
+        notices.append(Notice("data", f"{message}: the higher 8 are used", warning=False))
+    return notices
 
 
 def _common_size(headers: Sequence[_Header], names: Sequence[str], request: Request) -> tuple[int, int]:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch import Tensor
+
 from passband.data.arrays import load_npz
 from passband.data.builtin import load_fashion_mnist
 from passband.data.dataset import ImageDataset
 from passband.data.folder import load_folder
 from passband.data.hub import load_hub
-from passband.data.images import Request
+from passband.data.images import MEMORY_LIMIT, Request
 from passband.data.parquet import load_parquet
 from passband.data.phantom import load_phantom
 from passband.data.pixels import exposure
@@ -74,9 +76,10 @@ def load_dataset(
     channels: int | None = None,
     limit: int | None = None,
     root: Path | str | None = None,
-    memory_limit: int = 8 * 2**30,
+    memory_limit: int = MEMORY_LIMIT,
+    num_workers: int | None = None,
 ) -> ImageDataset:
-    """Load labeled images into memory.
+    """Load labeled images, into memory where they fit.
 
     Args:
         source: `fashion-mnist` (built in, a part), `phantom` or `phantom:shape=1,texture=0,...` (made by rule,
@@ -96,7 +99,9 @@ def load_dataset(
             that of its file, or shuffled where that is sorted by class.
         root: Where downloads are kept; default the environment variable `PASSBAND_DATA`, or else
             `~/.cache/passband/data`.
-        memory_limit: Refuse, before decoding, a set that would take more bytes than this.
+        memory_limit: Keep images in memory up to so many bytes. More of them are not kept: worker processes decode them
+            whenever they are looked at, and everything but training takes them so. `npz:` and `phantom` are refused then.
+        num_workers: Worker processes that decode those; 0 decodes in this one, None takes one for each processor, at most 8.
 
     Raises:
         UnknownNameError: If there is no such source or subset.
@@ -113,7 +118,7 @@ def load_dataset(
         raise InputError(
             "a filter and a crop say how pictures are resized, and nothing says to what size: give --size (size=) too"
         )
-    request = Request(subset, prepared, channels, limit, _root(root), memory_limit)
+    request = Request(subset, prepared, channels, limit, _root(root), memory_limit, num_workers)
     name, colon, argument = source.partition(":")
     if name not in SOURCES:
         raise _unknown(source, name)
@@ -126,7 +131,7 @@ def load_dataset(
     return replace(
         found,
         source=source,
-        notices=(*found.notices, *exposure(found.images)),
+        notices=(*found.notices, *(exposure(found.images) if isinstance(found.images, Tensor) else ())),
         preparation=None if prepared.size is None else prepared,
     )
 

@@ -56,27 +56,22 @@ def shuffled(count: int) -> np.ndarray:
     return np.array(sorted(range(count), key=keys.__getitem__), np.int64)
 
 
-def split_places(places: np.ndarray, rows: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+def split_places(places: np.ndarray, rows: Sequence[int]) -> list[np.ndarray]:
     """Return for each of several files, read one after the other, which of its rows are wanted.
 
     Args:
-        places: Rows of all files together, in any order, shaped (wanted,).
+        places: Ascending rows of all files together, shaped (wanted,).
         rows: How many each file has.
 
-    Returns:
-        For each file the places in `places` that lie in it, and the rows of the file that they mean, ascending.
-
     Example:
-        >>> split_places(np.array([4, 0, 3]), [2, 3])
-        [(array([1]), array([0])), (array([2, 0]), array([1, 2]))]
+        >>> split_places(np.array([0, 3, 4]), [2, 3])
+        [array([0]), array([1, 2])]
     """
     ends = np.cumsum(rows)
-    found = []
-    for start, end in zip(ends - rows, ends, strict=True):
-        inside = np.flatnonzero((places >= start) & (places < end))
-        inside = inside[np.argsort(places[inside])]
-        found.append((inside, places[inside] - start))
-    return found
+    return [
+        places[(places >= start) & (places < end)] - start
+        for start, end in zip(ends - rows, ends, strict=True)
+    ]
 
 
 def _come_in_blocks(labels: np.ndarray) -> bool:

@@ -6,7 +6,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from passband.data.parquet_files import Found, find_files
 from passband.data.subsets import SUBSET_NAMES, UNJUDGED
 from passband.errors import InputError
 from passband.notices import Notice
+
+WINDOW_BYTES = 2**25
+"""What is read at once: a file whose rows are one group, as pandas writes it, is gone through for each window."""
 
 
 def load_parquet(argument: str, request: Request, name: str | None = None) -> ImageDataset:
@@ -49,10 +52,11 @@ def load_parquet(argument: str, request: Request, name: str | None = None) -> Im
     order, sorting = fair_order(labeling.labels)
     chosen = order[:count]
     _check_labeled(labeling.labels[chosen], table.files[0].path)
-    encoded = sum(file.path.stat().st_size for file in table.files) * count // len(order)
-    request.check_memory(encoded, f"{count:,} encoded images of {path}")
-    stored, names = table.read(chosen, path)
-    images, seen = decode_with_notices(stored, names, request)
+    rows = np.sort(chosen)  # in the order of the files, which is how they are read
+    images, seen = decode_with_notices(_Rows(table, rows, path), table.name_rows(rows), request)
+    if sorting:
+        places = torch.from_numpy(np.searchsorted(rows, chosen))
+        images = images[places] if isinstance(images, torch.Tensor) else images.take(places)
     notices = (*table.notices, *seen, *notices, *labeling.notices, *sorting)
     labels = torch.from_numpy(labeling.labels[chosen])
     return ImageDataset(
@@ -130,8 +134,8 @@ class _File:
                 f"{self.schema[column]} in {self.path}"
             )
         scan = pl.scan_parquet(self.path)
-        if len(rows) and rows[-1] == len(rows) - 1:
-            scan = scan.head(len(rows))
+        if rows[-1] - rows[0] == len(rows) - 1:
+            scan = scan.slice(int(rows[0]), len(rows))
         else:
             scan = scan.with_row_index("passband row").filter(pl.col("passband row").is_in(rows.tolist()))
         frame = _collect(scan.select(bytes=content[0], path=content[1]), self.path)
@@ -171,19 +175,48 @@ class _Table:
             for label in renumber(file.labels(), file.names, classes, str(file.path))
         ]
 
-    def read(self, places: np.ndarray, root: Path) -> tuple[list[Stored], list[str]]:
-        """Return the images in rows of all files together, and what each is called."""
-        stored: list[Stored] = [b""] * len(places)
-        names = [""] * len(places)
-        for file, (wanted, rows) in zip(
-            self.files, split_places(places, [file.rows for file in self.files]), strict=True
-        ):
-            if not len(wanted):
-                continue
-            for place, row, content, path in zip(wanted, rows, *file.images(rows), strict=True):
-                names[place] = f"the image in row {row} of {file.path}"
-                stored[place] = content if content is not None else _beside(path, file.path, root, int(row))
-        return stored, names
+    @property
+    def row_bytes(self) -> float:
+        return sum(file.path.stat().st_size for file in self.files) / max(
+            sum(file.rows for file in self.files), 1
+        )
+
+    def name_rows(self, places: np.ndarray) -> list[str]:
+        """Return what the images in ascending rows of all files together are called."""
+        return [
+            f"the image in row {row} of {file.path}" for file, rows in self._split(places) for row in rows
+        ]
+
+    def read(self, places: np.ndarray, root: Path) -> list[Stored]:
+        """Return the images in ascending rows of all files together."""
+        return [
+            content if content is not None else _beside(elsewhere, file.path, root, int(row))
+            for file, rows in self._split(places)
+            for row, content, elsewhere in zip(rows, *file.images(rows), strict=True)
+        ]
+
+    def _split(self, places: np.ndarray) -> list[tuple[_File, np.ndarray]]:
+        parts = split_places(places, [file.rows for file in self.files])
+        return [(file, rows) for file, rows in zip(self.files, parts, strict=True) if len(rows)]
+
+
+class _Rows:
+    """Images of a table, of which only a few megabytes are in memory: those about the last one asked for."""
+
+    def __init__(self, table: _Table, rows: np.ndarray, root: Path) -> None:
+        self._table, self._rows, self._root = table, rows, root
+        self._at_once = max(1, int(WINDOW_BYTES // max(table.row_bytes, 1)))
+        self._window = lru_cache(maxsize=2)(self._read)  # two, since threads that take turns share a border
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int, /) -> Stored:
+        return self._window(index // self._at_once)[index % self._at_once]
+
+    def _read(self, window: int) -> list[Stored]:
+        start = window * self._at_once
+        return self._table.read(self._rows[start : start + self._at_once], self._root)
 
 
 def _open_judged(path: Path, request: Request) -> tuple[_Table, Labeling, tuple[Notice, ...]]:

@@ -9,9 +9,10 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
+from passband.checks import check_at_least_one
 from passband.errors import InputError, UnknownNameError
 from passband.models.builtin import from_file, from_run
-from passband.models.catalog import check_at_least_one, list_models
+from passband.models.catalog import list_models
 from passband.models.class_indices import choose_outputs
 from passband.models.exported import from_export
 from passband.models.onnx import from_onnx
