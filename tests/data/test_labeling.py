@@ -15,6 +15,13 @@ from passband.errors import InputError
         ([True, False], (), [1, 0], ("False", "True"), None),
         ([[1], [0], []], (), [1, 0, -1], ("0", "1"), None),
         ([[0, 1, 0], [1, 0, 0]], ("a", "b", "c"), [1, 0], ("a", "b", "c"), "Note: .*one-hot"),
+        (
+            [[0, 1, 0, 0], [0, 0, 1, 0]],
+            (),
+            [1, 2],
+            ("0", "1", "2", "3"),
+            "one-hot",
+        ),  # they do not count from 1
         ([[0.0, 1.0], [1.0, 0.0]], (), [1, 0], ("0", "1"), "one-hot"),
         (["dog", "ant", None], (), [1, 0, -1], ("ant", "dog"), "Note: .* alphabetical order, 'ant', 'dog'"),
         ([b"dog", b"ant"], (), [1, 0], ("ant", "dog"), "alphabetical"),
@@ -72,6 +79,7 @@ def test_other_subsets_say_what_classes_there_are():
         ([float("inf")], (), "got inf"),
         ([[0, 1, 1]], (), "one class a sample, got lists of 3 values that are not one-hot"),
         ([[0.2, 0.8]], (), "probabilities"),
+        ([[0, 1, 0]], ("a", "b"), "of 3 classes, and 2 have names"),
         ([[1], [1, 2]], (), "lists of 1, 2 values"),
         ([0, "dog"], (), "got number and text"),
         ([{"a": 1}], (), "got a dict"),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,7 +111,7 @@ class _Split:
         return renumber(stored, self.names, classes, f"'{self.split}'")
 
 
-class _Pictures(Sequence[Stored]):
+class _Pictures:
     """Encoded pictures of some rows, each read when it is asked for: the table of `datasets` lies on the disk."""
 
     def __init__(self, table: Any, column: str, rows: np.ndarray, names: Sequence[str]) -> None:
@@ -120,13 +120,7 @@ class _Pictures(Sequence[Stored]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    @overload
-    def __getitem__(self, index: int) -> Stored: ...
-    @overload
-    def __getitem__(self, index: slice) -> _Pictures: ...
-    def __getitem__(self, index: int | slice) -> Stored | _Pictures:
-        if isinstance(index, slice):
-            return _Pictures(self.table, self.column, self.rows[index], self.names[index])
+    def __getitem__(self, index: int, /) -> Stored:
         stored = self.table[int(self.rows[index])][self.column]
         if isinstance(stored, bytes):
             return stored

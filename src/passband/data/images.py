@@ -307,7 +307,8 @@ def _is_deep(image: Image.Image) -> bool:
 def _look(image: Image.Image) -> _Seen:
     deep = _is_deep(image)  # before it is loaded: then its tiles are gone
     image.load()  # what stands at the end of a PNG is known only then
-    transparent = image.has_transparency_data and bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
+    alpha = image.has_transparency_data and image.mode[0] != "I"
+    transparent = alpha and bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
     return _Seen(transparent, _rotated(image), int(np.asarray(_to_8_bits(image)).max()) if deep else None)
 
 

@@ -55,7 +55,10 @@ def number_labels(
         >>> number_labels(["dog", "ant", None], "label").labels.tolist()
         [1, 0, -1]
     """
-    values, notices = _unwrap([*stored, *others], what)
+    values, notices, places = _unwrap([*stored, *others], what)
+    if places and names and len(names) != places:
+        raise InputError(f"{what} are one-hot, of {places} classes, and {len(names)} have names")
+    names = names or tuple(map(str, range(places)))
     kinds = {_kind(value) for value in values if value is not None}
     if len(kinds) > 1 or not kinds <= {"number", "text"}:
         raise InputError(
@@ -75,23 +78,19 @@ def _kind(value: Any) -> str:
     return "text" if isinstance(value, str | bytes) else f"a {type(value).__name__}"
 
 
-def _unwrap(values: list[Any], what: str) -> tuple[list[Any], tuple[Notice, ...]]:
-    """Take the content of lists of one, and the place of the one in lists of zeros."""
+def _unwrap(values: list[Any], what: str) -> tuple[list[Any], tuple[Notice, ...], int]:
+    """Take the content of lists of one, and the place of the one in lists of zeros, and return how many places there are."""
     if not any(isinstance(value, list | tuple) for value in values):
-        return values, ()
+        return values, (), 0
     rows = [value if isinstance(value, list | tuple) else [value] for value in values]
     lengths = {len(row) for row in rows if row}
     if lengths <= {1}:
-        return [row[0] if row else None for row in rows], ()
+        return [row[0] if row else None for row in rows], (), 0
     if len(lengths) == 1:
         table = np.array([row for row in rows if row], object)
-        if (
-            np.isin(table, (0, 1)).all()
-            and (table == 1).sum(axis=1).max() == 1 == (table == 1).sum(axis=1).min()
-        ):
-            return [list(row).index(1) if row else None for row in rows], (
-                Notice("data", f"{what} are one-hot: the place of the 1 is the class", warning=False),
-            )
+        if np.isin(table, (0, 1)).all() and ((table == 1).sum(axis=1) == 1).all():
+            note = Notice("data", f"{what} are one-hot: the place of the 1 is the class", warning=False)
+            return [list(row).index(1) if row else None for row in rows], (note,), table.shape[1]
     raise InputError(
         f"{what} must be one class a sample, got lists of {', '.join(map(str, sorted(lengths)))} values that are not one-hot. "
         "Images of several classes, and probabilities, cannot be judged right or wrong: labels.argmax(1) takes the likeliest"

@@ -42,7 +42,7 @@ def load_from_code(argument: str, request: Request) -> ImageDataset:
     if isinstance(dataset, ImageDataset):
         order, sorting = fair_order(dataset.labels.numpy())
         taken = dataset.take(torch.from_numpy(order[: request.count(len(order), argument)]))
-        pixels, labels = taken.images.numpy().transpose(0, 2, 3, 1), taken.labels.numpy()
+        pixels, labels = taken.images[:].numpy().transpose(0, 2, 3, 1), taken.labels.numpy()
         made = from_arrays(pixels, labels, taken.classes, taken.name, request)
         return replace(made, notices=(*taken.notices, *sorting))
     if not hasattr(dataset, "__getitem__") or not hasattr(dataset, "__len__"):
