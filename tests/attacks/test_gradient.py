@@ -15,7 +15,7 @@ from passband.attacks import fgsm, pgd
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import High, Low
 from passband.models.catalog import build_model
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
 
 LABELS = torch.arange(6) % 4
 

@@ -7,7 +7,7 @@ import torch
 
 from passband.errors import InputError
 from passband.models.load import load_model
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
 
 CODE = """
 import torch

@@ -18,7 +18,7 @@ from passband.models.exported import ExportedModel
 from passband.models.load import load_model
 from passband.models.pixels import PixelModel
 from passband.models.provenance import Smoothing
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
 from passband.robustness.smoothing import find_convolution, smoothed
 
 

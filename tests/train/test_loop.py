@@ -9,7 +9,7 @@ from helpers import bright_sides
 from passband.attacks import PGD, pgd
 from passband.errors import InputError, PassbandError
 from passband.models.catalog import build_model
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
 from passband.randomness import generator_for
 from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig

@@ -30,7 +30,7 @@ from passband.files import read_json, write_json
 from passband.instruments.counterexamples import Counterexamples
 from passband.instruments.spectrum import DataSpectrum, measure_spectrum
 from passband.models.pixels import as_pixel_model
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
 from passband.robustness.evaluate import attack_rows
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
 from passband.robustness.sanity import Finding

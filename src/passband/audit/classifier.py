@@ -28,7 +28,7 @@ from passband.instruments.flips import FlipExample, Flips
 from passband.instruments.instrument import Instrument, Subject
 from passband.instruments.spectrum import DataSpectrum, Spectrum
 from passband.models.pixels import as_pixel_model
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
 from passband.robustness.plan import Attacked, AttackPlan, check_plans
 from passband.rows import COLUMNS, SAMPLE_COLUMNS, read_table, to_table
 from passband.serial import write_tensors

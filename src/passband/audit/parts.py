@@ -34,6 +34,7 @@ from passband.frequency.component import High, Low
 from passband.frequency.traces import Traces
 from passband.instruments.components import Answers
 from passband.instruments.counterexamples import Counterexamples, ceiling_curve
+from passband.models.fingerprint import count_parameters
 from passband.models.pixels import PixelModel
 from passband.notices import Notice
 from passband.serial import from_plain
@@ -57,7 +58,7 @@ def model_entry(model: PixelModel, dataset: ImageDataset, run: str) -> ModelEntr
         name=model.name,
         source=model.source,
         weights_hash=run,
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=count_parameters(model),
         outputs=len(dataset.classes),
     )
 

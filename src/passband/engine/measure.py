@@ -17,7 +17,7 @@ from passband.errors import DamagedError, InputError
 from passband.files import digest
 from passband.instruments.instrument import Instrument, Subject
 from passband.models.load import load_model
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
 from passband.results.lock import locked
 from passband.results.store import find_measurement, holds_measurement, is_ours, write_measurement
 from passband.results.tables import read_description

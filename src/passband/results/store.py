@@ -16,7 +16,8 @@ from torch import nn
 from passband.data.dataset import ImageDataset
 from passband.errors import DamagedError, InputError
 from passband.files import SEAL, check_seal, read_json, seal, write_json, written_whole
-from passband.models.weights import save_weights, weights_hash
+from passband.models.fingerprint import weights_hash
+from passband.models.weights import save_weights
 from passband.train.config import SCHEMA, RunConfig, model_arguments
 from passband.types import Subset
 
