@@ -67,6 +67,7 @@ def write_run(
             "test_fingerprint": datasets["test"].fingerprint,
             "size": list(dataset.size),
             "channels": dataset.channels,
+            **_noticed(datasets),
         },
         "weights_hash": weights_hash(model) if failure is None else None,
     }
@@ -78,6 +79,12 @@ def write_run(
             about = {"model": arguments, "classes": list(dataset.classes), "size": list(dataset.size)}
             save_weights(model, aside / WEIGHTS, about)
         seal(aside)
+
+
+def _noticed(datasets: Mapping[Subset, ImageDataset]) -> dict[str, list[str]]:
+    """Return what must be known of a run's data, if anything must."""
+    said = dict.fromkeys(notice.message for dataset in datasets.values() for notice in dataset.notices)
+    return {"notices": list(said)} if said else {}
 
 
 def find_run(folder: Path) -> dict[str, Any] | None:
