@@ -25,10 +25,10 @@ from passband.models.independence import check_independent, uses_batch_statistic
 from passband.models.pixels import (
     PixelModel,
     answers,
-    as_pixel_model,
     check_fits,
     evaluating,
 )
+from passband.models.trial import tried
 from passband.rows import ACCURACY, AGREEMENT, CONFIDENCE, LOSS, ComponentRow, component_columns, to_table
 from passband.stats import samples_for_width
 from passband.types import Amplitude, Batch, Labels, Progress
@@ -245,7 +245,7 @@ def evaluate_components(
     """
     if components and not radii:
         raise InputError("at least one radius is needed, got none")
-    pixels = as_pixel_model(model)
+    pixels = tried(model, dataset, choose_device(device))
     subject = Subject(pixels, dataset, pixels.name, batch_size=batch_size, device=device, progress=progress)
     instrument = ComponentAccuracy(lows_and_highs(radii, components), amplitude)
     return to_table(subject.read(instrument).rows())

@@ -26,10 +26,10 @@ from passband.models.independence import check_independent
 from passband.models.pixels import (
     PixelModel,
     answers,
-    as_pixel_model,
     check_fits,
     evaluating,
 )
+from passband.models.trial import tried
 from passband.rows import ACCURACY_CEILING, RobustnessRow
 from passband.types import Batch, Labels, Norm, Progress
 
@@ -202,15 +202,14 @@ def find_counterexamples(
     Raises:
         InputError: If model and data do not fit together, an answer is not finite, or depends on the images beside it.
     """
-    pixels, place = as_pixel_model(model), choose_device(device)
-    check_fits(pixels, dataset)
+    place = choose_device(device)
+    pixels = tried(model, dataset, place)
     # Below the corner: from there on the LFC is the image itself.
     radii = range(math.ceil(corner_radius(*dataset.size)))
     size = choose_batch_size(batch_size, dataset, place)
     total = len(dataset) if order is None else len(order)
     parts: list[tuple[Tensor, ...]] = []
     done = 0
-    pixels.to(place)
     check_independent(pixels, to_pixels(dataset.images[:1], place))
     with evaluating(pixels):
         for samples in batches(dataset, batch_size=size, device=place, order=order):
