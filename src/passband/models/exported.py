@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from passband.errors import InputError
+from passband.models.pieces import in_pieces
 from passband.models.sources import Found, Options
 
 TRAINING_FLAG = {torch.ops.aten.dropout.default: 2, torch.ops.aten.batch_norm.default: 5}
@@ -42,15 +43,6 @@ class ExportedModel(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return what the program returns for `images`, in one piece."""
         return in_pieces(self.program, images, self.least, self.most)
-
-
-def in_pieces(run: Callable[[Tensor], Tensor], images: Tensor, least: int, most: int) -> Tensor:
-    """Return what `run`, which takes `least` to `most` images at once, returns for any number of them."""
-    logits = []
-    for piece in images.split(most):
-        filling = piece[-1:].expand(max(least - len(piece), 0), -1, -1, -1)
-        logits.append(run(torch.cat([piece, filling]))[: len(piece)])
-    return torch.cat(logits)
 
 
 def from_export(file: str, options: Options) -> Found:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from passband.errors import InputError
-from passband.models.exported import in_pieces
+from passband.models.pieces import in_pieces
 from passband.models.sources import Found, Options
 from passband.optional import require
 

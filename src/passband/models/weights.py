@@ -1,4 +1,4 @@
-"""Files of weights: writing them, reading them, fitting them to a network, and their hash."""
+"""Files of weights: writing them, reading them, and fitting them to a network."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from passband.errors import InputError
-from passband.files import digest
-from passband.models.pixels import network_of
 
 Match = Literal["name", "order"]
 """How weights in a file find their place in a network: by their names, or by their position."""
@@ -175,20 +173,6 @@ def count_classes(model: nn.Module, weights: Weights, match: Match) -> int | Non
     if len(counts) != 1 or any(mine[1:] != theirs[1:] for mine, theirs in changed):
         return None
     return changed[0][1][0]
-
-
-def weights_hash(model: nn.Module) -> str:
-    """Return 16 hexadecimal digits that identify a network's weights.
-
-    They depend on names, types, shapes and values, not on device or memory layout. A `PixelModel` has the hash of its
-    body.
-    """
-    parts: list[bytes | memoryview] = []
-    for name, value in sorted(network_of(model).state_dict().items()):
-        parts.append(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        parts.append(memoryview(flat.view(torch.uint8).numpy()))
-    return digest(*parts)
 
 
 def _counted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
