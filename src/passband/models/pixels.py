@@ -264,6 +264,10 @@ class ImageSet(Protocol):
         """What its classes are called."""
         ...
 
+    def describe_classes(self) -> str:
+        """Return what its classes are called, with the number of images of each."""
+        ...
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from passband.errors import InputError, PassbandError
-from passband.models.class_mapping import fitted
+from passband.models.class_mapping import fitted, mismatch
 from passband.models.graph import LARGEST_STD, Graph, follow
 from passband.models.independence import BY_STATISTICS, CHANGE, uses_batch_statistics
 from passband.models.pieces import in_pieces
@@ -74,6 +74,10 @@ def tried(model: nn.Module, dataset: ImageSet, device: torch.device) -> PixelMod
     pixels = fitted(pixels, dataset).to(device)
     if pixels.trial is None or pixels.trial.dtype != _dtype(pixels.body):
         try_out(pixels, dataset.size, dataset.channels)
+    assert pixels.trial is not None
+    outputs = pixels.trial.outputs if pixels.outputs is None else len(pixels.outputs)
+    if outputs != len(dataset.classes):
+        raise InputError(mismatch(pixels, outputs, dataset))
     return pixels
 
 
