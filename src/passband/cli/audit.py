@@ -197,7 +197,7 @@ def compare(
     if junit is not None:
         write_junit(junit, suite, checked)
     if json:
-        print_json(asdict(found) | {"requirements": list(map(_plain, checked))})
+        print_json(asdict(found) | ({"requirements": list(map(_plain, checked))} if checked else {}))
     else:
         _print_comparison(found)
         print_lines(list(map(str, checked)))

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 INTERRUPTED = 130
 """The exit code: 128 and the number of SIGINT."""
@@ -37,13 +38,14 @@ def end_when_asked(farewell: Callable[[], None]) -> None:
         _lost.clear()
         raise KeyboardInterrupt
 
+    if os.name != "posix":
+        return  # Python's own way is all there is
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    signal.set_wakeup_fd(
-        writer, warn_on_full_buffer=False
-    )  # is written to at once, while Python may still be busy
+    # It is written to at once, while Python may still be busy.
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     sys.unraisablehook = _note_lost
     main = threading.get_ident()
     threading.Thread(target=_watch, args=(reader, main, farewell), daemon=True).start()
@@ -68,6 +70,11 @@ def _watch(reader: int, main: int, farewell: Callable[[], None]) -> None:
             signal.siginterrupt(number, True)
             signal.pthread_kill(main, number)
     farewell()
+    leave()
+
+
+def leave() -> NoReturn:
+    """End this process and those that it has started, now: to take torch down in good order takes seconds."""
     from multiprocessing import active_children
 
     for child in active_children():

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from passband.cli.interrupts import INTERRUPTED, asked, end_when_asked
+from passband.cli.interrupts import asked, end_when_asked, leave
 from passband.cli.streams import open_streams
 from passband.errors import PassbandError
 
@@ -96,7 +96,7 @@ def main() -> None:
     except KeyboardInterrupt:
         farewell()
         sys.stdout.flush()
-        os._exit(INTERRUPTED)  # to take torch down in good order takes seconds
+        leave()
     except OSError as error:  # the last words did not fit on the disk
         complain(error.strerror or str(error))
         code = INPUT
