@@ -119,9 +119,18 @@ def test_shapes_tell_what_a_file_without_metadata_is_for(tmp_path, name, batch_n
         assert torch.equal(model(images), source(images))
 
 
+@pytest.mark.parametrize("start", ["module.", "model.net."])
+def test_a_file_of_a_wrapped_network_needs_no_options(tmp_path, start):
+    source = build_model("lenet", num_classes=4, in_channels=1, seed=1).eval()
+    torch.save({f"{start}{k}": v for k, v in source.state_dict().items()}, tmp_path / "w.pth")
+    images = torch.rand(2, 1, 28, 28)
+    with torch.no_grad():
+        assert torch.equal(load_model("lenet", weights=tmp_path / "w.pth")(images), source(images))
+
+
 def test_a_file_under_other_names_needs_options_and_order(tmp_path):
     source = build_model("lenet", num_classes=4, in_channels=1, seed=1).eval()
-    torch.save({f"m.{k}": v for k, v in source.state_dict().items()}, tmp_path / "w.pth")
+    torch.save({f"m_{k}": v for k, v in source.state_dict().items()}, tmp_path / "w.pth")
     options = {"weights": tmp_path / "w.pth", "num_classes": 4, "in_channels": 1}
     with pytest.raises(InputError, match="--match-weights order"):
         load_model("lenet", **options)

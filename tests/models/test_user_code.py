@@ -110,7 +110,7 @@ def test_a_pixel_model_speaks_for_itself(file):
     images = torch.rand(2, 3, 20, 24)
     with torch.no_grad():
         torch.testing.assert_close(model(images), model.body.body((images - 0.5) / 0.25)[:, [2, 0]])
-    with pytest.raises(InputError, match="mine is a PixelModel, which holds its own mean and std"):
+    with pytest.raises(InputError, match="mine takes pixels and normalizes them itself"):
         load_model(f"python:{file}:pixels", mean=[0.1])
 
 
@@ -141,7 +141,10 @@ def test_an_installed_module_and_the_global_generator():
         ("{file}:needs_a_path", "without arguments failed .TypeError: .*path"),
         ("{file}:fails", "without arguments failed .KeyError: 'checkpoint'"),
         ("{file}:stops", "without arguments failed .SystemExit: 3"),
-        ("{file}:nothing", "must return a torch.nn.Module or a passband PixelModel, got None"),
+        (
+            "{file}:nothing",
+            "must return a torch.nn.Module, a passband PixelModel or a model of the MAITE .*, got None",
+        ),
         ("{file}:object_like", "must return a tensor of logits, got a dict. Wrap it in a function"),
         ("{file}:tuple_like", "must return a tensor of logits, got a tuple"),
         ("{file}:maps", r"must return logits shaped \(2, classes\) .* got \(2, 3, 32, 32\)"),

@@ -9,9 +9,10 @@ from typing import Any
 from passband.errors import DamagedError, InputError
 from passband.files import SEAL, check_seal, read_json
 from passband.models.catalog import build_model
+from passband.models.matching import Match
 from passband.models.sources import Found, Options
 from passband.models.user_code import PYTHON, name_of
-from passband.models.weights import Match, Weights, load_state, read_weights
+from passband.models.weights import Weights, load_state, read_weights
 
 
 def from_run(folder: Path, options: Options) -> Found:
@@ -65,8 +66,7 @@ def from_file(name: str, options: Options) -> Found:
     Raises:
         InputError: If the file cannot be read or is of another network.
     """
-    assert options.weights is not None
-    weights = read_weights(options.weights)
+    weights = options.read_weights()
     arguments = weights.metadata.get("model", {"name": name, **_told_by_shapes(weights)})
     if arguments.get("name") != name:
         raise InputError(f"{weights.path} holds the weights of {arguments.get('name')!r}, not of {name!r}")
@@ -93,7 +93,7 @@ def _load(
         body = build_model(**arguments)
     except TypeError as error:
         raise InputError(f"{weights.path} belongs to a network that cannot be built: {error}") from error
-    load_state(body, weights, match)
+    notices = load_state(body, weights, match)
     name = arguments["name"]
     return Found(
         body,
@@ -101,13 +101,20 @@ def _load(
         size=None if size is None else (size[0], size[-1]),
         channels=arguments.get("in_channels", 3),
         names=None if classes is None else [(name,) for name in classes],
+        normalization="known" if weights.metadata else "unknown",
         network=arguments,
+        notices=notices,
     )
 
 
 def _told_by_shapes(weights: Weights) -> dict[str, Any]:
     arguments: dict[str, Any] = {"batch_norm": any(name.endswith("running_mean") for name in weights.state)}
-    first, last = weights.state.get("stem.weight"), weights.state.get("classifier.weight")
+    first, last = (
+        next(
+            (value for name, value in weights.state.items() if f".{name}".endswith(f".{layer}.weight")), None
+        )
+        for layer in ("stem", "classifier")  # whatever a wrapper put before their names
+    )
     if first is not None and first.ndim == 4:
         arguments |= {"width": first.shape[0], "in_channels": first.shape[1]}
     if last is not None and last.ndim == 2:
