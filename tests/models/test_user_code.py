@@ -165,3 +165,21 @@ def test_a_file_that_cannot_be_imported(tmp_path):
     (tmp_path / "wrong.py").write_text("def broken(:\n")
     with pytest.raises(InputError, match="cannot import .*SyntaxError"):
         load_model(f"python:{tmp_path / 'wrong.py'}:broken")
+
+
+@pytest.mark.parametrize("given", [{}, {"mean": [0.5], "std": [0.25, 0.2, 0.3]}])
+def test_the_normalization_that_nobody_else_knows_is_said(file, given):
+    notices = [str(each) for each in load_model(f"python:{file}:Net", **given).notices]
+    if given:
+        assert notices == ["Note: normalization by mean 0.5 and std 0.25 0.2 0.3, as given"]
+    else:
+        assert notices[0].startswith("Note: no normalization: it sees pixels in [0, 1]")
+    assert load_model(f"python:{file}:pixels").notices == ()
+
+
+def test_networks_in_half_precision(file):
+    file.write_text(CODE + "\ndef half():\n    torch.manual_seed(0)\n    return Net().half()\n")
+    model = load_model(f"python:{file}:half")
+    images = torch.rand(2, 3, 20, 20)
+    assert model(images).dtype == torch.float32
+    assert next(model.parameters()).dtype == torch.float16

@@ -15,6 +15,7 @@ from passband.models.catalog import check_at_least_one, list_models
 from passband.models.class_indices import choose_outputs
 from passband.models.exported import from_export
 from passband.models.matching import Match
+from passband.models.hugging_face import from_hf
 from passband.models.onnx import from_onnx
 from passband.models.pixels import PixelModel
 from passband.models.provenance import Origin
@@ -26,6 +27,7 @@ from passband.models.zoo import from_timm, from_torchvision
 SOURCES: dict[str, Callable[[str, Options], Found]] = {
     "timm": from_timm,
     "torchvision": from_torchvision,
+    "hf": from_hf,
     "python": from_python,
     "export": from_export,
     "onnx": from_onnx,
