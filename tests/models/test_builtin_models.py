@@ -53,6 +53,36 @@ def test_a_run_comes_back_as_it_was_trained(run, trained):
         assert torch.equal(model(images), trained(images))
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"config": {"size": None}}, None),
+        (
+            {"config": {"size": 28}},
+            "cropped to 28x28, pillow-lanczos",
+        ),  # as runs before there was a preparation
+        ({"config": {"size": [28, 30]}}, "squashed to 28x30, pillow-lanczos"),
+        (
+            {
+                "config": {"size": 28},
+                "preparation": {"size": [28, 28], "fit": "crop", "resize": "torch", "crop_fraction": 0.5},
+            },
+            "cropped to 28x28 (the middle 50%), torch",
+        ),
+    ],
+)
+def test_a_run_says_how_its_pictures_were_prepared(run, values, expected):
+    change(run, **values)
+    preparation = load_model(str(run)).preparation
+    assert (None if preparation is None else str(preparation)) == expected
+
+
+def test_a_preparation_that_is_damaged_is_refused(run):
+    change(run, preparation={"size": [28, 28], "resize": "guess"})
+    with pytest.raises(InputError, match="resize"):
+        load_model(str(run))
+
+
 def test_outputs_of_a_run_can_be_picked_by_name(run, trained):
     model = load_model(str(run), class_indices="bag, Shirt")
     images = torch.rand(2, 1, 28, 30)

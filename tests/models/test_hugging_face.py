@@ -79,7 +79,7 @@ def test_gradients_reach_the_pixels(tmp_path):
 
 
 def test_half_weights_and_unnamed_classes(tmp_path):
-    body, processor = saved(tmp_path, labels=None)
+    body, _ = saved(tmp_path, labels=None)
     body.half().save_pretrained(tmp_path)
     model = load_model(f"hf:{tmp_path}", class_indices="2,0")
     assert model.classes is None

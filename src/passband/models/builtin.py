@@ -10,9 +10,10 @@ from passband.errors import DamagedError, InputError
 from passband.files import SEAL, check_seal, read_json
 from passband.models.catalog import build_model
 from passband.models.matching import Match
-from passband.models.sources import Found, Options
+from passband.models.sources import Found, Options, read_preparation
 from passband.models.user_code import PYTHON, name_of
 from passband.models.weights import Weights, load_state, read_weights
+from passband.preparation import Preparation
 
 
 def from_run(folder: Path, options: Options) -> Found:
@@ -50,7 +51,24 @@ def from_run(folder: Path, options: Options) -> Found:
         arguments, classes, size = description["model"], description["classes"], description["data"]["size"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{config} is damaged: it has no {error}") from error
-    return _load(arguments, read_weights(folder / "weights.safetensors"), "name", size=size, classes=classes)
+    return _load(
+        arguments,
+        read_weights(folder / "weights.safetensors"),
+        "name",
+        size=size,
+        classes=classes,
+        preparation=_preparation(description, config),
+    )
+
+
+def _preparation(description: dict[str, Any], config: Path) -> Preparation | None:
+    """Return how pictures became the images of a run; older runs say which size was asked for."""
+    if description.get("preparation") is not None:
+        return read_preparation(description["preparation"], config)
+    size = description.get("config", {}).get("size")
+    if size is None:
+        return None
+    return Preparation().changed(size=size if isinstance(size, int) else (size[0], size[-1]))
 
 
 def _trained(description: Any) -> bool:
@@ -78,6 +96,7 @@ def from_file(name: str, options: Options) -> Found:
         options.match,
         size=weights.metadata.get("size"),
         classes=weights.metadata.get("classes"),
+        preparation=read_preparation(weights.metadata.get("preparation"), weights.path),
     )
 
 
@@ -88,6 +107,7 @@ def _load(
     *,
     size: Sequence[int] | None,
     classes: Sequence[str] | None,
+    preparation: Preparation | None,
 ) -> Found:
     try:
         body = build_model(**arguments)
@@ -103,6 +123,7 @@ def _load(
         names=None if classes is None else [(name,) for name in classes],
         normalization="known" if weights.metadata else "unknown",
         network=arguments,
+        preparation=preparation,
         notices=notices,
     )
 

@@ -10,7 +10,7 @@ import pickletools
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,9 @@ def read_checkpoint(path: Path) -> object:
         InputError: If the file cannot be read so.
     """
     try:
-        inert = [(_inert(name), name) for name in _globals(path)]
+        inert: list[Callable[..., object] | tuple[Callable[..., object], str]] = [
+            (_inert(name), name) for name in _globals(path)
+        ]
         with warnings.catch_warnings(), torch.serialization.safe_globals(inert):
             warnings.simplefilter("ignore")  # of files that other versions of torch wrote
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -134,7 +136,7 @@ class _Inert(dict[Any, Any], metaclass=_TakenForDict):
             self.__dict__.update(state)
 
 
-def _inert(name: str) -> type:
+def _inert(name: str) -> Callable[..., object]:
     module, _, last = name.rpartition(".")
     return _TakenForDict(last, (_Inert,), {"__module__": module})
 
@@ -145,7 +147,7 @@ def _globals(path: Path) -> list[str]:
         return torch.serialization.get_unsafe_globals_in_checkpoint(path)
     with path.open("rb") as file:
         return [
-            argument.replace(" ", ".")
+            str(argument).replace(" ", ".")
             for _ in range(PICKLES_BEFORE_TENSORS)
             for operation, argument, _ in pickletools.genops(file)
             if operation.name == "GLOBAL"

@@ -16,6 +16,7 @@ from passband.models.provenance import Origin, Smoothing
 from passband.models.weights import Weights, read_weights
 from passband.notices import Notice
 from passband.preparation import Preparation
+from passband.serial import from_plain
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,15 @@ def normalized_by(mean: Sequence[float] | None, std: Sequence[float] | None) -> 
     else:
         used = f"normalization by mean {_listed(mean or [0])} and std {_listed(std or [1])}, as given"
     return Notice("model", used, warning=False)
+
+
+def read_preparation(plain: Any, path: Path) -> Preparation | None:
+    """Return the preparation that a file of passband says, if it says one.
+
+    Raises:
+        InputError: If it is not as written.
+    """
+    return None if plain is None else from_plain(Preparation, plain, str(path))
 
 
 def _listed(values: Sequence[float]) -> str:

@@ -67,9 +67,11 @@ def read_weights(path: Path, key: str | None = None) -> Weights:
     """
     if not path.is_file():
         raise InputError(f"no file of weights {path}")
-    safe = path.suffix == ".safetensors"
-    content, metadata = _read_safetensors(path) if safe else (read_checkpoint(path), {})
-    chosen = Chosen(dict(content)) if safe and key is None else choose_state(content, path, key)
+    if path.suffix == ".safetensors":
+        state, metadata = _read_safetensors(path)
+        chosen = Chosen(state) if key is None else choose_state(state, path, key)
+    else:
+        chosen, metadata = choose_state(read_checkpoint(path), path, key), {}
     return Weights(path, chosen.state, metadata, chosen.others, chosen.notices)
 
 
