@@ -109,6 +109,7 @@ def test_several_such_networks_are_refused():
     [
         lambda state: {k: v for k, v in state.items() if k != "fc.weight"},
         lambda state: {**state, "more.weight": torch.zeros(2)},
+        lambda state: start("model.", {**state, "more.weight": torch.zeros(2)}),
         lambda state: {("model." + k if k.startswith("features") else k): v for k, v in state.items()},
         lambda state: {**state, **start("module.", state)},  # two for each name
         lambda state: {k.replace(".", "_"): v for k, v in state.items()},

@@ -183,3 +183,16 @@ def test_networks_in_half_precision(file):
     images = torch.rand(2, 3, 20, 20)
     assert model(images).dtype == torch.float32
     assert next(model.parameters()).dtype == torch.float16
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_torchscript_programs(file, dtype):
+    file.write_text(
+        CODE + "\ndef plain():\n    torch.manual_seed(0)\n    return Net().eval()\n"
+        f"\ndef program():\n    return torch.jit.script(plain().to(torch.{dtype}))\n"
+    )
+    program, plain = (load_model(f"python:{file}:{name}", size=20) for name in ("program", "plain"))
+    images = torch.rand(2, 3, 20, 20)
+    assert program(images).dtype == torch.float32
+    torch.testing.assert_close(program(images), plain(images), rtol=1e-2, atol=1e-2)

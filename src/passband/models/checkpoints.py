@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from passband.errors import InputError
+from passband.models.matching import unwrapped
 from passband.notices import Notice
 
 KNOWN = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module")
@@ -227,7 +228,8 @@ def _tensors(content: object) -> dict[str, Tensor]:
 
 
 def _equal(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> bool:
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    mine, theirs = unwrapped(one), unwrapped(two)
+    return mine.keys() == theirs.keys() and all(torch.equal(one[mine[n]], two[theirs[n]]) for n in mine)
 
 
 def _kind(content: object) -> str:

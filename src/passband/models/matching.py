@@ -61,12 +61,16 @@ def pair_by_name(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Pair
     """
     if own.keys() == given.keys():
         return Pairing({name: given[name] for name in own})
-    mine, theirs = _unwrapped(own), _unwrapped(given)
+    mine, theirs = unwrapped(own), unwrapped(given)
     if not mine or not theirs or len(mine) < len(own) or len(theirs) < len(given):
         return None
     if mine.keys() == theirs.keys():
         return Pairing({name: given[theirs[plain]] for plain, name in mine.items()})
-    starts = [start for start in _starts(mine, theirs) if all(start + name in theirs for name in mine)]
+    starts = [
+        start
+        for start in _starts(mine, theirs)
+        if {start + name for name in mine} == {name for name in theirs if name.startswith(start)}
+    ]
     if len(starts) > 1:
         raise InputError(
             f"the file holds the weights of several such networks, whose names begin with {', '.join(sorted(starts))}: "
@@ -103,14 +107,14 @@ def pair_by_order(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Pai
     return Pairing(dict(zip(own, given.values(), strict=True)))
 
 
+def unwrapped(names: Iterable[str]) -> dict[str, str]:
+    """Return names by what they are without what wrappers add."""
+    return {".".join(part for part in name.split(".") if part not in WRAPPERS): name for name in names}
+
+
 def same_shapes(own: Mapping[str, Tensor], pairing: Pairing) -> bool:
     """Return whether all paired tensors have one shape."""
     return all(value.shape == own[name].shape for name, value in pairing.state.items())
-
-
-def _unwrapped(names: Iterable[str]) -> dict[str, str]:
-    """Return names by what they are without what wrappers add."""
-    return {".".join(part for part in name.split(".") if part not in WRAPPERS): name for name in names}
 
 
 def _starts(short: Iterable[str], long: Iterable[str]) -> list[str]:

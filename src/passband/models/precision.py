@@ -21,8 +21,10 @@ def speak_float32(network: nn.Module) -> nn.Module:
     one type (its norms excepted); a network that mixes types converts for itself.
 
     Args:
-        network: Changed in place: it gets two hooks.
+        network: Changed in place: it gets two hooks. A TorchScript program can have none, and stays as it is.
     """
+    if isinstance(network, torch.jit.ScriptModule):
+        return network
     used = {
         value.dtype
         for module in network.modules()

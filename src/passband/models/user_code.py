@@ -52,6 +52,8 @@ def from_python(place: str, options: Options) -> Found:
         )
     notices = () if options.weights is None else load_state(model, options.read_weights(), options.match)
     model = model.cpu()
+    if isinstance(model, torch.jit.ScriptModule):
+        model = nn.Sequential(model)  # which takes hooks, as a program does not
     speak_float32(network_of(model))
     if isinstance(model, PixelModel):  # kept whole: it may be a subclass
         return Found(
