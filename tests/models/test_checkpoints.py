@@ -133,7 +133,7 @@ def test_an_average_that_differs_is_a_warning_and_one_that_does_not_is_none(tmp_
         str(notice)
         == "Note: of w.pth the weights under 'state_dict_ema' were taken; it also holds state_dict"
     )
-    wrapped = {f"module.{name}": value for name, value in state(1).items()}
+    wrapped = {"n_averaged": torch.tensor(3), **{f"module.{name}": value for name, value in state(1).items()}}
     (notice,) = read(tmp_path / "w.pth", {"model": state(1), "model_ema": wrapped}).notices
     assert not notice.warning
     last = read(tmp_path / "w.pth", {"state_dict": state(0), "state_dict_ema": state(1)}, key="state_dict")

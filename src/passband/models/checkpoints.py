@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from passband.errors import InputError
-from passband.models.matching import unwrapped
+from passband.models.matching import counted, unwrapped
 from passband.notices import Notice
 
 KNOWN = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params", "module")
@@ -228,7 +228,7 @@ def _tensors(content: object) -> dict[str, Tensor]:
 
 
 def _equal(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> bool:
-    mine, theirs = unwrapped(one), unwrapped(two)
+    mine, theirs = unwrapped(counted(one)), unwrapped(counted(two))
     return mine.keys() == theirs.keys() and all(torch.equal(one[mine[n]], two[theirs[n]]) for n in mine)
 
 

@@ -63,10 +63,11 @@ def from_timm(name: str, options: Options) -> Found:
             options, config.num_classes, lambda n: timm.create_model(name, num_classes=n, in_chans=channels)
         )
     data = timm.data.resolve_model_data_config(body)
-    preparation, prepared = _timm_preparation(timm, data, body, name)
+    short = name.rstrip("/").rpartition("/")[2] if name.startswith(SCHEMES) else name
+    preparation, prepared = _timm_preparation(timm, data, body, short)
     return Found(
         body,
-        name.rstrip("/").rpartition("/")[2] if name.startswith(SCHEMES) else name,
+        short,
         mean=data["mean"] if len(data["mean"]) in (1, channels) else None,
         std=data["std"] if len(data["std"]) in (1, channels) else None,
         normalization="known" if len(data["mean"]) in (1, channels) else "unknown",
