@@ -27,7 +27,7 @@ def noise(
     generator = torch.Generator().manual_seed(seed)
     images = torch.randint(0, 256, (samples, channels, *size), generator=generator, dtype=torch.uint8)
     labels = torch.randint(0, classes, (samples,), generator=generator)
-    return ImageDataset(images, labels, tuple("abcdefghij"[:classes]), "noise")
+    return ImageDataset(images, labels, tuple("abcdefghijklmnopqrstuvwxyz"[:classes]), "noise")
 
 
 class Memory(nn.Module):

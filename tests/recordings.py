@@ -22,7 +22,7 @@ TRAIN = (
     "--learning-rate 3e-3 --component lfc:8 --mixup 0.5 --probe full --probe-radii 4 8 --threads 1 --device cpu --out run"
 )
 AUDIT = (
-    "audit run fashion-mnist --limit 100 --radii 2 4 8 --attack fgsm pgd --epsilon 0.01 0.03 --steps 3 "
+    "audit run fashion-mnist --limit 100 --radii 2 4 8 --ceiling exact --attack fgsm pgd --epsilon 0.01 0.03 --steps 3 "
     "--sanity-samples 10 --no-report --device cpu --out audit"
 )
 ATTACK = (

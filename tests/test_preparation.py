@@ -1,7 +1,9 @@
+from typing import get_args
+
 import pytest
 
 from passband.errors import InputError
-from passband.preparation import Preparation
+from passband.preparation import Preparation, Resize
 
 PUBLISHED = Preparation((224, 224), "crop", "pillow-bicubic", 0.875)
 
@@ -38,4 +40,20 @@ def test_impossible_rules_are_refused(settings, message):
 
 def test_a_rule_is_said_in_words():
     assert str(Preparation()) == "as stored"
-    assert str(Preparation((8, 6), "squash")) == "squashed to 8x6, pillow-lanczos"
+    assert str(Preparation((8, 6), "squash")) == (
+        "squashed to 8x6 by pillow-lanczos (antialiased), decoded by pillow"
+    )
+
+
+def test_filters_say_whether_they_are_antialiased():
+    plain = {rule for rule in get_args(Resize) if not Preparation(resize=rule).antialias}
+    assert plain == {
+        "pillow-nearest",
+        "torch-no-antialias",
+        "torch-bicubic-no-antialias",
+        "torch-nearest",
+        "opencv-linear",
+        "opencv-cubic",
+        "opencv-nearest",
+        "opencv-lanczos",
+    }

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from passband.checks import check_device_name
 from passband.errors import InputError
 
 REPORTED = ("passband", "torch", "torchvision", "lightning-fabric", "timm", "numpy", "scipy", "polars")
@@ -46,16 +47,14 @@ def choose_device(name: str = "auto") -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise InputError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {name!r}") from error
+    check_device_name(name)
+    device = torch.device(name)
     available = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not available.get(device.type, False):
+    if not available[device.type]:
         raise InputError(
             f"device {name!r} is not available on this machine. Use --device auto or --device cpu."
         )

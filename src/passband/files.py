@@ -192,11 +192,40 @@ def digest(*parts: bytes | memoryview) -> str:
         >>> digest(b"pixels", b"labels")
         'c9d249801d836c67'
     """
-    state = hashlib.sha256()
+    state = Digest()
     for part in parts:
-        state.update(len(part).to_bytes(8, "little"))  # so that ("ab", "c") is not ("a", "bc")
-        state.update(part)
-    return state.hexdigest()[:16]
+        state.add(part)
+    return str(state)
+
+
+class Digest:
+    """What `digest` returns, of parts that come one after the other, or in pieces."""
+
+    def __init__(self) -> None:
+        self._state = hashlib.sha256()
+
+    def add(self, part: bytes | memoryview) -> None:
+        """Add a part."""
+        self.begin(len(part))
+        self.extend(part)
+
+    def begin(self, length: int) -> None:
+        """Begin a part of so many bytes, which `extend` adds."""
+        self._state.update(length.to_bytes(8, "little"))  # so that ("ab", "c") is not ("a", "bc")
+
+    def extend(self, piece: bytes | memoryview) -> None:
+        """Add the next piece of the part that was begun."""
+        self._state.update(piece)
+
+    def copy(self) -> Digest:
+        """Return another one, to which other parts can be added."""
+        copied = Digest()
+        copied._state = self._state.copy()
+        return copied
+
+    def __str__(self) -> str:
+        """Return the hash of the parts so far."""
+        return self._state.hexdigest()[:16]
 
 
 def _sha256(path: Path) -> str:

@@ -5,13 +5,13 @@ A kernel lies on the last two axes of a weight; filters, channels and groups bef
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from passband.checks import check_rho
 from passband.errors import InputError
 
 NEIGHBORS = 8
@@ -71,16 +71,6 @@ def smooth_kernel(weight: Weight, rho: float, *, normalize: bool = False) -> Wei
     )  # the 3x3 box around each, without itself
     smooth = weight + rho * around
     return smooth / (1 + NEIGHBORS * rho) if normalize else smooth
-
-
-def check_rho(rho: float) -> None:
-    """Refuse a strength of smoothing that is negative or not finite.
-
-    Raises:
-        InputError: If it is.
-    """
-    if not 0 <= rho < math.inf:
-        raise InputError(f"rho must be 0 or positive, and finite, got {rho}")
 
 
 @torch.no_grad()

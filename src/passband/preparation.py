@@ -36,6 +36,8 @@ Resize = Literal[
 """A library and its filter. Pillow's widen with the reduction, which is antialiasing, as do `torch` (bilinear) and
 `torch-bicubic`; OpenCV's do not, `opencv-area` excepted."""
 
+Decoder = Literal["pillow"]
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -48,6 +50,7 @@ class Preparation:
         resize: The filter; see `Resize`.
         crop_fraction: The middle part that is taken of the picture so covered, as a share of its sides: 0.875 resizes to 256
             for a crop of 224.
+        decoder: Who turns files into pixels. Decoders of JPEG differ by some levels.
 
     Raises:
         InputError: If a number is impossible.
@@ -55,13 +58,14 @@ class Preparation:
 
     Example:
         >>> print(Preparation((224, 224), resize="pillow-bicubic", crop_fraction=0.875))
-        cropped to 224x224 (the middle 87.5%), pillow-bicubic
+        cropped to 224x224 (the middle 87.5%) by pillow-bicubic (antialiased), decoded by pillow
     """
 
     size: tuple[int, int] | None = None
     fit: Fit = "crop"
     resize: Resize = "pillow-lanczos"
     crop_fraction: float = 1.0
+    decoder: Decoder = "pillow"
 
     def __post_init__(self) -> None:
         """Check what a user may have typed."""
@@ -108,10 +112,26 @@ class Preparation:
             changed = replace(changed, fit="crop", crop_fraction=crop_fraction)
         return changed if resize is None else replace(changed, resize=resize)
 
+    def leaves(self, size: tuple[int, int]) -> bool:
+        """Return whether a picture of a size (height, width) is left as it is."""
+        return self.size is None or (self.size == size and self.crop_fraction == 1)
+
+    @property
+    def antialias(self) -> bool:
+        """Whether the filter widens with the reduction, so that what lies beyond the new Nyquist frequency is removed."""
+        if self.resize.endswith(("-nearest", "-no-antialias")):
+            return False
+        return not self.resize.startswith("opencv") or self.resize == "opencv-area"
+
     def __str__(self) -> str:
         """Return it in words."""
         if self.size is None:
             return "as stored"
         shape = f"{self.size[0]}x{self.size[1]}"
         part = "" if self.crop_fraction == 1 else f" (the middle {100 * self.crop_fraction:g}%)"
-        return f"{'cropped' if self.fit == 'crop' else 'squashed'} to {shape}{part}, {self.resize}"
+        filtered = f"{self.resize} ({'' if self.antialias else 'not '}antialiased)"
+        done = "cropped" if self.fit == "crop" else "squashed"
+        return f"{done} to {shape}{part} by {filtered}, decoded by {self.decoder}"
+
+
+AS_STORED = Preparation()

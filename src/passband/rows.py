@@ -46,9 +46,13 @@ ADDED = (
     "normalized",
     "shown",
     "error",
+    "rank",
 )  # columns that tables written by version 0.1 do not have
 
 ACCURACY = "accuracy"  # the share of samples that are answered right
+TOP5_ACCURACY = (
+    "top5-accuracy"  # the share whose label is among the five most probable, ties counted against it
+)
 LOSS = "loss"  # the mean cross-entropy
 CONFIDENCE = "confidence"  # the mean probability of the answer
 AGREEMENT = "agreement"  # the share of samples that are answered as the whole image is
@@ -77,6 +81,7 @@ OF_KERNELS = tuple(
 
 SHARES = (
     ACCURACY,
+    TOP5_ACCURACY,
     AGREEMENT,
     FIT_ACCURACY,
     ROBUST_ACCURACY,
@@ -127,6 +132,7 @@ SAMPLE_COLUMNS = pl.Schema(
         "prediction": pl.Int64(),
         "confidence": pl.Float32(),  # probability of the prediction
         "label_probability": pl.Float32(),  # probability of the label
+        "rank": pl.Int64(),  # how many classes have a logit no smaller than the label's, itself one of them
     }
 )
 
@@ -257,7 +263,7 @@ def read_table(path: Path, columns: Iterable[str]) -> pl.DataFrame:
     if "error" in names and "error" not in table.columns and "metric" in table.columns:
         table = _errors_beside_values(table)
     table = table.with_columns(
-        pl.lit(None, dtype=COLUMNS[name]).alias(name)
+        pl.lit(None, dtype=(COLUMNS | SAMPLE_COLUMNS)[name]).alias(name)
         for name in ADDED
         if name in names and name not in table.columns
     )

@@ -1,15 +1,19 @@
 """Names for what travels between modules, said once.
 
-Shapes are written for jaxtyping and checked while the tests run.
+Shapes are written for jaxtyping and checked while the tests run. The words are those of `passband.choices`, which needs
+no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
-
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
+
+from passband.choices import Amplitude as Amplitude
+from passband.choices import Geometry as Geometry
+from passband.choices import Norm as Norm
+from passband.choices import Progress as Progress
+from passband.choices import Subset as Subset
 
 Images = Float[Tensor, "*batch channels height width"]
 """Pixel values, [0, 1] where they are an image; a component may leave that range."""
@@ -26,16 +30,3 @@ Planes = Float[Tensor, "planes height width"]
 Labels = Int64[Tensor, " samples"]
 Logits = Float[Tensor, "batch classes"]
 Mask = Bool[Tensor, "height width"]
-
-Geometry = Literal["index", "isotropic"]
-"""How the radial mask measures distance: see `passband.radial_mask`."""
-
-Amplitude = Literal["raw", "clip", "max", "minmax", "rms"]
-"""What is done to a component's amplitude before a model sees it: see `passband.rescale`."""
-
-Subset = Literal["train", "test"]
-
-Norm = Literal["l2", "linf"]
-
-Progress = Callable[[str, int, int], None]
-"""Called along long work with what is being done, how much of it is done, and how much there is."""

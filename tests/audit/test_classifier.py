@@ -8,10 +8,11 @@ import torch
 import passband as pb
 from helpers import Constant, Memory, ask, noise
 from passband.audit.card import Baselines
-from passband.errors import InputError
+from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import High, Low
 from passband.frequency.fourier import split
 from passband.instruments.components import default_radii
+from passband.instruments.counterexamples import ceiling_curve, find_counterexamples
 from passband.rows import COLUMNS, SAMPLE_COLUMNS
 
 DATA = noise(samples=60)
@@ -103,6 +104,31 @@ def test_ceiling_can_be_left_out_or_taken_on_fewer_samples():
     assert pb.audit(MODEL, DATA, radii=[2], ceiling_samples=7).card.ceiling.samples == 7
 
 
+def test_the_ceiling_is_bounded_and_rests_on_100_images_unless_asked_otherwise():
+    many = noise(samples=130)
+    model, defaults = Memory(many), {"radii": [2, 5], "seed": 3}
+    bounded = pb.audit(model, many, **defaults)
+    ceiling = bounded.card.ceiling
+    assert (ceiling.search, ceiling.samples, ceiling.radii) == ("bounded", 100, 2)
+    assert 0 < ceiling.shown <= 2 * 100 + 2 * ceiling.fooled
+    assert set(bounded.rows.filter(metric="accuracy-ceiling")["count"]) == {100}
+    assert bounded.counterexamples.samples.tolist() != list(range(100))
+    assert pb.audit(model, many, ceiling_samples=120, **defaults).card.ceiling.samples == 120
+    exact = pb.audit(model, many, ceiling="exact", **defaults)
+    assert (exact.card.ceiling.search, exact.card.ceiling.samples, exact.card.ceiling.radii) == (
+        "exact",
+        130,
+        8,
+    )
+    found = find_counterexamples(model, many)
+    for norm in ("l2", "linf"):
+        assert torch.equal(exact.counterexamples.distance[norm], found.distance[norm])
+        rows = exact.rows.filter(metric="accuracy-ceiling", norm=norm)["value"].to_list()
+        assert rows == [value for _, value in ceiling_curve(found, norm)]
+        mine = exact.counterexamples.distance[norm][bounded.counterexamples.samples]
+        assert (bounded.counterexamples.distance[norm] >= mine - 1e-6).all()
+
+
 def test_what_is_saved_is_read_back(tmp_path):
     AUDIT.save(tmp_path / "new" / "folder")
     folder = tmp_path / "new" / "folder"
@@ -129,6 +155,12 @@ def test_a_flat_data_set_is_audited_without_nan():
     card = pb.audit(Constant(0, 2), flat).card
     assert "NaN" not in json.dumps(card.to_dict())
     assert all(math.isfinite(point.loss) for point in card.curves)
+
+
+@pytest.mark.usefixtures("untyped")
+def test_a_search_of_no_such_name_is_refused():
+    with pytest.raises(UnknownNameError, match="no search named 'exakt'. Did you mean 'exact'"):
+        pb.audit(MODEL, DATA, ceiling="exakt")
 
 
 def test_impossible_settings_are_refused():

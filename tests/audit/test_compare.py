@@ -11,6 +11,7 @@ from passband.audit.classifier import audit
 from passband.audit.compare import compare
 from passband.errors import InputError
 from passband.frequency.component import FULL, High, Low
+from passband.preparation import Preparation
 from passband.robustness.evaluate import evaluate_attack
 from passband.robustness.plan import AttackPlan
 from passband.stats import holm, mcnemar
@@ -28,6 +29,24 @@ def folders(tmp_path):
     for name, model in (("first", FIRST), ("second", SECOND)):
         audit(model, DATA, radii=[2, 5], ceiling_samples=0).save(tmp_path / name)
     return tmp_path / "first", tmp_path / "second"
+
+
+def test_top_5_is_compared_in_pairs_where_both_have_it(tmp_path):
+    many = noise(samples=60, classes=25)
+    for name, model in (("one", Memory(many)), ("two", Constant(3, 25))):
+        audit(model, many, radii=[2], ceiling_samples=0).save(tmp_path / name)
+    (found,) = [d for d in compare(tmp_path / "one", tmp_path / "two").differences if d.measure == "top5"]
+    first = ask(Memory(many), many, [2]).top5[0]
+    assert (found.first, found.second) == pytest.approx(
+        (first.double().mean().item(), (many.labels == 3).double().mean().item())
+    )
+    assert found.low is not None
+    assert found.low < found.second - found.first < found.high < 0
+    assert found.p < 0.01
+    card = json.loads((tmp_path / "two" / "card.json").read_text())
+    del card["clean"]["top5"]
+    (tmp_path / "two" / "card.json").write_text(json.dumps(card))
+    assert "top5" not in {d.measure for d in compare(tmp_path / "one", tmp_path / "two").differences}
 
 
 def test_paired_tests_rest_on_the_same_samples(folders):
@@ -206,3 +225,29 @@ def test_cards_from_before_attacks_are_read(attacked):
         found = compare(*order)
         assert found.pairing == "paired on 80 samples"
         assert found.warnings == ("only one of the two was attacked by fgsm, which is not compared",)
+
+
+def prepared(resize, **changed):
+    """Return the noise as if its pictures had been resized by a rule."""
+    rule = Preparation(DATA.size, "squash", resize)
+    return dataclasses.replace(DATA, preparation=rule, **changed)
+
+
+def test_audits_of_differently_prepared_pictures_are_not_compared_unless_asked(tmp_path):
+    other = {"images": DATA.images.roll(1, -1)}
+    for name, data in (
+        ("first", prepared("pillow-lanczos")),
+        ("second", prepared("torch-no-antialias", **other)),
+    ):
+        audit(FIRST, data, radii=[2], ceiling_samples=0).save(tmp_path / name)
+    folders = tmp_path / "first", tmp_path / "second"
+    with pytest.raises(InputError, match=r"by pillow-lanczos \(antialiased\).*--any-preparation"):
+        compare(*folders)
+    found = compare(*folders, any_preparation=True)
+    assert "prepared their pictures in different ways" in found.warnings[0]
+
+
+def test_rules_that_gave_the_same_pixels_do_not_matter(tmp_path):
+    for resize in ("pillow-lanczos", "torch"):
+        audit(FIRST, prepared(resize), radii=[2], ceiling_samples=0).save(tmp_path / resize)
+    assert compare(tmp_path / "pillow-lanczos", tmp_path / "torch").warnings == ()

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -54,6 +55,17 @@ def test_json_is_the_card_and_nothing_else(audited):
     assert found["card"]["kind"] == "audit"
     assert found["folder"] == "a"
     assert found["requirements"] == []
+
+
+def test_the_ceiling_says_which_search_it_was_and_on_how_many_images(audited):
+    ran = audited("--no-report", "--out", "a", "--ceiling-samples", "5")
+    assert (
+        "Corollary 1 (bounded search, on 5 images drawn at random): some LFC changes the prediction"
+        in ran.out
+    )
+    ran = audited("--no-report", "--out", "b", "--ceiling", "exact", "--require", "ceiling-l2@1 >= 0")
+    assert re.search(r"Corollary 1 \(exact search, on \d+ images\): some LFC", ran.out)
+    assert re.search(r"ok     ceiling-l2@1 >= 0: .* samples, exact search", ran.out)
 
 
 def test_requirements_decide_the_exit_code_and_add_their_radii(audited, tmp_path):

@@ -167,7 +167,7 @@ def test_a_failed_run_is_reported_and_the_study_goes_on(command, monkeypatch):
         runs = shuffle.runs(setting)
         return {**runs, "natural": replace(runs["natural"], learning_rate=1e30, optimizer="sgd")}
 
-    monkeypatch.setitem(STUDIES, "label-shuffle", replace(shuffle, runs=diverging))
+    monkeypatch.setitem(STUDIES.imported, "label-shuffle", replace(shuffle, runs=diverging))
     ran = command("study", "run", "label-shuffle", "--store", "s", "--limit", "40")
     assert ran.code == 0
     assert "natural, seed 0 failed: the loss of epoch 1 is" in ran.out.replace("\n", "")
@@ -184,13 +184,13 @@ def test_a_failed_run_is_reported_and_the_study_goes_on(command, monkeypatch):
         ("study show passband.rows:study", "passband.rows has no study 'study'"),
         ("study show passband.rows:COLUMNS", "must be a passband.Study, got a Schema"),
         ("study show all", "show takes one study"),
-        ("study run label-shuffle --seeds 0", "at least 1, got 0"),
+        ("study run label-shuffle --seeds 0", "--seeds. Must be >= 1"),
         ("study run label-shuffle --workers 0", "workers must be at least 1, got 0"),
         (
             "study run label-shuffle --limit 10",
             "batch_size must be at most the number of training images, 10",
         ),
-        ("study run label-shuffle --epochs 0", "epochs must be a whole number of at least 1"),
+        ("study run label-shuffle --epochs 0", "--epochs. Must be >= 1"),
         ("study run label-shuffle --preset desktop", "Invalid value"),
         ("study run label-shuffle --data npz:none.npz", "none.npz"),
         ("study run label-shuffle --device cuda:99", "not available"),

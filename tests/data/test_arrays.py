@@ -10,6 +10,7 @@ import torch
 from passband.data.arrays import load_npz, read_idx
 from passband.data.images import Request
 from passband.errors import InputError
+from passband.preparation import Preparation
 
 LABELS = np.arange(12) % 3
 
@@ -61,7 +62,12 @@ def test_class_names_are_read(tmp_path, photos):
 
 def test_resizing_and_gray(tmp_path, photos):
     path = save(tmp_path, images=photos, labels=LABELS)
-    assert load_npz(path, Request(size=(5, 4), channels=1)).images.shape == (12, 1, 5, 4)
+    assert load_npz(path, Request(preparation=Preparation((5, 4), "squash"), channels=1)).images.shape == (
+        12,
+        1,
+        5,
+        4,
+    )
 
 
 def test_limit_reads_no_more_than_it_needs(tmp_path, photos):

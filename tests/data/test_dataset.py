@@ -56,3 +56,11 @@ def test_no_images():
 def test_to_pixels_spans_zero_to_one():
     pixels = to_pixels(torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 1, 1, 3))
     torch.testing.assert_close(pixels.flatten(), torch.tensor([0, 0.2, 1]))
+
+
+def test_classes_are_described_with_their_counts():
+    dataset = ImageDataset(
+        torch.zeros(4, 1, 2, 2).byte(), torch.tensor([0, 0, 1, 3]), ("ant", "bee", "cat", "dog"), "pets"
+    )
+    assert dataset.describe_classes() == "ant (2), bee (1), cat (0), dog (1)"
+    assert dataset.describe_classes(most=2) == "ant (2), bee (1), ... and 2 more"

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from passband.data.images import Request, decode_images
+from passband.data.images import Request, decode_images, decode_with_notices
 from passband.errors import InputError, UnknownNameError
+from passband.preparation import Preparation
 
 ANY = Request()
 
@@ -22,8 +23,9 @@ def png(image: Image.Image, **options) -> bytes:
     return file.getvalue()
 
 
-def decode(*stored, **wanted) -> torch.Tensor:
-    return decode_images(stored, [f"image {i}" for i in range(len(stored))], replace(ANY, **wanted))
+def decode(*stored, size: int | tuple[int, int] | None = None, **wanted) -> torch.Tensor:
+    request = replace(ANY, preparation=Preparation().changed(size=size), **wanted)
+    return decode_images(stored, [f"image {i}" for i in range(len(stored))], request)
 
 
 @given(
@@ -58,24 +60,96 @@ def test_gray_is_the_luma_of_itu_r_601():
     assert pixels.item() == round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
 
 
-@pytest.mark.parametrize(
-    ("image", "expected"),
-    [
-        (Image.new("RGBA", (2, 2), (0, 0, 255, 0)), [255, 255, 255]),
-        (Image.new("RGBA", (2, 2), (0, 0, 255, 51)), [204, 204, 255]),
-        (Image.new("LA", (2, 2), (0, 0)), [255]),
-        (Image.new("1", (2, 2), 1), [255]),
-    ],
-)
-def test_transparency_lies_over_white(image, expected):
-    assert decode(png(image))[0, :, 0, 0].tolist() == expected
+def messages(*stored) -> list[str]:
+    return [str(n) for n in decode_with_notices(stored, [str(i) for i in range(len(stored))], ANY)[1]]
+
+
+def transparent_pictures() -> dict[str, bytes]:
+    """Pictures of every mode that PNG keeps alpha in, each half or wholly transparent."""
+    colors = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
+    alpha = np.linspace(0, 200, 30).reshape(6, 5).astype(np.uint8)
+    gray, palette = Image.fromarray(colors[..., 0]), Image.fromarray(colors).quantize(16)
+    return {
+        "RGBA": png(Image.fromarray(np.dstack([colors, alpha]))),
+        "LA": png(Image.merge("LA", (gray, Image.fromarray(alpha)))),
+        "palette": png(palette, transparency=bytes([0] * 8 + [255] * 8)),
+        "one color of a palette": png(palette, transparency=int(np.asarray(palette)[0, 0])),
+        "one color": png(Image.fromarray(colors), transparency=tuple(map(int, colors[2, 2]))),
+        "one gray": png(gray, transparency=int(colors[2, 2, 0])),
+        "all": png(Image.fromarray(np.dstack([colors, alpha * 0]))),
+    }
+
+
+@pytest.mark.parametrize("kind", transparent_pictures())
+@pytest.mark.filterwarnings(
+    "ignore:Palette images with Transparency:UserWarning"
+)  # of torchvision's way alone
+def test_alpha_is_dropped_as_torchvision_does_and_said(kind):
+    stored = transparent_pictures()[kind]
+    loaded = np.asarray(Image.open(io.BytesIO(stored)).convert("RGB")).transpose(2, 0, 1)
+    assert torch.equal(decode(stored, channels=3)[0], torch.from_numpy(loaded.copy()))
+    opaque = png(Image.new("RGB", (5, 6)))
+    (message,) = messages(opaque, stored)
+    assert message.startswith("Note: 1 of 2 pictures are transparent in part or whole; alpha is dropped")
+
+
+def test_alpha_that_hides_nothing_is_not_worth_a_word():
+    opaque = Image.new("RGBA", (2, 2), (1, 2, 3, 255))
+    assert messages(png(opaque)) == []
+    assert decode(png(opaque))[0, :, 0, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_pictures_that_exif_would_turn_are_taken_as_stored_and_counted(kind):
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    plain, file = io.BytesIO(), io.BytesIO()
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 6, 3), np.uint8))
+    image.save(plain, kind)
+    image.save(file, kind, exif=turned)
+    assert torch.equal(decode(file.getvalue()), decode(plain.getvalue()))
+    (message,) = messages(plain.getvalue(), file.getvalue())
+    assert message.startswith("Warning: 1 of 2 pictures are to be turned or mirrored by their EXIF")
+
+
+def test_broken_exif_is_no_broken_picture():
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(file, "JPEG", exif=b"Exif\0\0nonsense")
+    assert messages(file.getvalue()) == []
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "LAB", "YCbCr"])
+def test_modes_are_read_as_torchvision_reads_them(mode):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)).convert(mode)
+    file = io.BytesIO()
+    image.save(file, "TIFF")
+    loaded = np.asarray(Image.open(file).convert("RGB")).transpose(2, 0, 1)
+    assert torch.equal(decode(file.getvalue(), channels=3)[0], torch.from_numpy(loaded.copy()))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_several_frames_the_first_is_taken(kind):
+    frames = [Image.new("L", (4, 4), value).convert("RGB") for value in (200, 10)]
+    file = io.BytesIO()
+    frames[0].save(file, kind, save_all=True, append_images=frames[1:])
+    assert (decode(file.getvalue()).float() - 200).abs().max() <= 2
+
+
+def test_huge_pictures_are_read_and_larger_ones_refused(monkeypatch):
+    stored = png(Image.new("1", (40, 40)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # Pillow warns above this, and refuses twice as many
+    assert decode(stored).shape == (1, 1, 40, 40)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)
+    with pytest.raises(
+        InputError, match="cannot decode image 0: it has more pixels than Pillow takes .* store it smaller"
+    ):
+        decode(stored)
 
 
 def test_palettes_become_colors():
     image = Image.new("P", (2, 2), 1)
     image.putpalette([0, 0, 0, 9, 8, 7])
     assert decode(png(image))[0, :, 0, 0].tolist() == [9, 8, 7]
-    assert decode(png(image, transparency=1))[0, :, 0, 0].tolist() == [255, 255, 255]
 
 
 def test_cmyk_jpeg():
@@ -88,8 +162,9 @@ def test_an_integer_size_crops_the_center_and_keeps_the_aspect():
     wide = np.zeros((4, 12), np.uint8)
     wide[:, 4:8] = 200  # exactly the central square
     assert decode(wide, size=4).unique().tolist() == [200]
-    assert decode(wide, size=9).shape == (1, 1, 9, 9)
-    assert decode(wide, size=9).unique().tolist() == [200]
+    larger = decode(wide, size=9)
+    assert larger.shape == (1, 1, 9, 9)
+    assert larger.min() > 100  # at its edge the filter reaches beyond the crop, as torchvision's does
 
 
 def test_a_pair_of_sizes_is_height_and_width():
@@ -121,6 +196,22 @@ def test_broken_images_are_named():
     for broken in (whole[:400], b"", b"<html>", whole[:60] + b"\0" * 60 + whole[120:]):
         with pytest.raises(InputError, match=r"cannot decode image 1: .*\. Mend, replace or remove it"):
             decode(whole, broken)
+
+
+def test_broken_images_are_counted_and_the_first_named():
+    whole = png(Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)))
+    stored = [whole, b"<html>", whole, b"", b"version https://git-lfs.github.com/spec/v1", whole[:50], b"?"]
+    with pytest.raises(InputError) as caught:
+        decode(*stored)
+    assert (
+        "cannot decode 4 of 7 images: image 1 (Pillow does not know its format); image 3 (it is empty)"
+        in str(caught.value)
+    )
+    assert "image 4 (it is a pointer of Git LFS; fetch the file with git lfs pull) and 1 more. Mend" in str(
+        caught.value
+    )
+    with pytest.raises(InputError, match="cannot decode image 0: "):  # known once the pixels are read
+        decode(whole[:50], whole)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +251,6 @@ def test_memory_is_checked_before_decoding():
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"size": 0}, r"size must be a number of pixels >= 1 or a pair \(height, width\), got 0"),
-        ({"size": (8, -1)}, r"got \(8, -1\)"),
         ({"channels": 4}, r"channels must be 1 \(gray\) or 3 \(color\), got 4"),
         ({"limit": 0}, "limit must be at least 1 image, got 0"),
     ],

@@ -12,6 +12,7 @@ from passband.data.images import Request
 from passband.data.load import SOURCES, load_dataset
 from passband.data.phantom import make_phantom
 from passband.errors import InputError, UnknownNameError
+from passband.preparation import Preparation
 
 
 def test_every_source_has_a_loader():
@@ -46,7 +47,7 @@ def test_sources_of_torchvision_get_the_request(tmp_path, monkeypatch, source, l
     load_dataset(source, root=tmp_path / "other")
     monkeypatch.delenv("PASSBAND_DATA")
     load_dataset(source)
-    assert asked[0] == Request("train", size=32, channels=3, limit=9, root=tmp_path)
+    assert asked[0] == Request("train", Preparation((32, 32)), channels=3, limit=9, root=tmp_path)
     assert asked[1].root == tmp_path / "other"
     assert asked[2].root.parts[-3:] == (".cache", "passband", "data")
 
@@ -114,3 +115,23 @@ def test_torchvision_is_imported_by_those_sources_only():
     code = "import sys, passband.data.load as c; c.load_dataset('phantom', limit=1); print('torchvision' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+def test_pictures_say_how_they_were_prepared(tmp_path):
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (30, 20), "red" if name == "cat" else "blue").save(tmp_path / name / "0.png")
+    source = f"folder:{tmp_path}"
+    assert load_dataset(source).preparation is None
+    cropped = load_dataset(source, size=8, resize="torch", crop_fraction=0.8)
+    assert cropped.preparation == Preparation((8, 8), "crop", "torch", 0.8)
+    assert load_dataset(source, preparation=cropped.preparation, size=(4, 6)).preparation == Preparation(
+        (4, 6), "squash", "torch"
+    )
+
+
+def test_a_filter_without_a_size_is_refused():
+    with pytest.raises(InputError, match="nothing says to what size"):
+        load_dataset("fashion-mnist", resize="torch")

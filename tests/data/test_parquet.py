@@ -8,6 +8,7 @@ import torch
 from passband.data.images import Request
 from passband.data.parquet import load_parquet
 from passband.errors import InputError
+from passband.preparation import Preparation
 
 LABELS = [0, 1, 0, 1, 2, 0, 1, 0, 1, 0, 2, 0]
 
@@ -150,7 +151,9 @@ def test_memory_is_checked_before_reading(tmp_path, write_parquet, photos):
 
 
 def test_real_images(real_data):
-    dataset = load_parquet(str(real_data("imagenette-64")), Request(limit=200, size=32))
+    dataset = load_parquet(
+        str(real_data("imagenette-64")), Request(limit=200, preparation=Preparation((32, 32)))
+    )
     assert (dataset.name, dataset.images.shape) == ("imagenette-64", (200, 3, 32, 32))
     assert dataset.classes[0] == "tench"
     assert dataset.class_counts().min() > 5  # a prefix is a fair subset
@@ -158,7 +161,9 @@ def test_real_images(real_data):
 
 
 def test_gray_among_color_in_real_images(real_data):
-    dataset = load_parquet(str(real_data("imagenette-224")), Request(limit=300, size=64))
+    dataset = load_parquet(
+        str(real_data("imagenette-224")), Request(limit=300, preparation=Preparation((64, 64)))
+    )
     gray = (dataset.images[:, 0] == dataset.images[:, 1]).all(dim=(1, 2))
     assert dataset.channels == 3
     assert 0 < gray.sum() < 30

@@ -20,6 +20,7 @@ from passband.data.phantom import (
     texture_waves,
 )
 from passband.errors import InputError, UnknownNameError
+from passband.preparation import Preparation
 
 sizes = st.one_of(st.integers(16, 48), st.tuples(st.integers(16, 48), st.integers(16, 48)))
 
@@ -175,8 +176,8 @@ def test_options_of_the_source():
 
 
 def test_defaults_of_the_source():
-    assert len(load_phantom("", Request("train", size=16))) == 2_000
-    test = load_phantom("", Request("test", size=(16, 18), channels=1))
+    assert len(load_phantom("", Request("train", Preparation((16, 16))))) == 2_000
+    test = load_phantom("", Request("test", Preparation((16, 18)), channels=1))
     assert (len(test), test.size, test.channels) == (1_000, (16, 18), 1)
 
 
@@ -204,7 +205,9 @@ def test_bad_options(argument, message):
 
 
 def test_contradictions_and_unknown_subsets(untyped):
-    with pytest.raises(InputError, match="size is given twice, as 16 in 'phantom:size=16' and as 32"):
-        load_phantom("size=16", Request(size=32))
+    with pytest.raises(
+        InputError, match=r"size is given twice, as \(16, 16\) in 'phantom:size=16' and as \(32, 32\)"
+    ):
+        load_phantom("size=16", Request(preparation=Preparation((32, 32))))
     with pytest.raises(UnknownNameError, match="no subset named 'val'"):
         make_phantom(1, subset="val")  # ty: ignore[invalid-argument-type]

@@ -15,6 +15,7 @@ from torchvision import datasets
 from passband.data import torchvision
 from passband.data.images import Request
 from passband.errors import DownloadError
+from passband.preparation import Preparation
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_imagenette(tmp_path, photos, encode, no_network, monkeypatch):
     ):
         torchvision.load_imagenette(Request("test", root=tmp_path))
     monkeypatch.setitem(torchvision.IMAGENETTE_SIZES, "test", 12)
-    dataset = torchvision.load_imagenette(Request("test", size=8, limit=10, root=tmp_path))
+    dataset = torchvision.load_imagenette(Request("test", Preparation((8, 8)), limit=10, root=tmp_path))
     assert (dataset.name, dataset.classes) == ("imagenette", ("tench", "parachute"))
     assert dataset.images.shape == (10, 3, 8, 8)
     assert dataset.class_counts().min() > 1  # the files are sorted by class, and this is a prefix

@@ -66,6 +66,51 @@ def test_samples_table_has_one_row_a_sample_and_condition():
     assert right.item() == pytest.approx(outcome.correct[0].float().mean().item())
 
 
+MANY = noise(samples=60, classes=25)
+
+
+class Guessing(Memory):
+    """Answers by weights that were never fitted."""
+
+    def forward(self, images):
+        draws = torch.Generator().manual_seed(0)
+        return (images.flatten(1) - 0.5) @ torch.randn(self.weight.shape, generator=draws)
+
+
+def test_top_5_is_that_of_sorted_logits():
+    model = Guessing(MANY)
+    outcome = ask(model, MANY, RADII)
+    logits = model(MANY.images / 255)
+    five = logits.topk(5, dim=1).indices
+    assert torch.equal(outcome.top5[0], (five == MANY.labels[:, None]).any(dim=1))
+    assert torch.equal(outcome.rank[0] == 1, outcome.correct[0])
+    assert outcome.correct[0].sum() < outcome.top5[0].sum() < len(MANY)
+    table = to_table(outcome.rows()).filter(metric="top5-accuracy")
+    assert table["shown"].to_list() == [str(component) for component in outcome.shown]
+    assert table["value"][0] == pytest.approx(outcome.top5[0].double().mean().item())
+    ranks = outcome.to_table().filter(component="full")["rank"]
+    assert ranks.to_list() == outcome.rank[0].tolist()
+
+
+def test_equal_logits_earn_no_top_5_by_the_order_of_classes():
+    everything_alike = Constant(0, 25)
+    everything_alike.logits.zero_()
+    outcome = ask(everything_alike, MANY, [])
+    assert outcome.correct[0].float().mean() == (MANY.labels == 0).float().mean()  # argmax takes the first
+    assert not outcome.top5.any()
+    assert outcome.rank.unique().tolist() == [25]
+    one_answer = ask(Constant(3, 25), MANY, [])
+    assert torch.equal(one_answer.top5[0], MANY.labels == 3)
+
+
+@pytest.mark.parametrize(("classes", "there"), [(20, False), (21, True)])
+def test_top_5_is_measured_of_more_than_20_classes(classes, there):
+    data = noise(classes=classes)
+    outcome = ask(Memory(data), data, [2])
+    assert (outcome.top5 is not None) is there
+    assert ("top5-accuracy" in to_table(outcome.rows())["metric"].unique()) is there
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 40])
 def test_batch_size_does_not_change_a_result(batch_size):
     whole = ask(MODEL, DATA, RADII)

@@ -7,10 +7,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import reference
-from helpers import Constant, Memory, Standardized, noise
+from helpers import Constant, Memory, Standardized, noise, subject
 from passband.errors import InputError
 from passband.frequency.fourier import low_pass
-from passband.instruments.counterexamples import find_counterexamples, robust_accuracy_ceiling
+from passband.instruments.counterexamples import (
+    NORMS,
+    Counterexamples,
+    RobustnessCeiling,
+    find_counterexamples,
+    robust_accuracy_ceiling,
+)
 
 DATA = noise(samples=30, classes=3)
 MODEL = Memory(DATA)
@@ -79,15 +85,113 @@ def test_nearest_counterexamples_are_those_of_brute_force():
         assert found.radius[norm][~reached].isnan().all()
 
 
-def test_counterexamples_are_images_that_the_model_answers_differently():
-    found = find_counterexamples(MODEL, DATA)
-    for sample in found.distance["linf"].isfinite().nonzero()[:, 0].tolist():
-        image = DATA.images[sample] / 255
-        low = low_pass(image, found.radius["linf"][sample].item()).clamp(0, 1)
-        assert MODEL(low[None]).argmax() != DATA.labels[sample]
-        assert (image - low).abs().max().item() == pytest.approx(
-            found.distance["linf"][sample].item(), rel=1e-5
-        )
+def check_real(found: Counterexamples, model, data) -> None:
+    """Hold each counterexample against the definition: it changes a right answer, at the distance that is named."""
+    for norm, order in zip(NORMS, (2, math.inf), strict=True):
+        for row in found.distance[norm].isfinite().nonzero()[:, 0].tolist():
+            image, label = data.images[found.samples[row]] / 255, data.labels[found.samples[row]]
+            low = low_pass(image, found.radius[norm][row].item()).clamp(0, 1)
+            assert model(image[None]).argmax() == label != model(low[None]).argmax()
+            distance = torch.linalg.vector_norm(image - low, order).item()
+            assert distance == pytest.approx(found.distance[norm][row].item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("radii", [None, (2, 5)])
+def test_counterexamples_are_images_that_the_model_answers_differently(radii):
+    found = find_counterexamples(MODEL, DATA, radii=radii)
+    assert found.distance["linf"].isfinite().any()
+    check_real(found, MODEL, DATA)
+
+
+class Sensitive(torch.nn.Module):
+    """Answers 1 where the image's contrast, in steps of some size, is odd: its flips come and go with the radius."""
+
+    def __init__(self, step: float) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(self, images):
+        odd = (images.flatten(1).std(dim=1) / self.step).floor() % 2
+        return torch.stack([1 - odd, odd], dim=1)
+
+
+@given(
+    st.floats(0.002, 0.2), st.lists(st.floats(0, 7.8), min_size=1, max_size=5, unique=True), st.integers(0, 9)
+)
+def test_the_bounded_search_names_real_counterexamples_and_is_never_below_the_exact_one(step, radii, seed):
+    model, data = Sensitive(step), noise(samples=12, classes=2, channels=1, seed=seed)
+    bounded, exact = (find_counterexamples(model, data, radii=some, batch_size=5) for some in (radii, None))
+    check_real(bounded, model, data)
+    assert torch.equal(bounded.correct, exact.correct)
+    assert (bounded.search, exact.search) == ("bounded", "exact")
+    for norm in NORMS:
+        assert (bounded.distance[norm] >= exact.distance[norm] - 1e-6).all()
+        ceilings = [
+            robust_accuracy_ceiling(f.correct, f.distance[norm], [0, 0.1, 0.5, 1, 3])
+            for f in (bounded, exact)
+        ]
+        assert (ceilings[0] >= ceilings[1]).all()
+
+
+class Sharp(torch.nn.Module):
+    """Right where an image has energy at a radius, and wrong where it has not: it changes its mind once."""
+
+    def __init__(self, radius: int) -> None:
+        super().__init__()
+        self.radius, self.shown = radius, 0
+
+    def forward(self, images):
+        self.shown += len(images)
+        seen = (low_pass(images, self.radius) - low_pass(images, self.radius - 1)).flatten(1).abs().amax(
+            dim=1
+        ) > 1e-3
+        return torch.stack([seen, ~seen], dim=1).float()
+
+
+def test_where_a_model_changes_its_mind_once_the_bounded_search_finds_the_nearest_in_fewer_answers():
+    data = noise(samples=6, classes=2, size=(64, 64))
+    faint = data.images // 4 + 96  # nothing is clipped, which would bring other frequencies in
+    data = replace(data, images=faint, labels=torch.zeros(6, dtype=torch.int64))
+    for flip in (1, 17, 30, 44):
+        bounded, exact = (find_counterexamples(Sharp(flip), data, radii=some) for some in ([0, 10, 30], None))
+        assert bounded.radius["l2"].tolist() == [flip - 1] * 6
+        torch.testing.assert_close(bounded.distance["l2"], exact.distance["l2"])
+        assert (bounded.radii, exact.radii) == (3, 46)
+        assert bounded.shown <= 6 * (3 + 5) < exact.shown or flip == 44
+        model = Sharp(flip)
+        model.shown = 0
+        found = find_counterexamples(model, data, radii=[0, 10, 30], batch_size=4)
+        assert found.shown == bounded.shown  # whatever the batch
+        assert (
+            model.shown - found.shown - len(data) == 6
+        )  # what is left asks whether answers depend on the batch
+
+
+def test_fewer_samples_are_drawn_by_the_seed_whatever_the_order_of_the_data():
+    by_class = replace(DATA, images=DATA.images[DATA.labels.argsort()], labels=DATA.labels.sort().values)
+    looked = {}
+    for seed in (0, 1):
+        found = RobustnessCeiling(12, (2.0,)).measure(subject(MODEL, by_class, seed=seed)).counterexamples
+        assert len(found.samples.unique()) == 12
+        assert len(by_class.labels[found.samples].unique()) == 3
+        looked[seed] = found.samples.tolist()
+    assert looked[0] != looked[1]
+    every = RobustnessCeiling(30).measure(subject(MODEL, by_class)).counterexamples
+    assert every.samples.tolist() == list(range(30))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"samples": 0}, "at least 1 sample, got 0"),
+        ({"radii": ()}, "at least one radius is needed"),
+        ({"radii": (8,)}, "radius 8 is not below the corner"),
+        ({"radii": (-1,)}, "radius of a component must be 0 or positive, got -1"),
+    ],
+)
+def test_impossible_searches_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        RobustnessCeiling(**settings).measure(subject(MODEL, DATA))
 
 
 def test_a_model_that_never_changes_its_mind_has_no_counterexample():

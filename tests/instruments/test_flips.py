@@ -24,6 +24,7 @@ def outcome_of(predictions, labels, confidence=None) -> Answers:
         predictions,
         confidence,
         confidence,
+        torch.ones_like(predictions),
         "max",
         1.0,
     )

@@ -7,7 +7,7 @@ import torch
 
 from helpers import Constant, noise, subject
 from passband.frequency.component import High
-from passband.instruments.catalog import INSTRUMENTS, find_instrument, instruments
+from passband.instruments.catalog import INSTRUMENTS, instruments
 from passband.instruments.components import ComponentAccuracy, default_radii
 from passband.instruments.favorite_answer import FavoriteAnswer
 from passband.instruments.flips import Flips
@@ -20,13 +20,13 @@ DATA = noise()
 
 @pytest.mark.parametrize("name", INSTRUMENTS)
 def test_every_instrument_says_what_it_is_and_what_it_costs(name):
-    instrument = find_instrument(name)
+    instrument = INSTRUMENTS[name]()
     assert instrument.name == name
     assert instrument.summary
     assert min(instrument.cost(100, (12, 10))) >= 0
     settings = json.loads(json.dumps(instrument.to_dict()))
     assert settings["instrument"] == name
-    assert {instrument: 1}[find_instrument(name)] == 1  # equal ones are one
+    assert {instrument: 1}[INSTRUMENTS[name]()] == 1  # equal ones are one
 
 
 def test_names_are_those_of_the_catalog():

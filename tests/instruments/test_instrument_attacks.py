@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -42,14 +43,19 @@ def test_its_settings_are_written():
 
 
 def test_it_costs_what_the_attack_does_and_no_more_than_its_samples():
-    one, three = UnderAttack(PGD(steps=20), (0.1,)), UnderAttack(PGD(steps=20), (0.1, 0.2, 0.3))
-    assert one.cost(10, (8, 8)) == (210, 10)
-    assert (
-        one.cost(10, (8, 8)).gradients < three.cost(10, (8, 8)).gradients < 3 * one.cost(10, (8, 8)).gradients
-    )
-    assert UnderAttack(FGSM(), (0.1,)).cost(10, (8, 8)) == (20, 10)
-    assert UnderAttack(FGSM(), (0.1,), samples=4).cost(10, (8, 8)) == (8, 4)
-    assert UnderAttack(AutoAttack(), (0.1, 0.2)).cost(10, (8, 8)) == (2 * 2_000, 2 * 5_000 + 10)
+    alone = partial(UnderAttack, sanity_samples=0)
+    one, three = (alone(PGD(steps=20), epsilons).cost(10, (8, 8)) for epsilons in ((0.1,), (0.1, 0.2, 0.3)))
+    assert one == (210, 10)
+    assert one.gradients < three.gradients < 3 * one.gradients
+    assert alone(FGSM(), (0.1,)).cost(10, (8, 8)) == (20, 10)
+    assert alone(FGSM(), (0.1,), samples=4).cost(10, (8, 8)) == (8, 4)
+    assert alone(AutoAttack(), (0.1, 0.2)).cost(10, (8, 8)) == (2 * 2_000, 2 * 5_000 + 10)
+
+
+def test_its_checks_cost_more_steps_and_queries_of_no_more_samples_than_are_attacked():
+    few = UnderAttack(PGD(steps=10), (0.1,), samples=4, sanity_samples=100)
+    assert few.cost(10, (8, 8)) == (4 * 11 + 4 * (1 + 7 * 10 + 4), 4 + 4 * 300)
+    assert UnderAttack(PGD(steps=10), (0.1,), sanity_samples=3).cost(10, (8, 8)).answers == 10 + 3 * 300
 
 
 def test_what_cannot_be_run_is_refused_before():

@@ -50,11 +50,11 @@ def code(tmp_path):
 
 
 def test_a_smoothed_model_keeps_how_pictures_are_prepared(tmp_path, own):
-    own.preparation = Preparation((16, 20), "squash", "torch")
+    own.preparation = Preparation((16, 20), "crop", "torch")
     save_smoothed(smoothed(own, 0.5), tmp_path / "out")
     assert load_model(tmp_path / "out").preparation == own.preparation
     change(tmp_path / "out", preparation="removed")  # as folders before there was one
-    assert load_model(tmp_path / "out").preparation is None
+    assert load_model(tmp_path / "out").preparation == Preparation((16, 20), "squash")
 
 
 def test_a_folder_of_earlier_options_loads(tmp_path, code):

@@ -16,6 +16,7 @@ from passband.errors import DownloadError, InputError, MissingDependencyError
 from passband.models import zoo
 from passband.models.load import load_model
 from passband.models.weights import weights_hash
+from passband.preparation import Preparation
 
 IMAGENETTE = "tench,English springer,cassette player,chain saw,church,French horn,garbage truck,n03425413,574,parachute"
 
@@ -201,7 +202,7 @@ def test_pictures_that_timm_squashes_are_squashed(timm):
     network.pretrained_cfg = {**timm.get_pretrained_cfg("resnet10t").to_dict(), "test_input_size": None}
     data = timm.data.resolve_model_data_config(network) | {"crop_mode": "squash", "crop_pct": 1.0}
     preparation, notices = zoo._timm_preparation(timm, data, network, name)
-    assert (str(preparation), notices) == ("squashed to 176x176, pillow-bicubic", ())
+    assert (preparation, notices) == (Preparation((176, 176), "squash", "pillow-bicubic"), ())
     _, (notice,) = zoo._timm_preparation(timm, {**data, "crop_pct": 0.9}, network, name)
     assert str(notice).startswith("Warning: timm squashes pictures and takes the middle 90%")
     _, (notice,) = zoo._timm_preparation(timm, {**data, "crop_mode": "border"}, network, name)

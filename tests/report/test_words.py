@@ -105,9 +105,33 @@ def test_without_a_ceiling_there_is_no_tile_for_it(card_of):
     assert "Robust accuracy at most" not in values(card)
 
 
+def test_top_5_has_a_tile_where_it_was_measured(card_of):
+    assert "Top-5 accuracy" not in values(card_of())
+    share = {"value": 0.987, "low": 0.97, "high": 0.99, "count": 600}
+    assert values(edited(card_of(), "clean.top5", share))["Top-5 accuracy"] == "98.7%"
+
+
 def test_every_amplitude_policy_has_words():
     from typing import get_args
 
     from passband.types import Amplitude
 
     assert set(words.POLICIES) == set(get_args(Amplitude))
+
+
+def test_what_the_ceiling_rests_on_is_said_in_full(card_of):
+    card = edited(card_of(), "ceiling.samples", 600)
+    exact = words.corollary(card)
+    assert exact == (
+        "Of 600 images, 547 are answered right, and 400 of these have such an LFC among the 22 radii tried. "
+        "In the median of these 400 the nearest one known lies 2.1 away in L2 and 0.2 in L∞."
+    )
+    bounded = words.corollary(edited(edited(card, "ceiling.search", "bounded"), "ceiling.samples", 100))
+    assert "Of 100 images drawn at random from the 600 evaluated, 547" in bounded
+    assert "among the 22 radii tried and those between two of them that halving led to" in bounded
+    assert "--ceiling exact" in bounded
+    none = edited(edited(card, "ceiling.median_l2", None), "ceiling.median_linf", None)
+    assert "median" not in words.corollary(none)
+    (tile,) = [tile for tile in words.tiles(card) if tile.name == "Robust accuracy at most"]
+    assert tile.note.endswith("%, 600 images")
+    assert words.corollary(card_of(ceiling=False)) == ""

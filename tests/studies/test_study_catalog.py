@@ -3,7 +3,8 @@ import pickle
 import pytest
 
 from passband.errors import UnknownNameError
-from passband.studies.catalog import STUDIES, find_studies
+from passband.studies.catalog import STUDIES
+from passband.studies.find import find_studies
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.presets import PRESETS, find_setting
 

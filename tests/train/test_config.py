@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passband.attacks import PGD
+from passband.choices import Precision
 from passband.errors import InputError, UnknownNameError
 from passband.models.catalog import build_model, list_models
 from passband.models.initialize import INITIALIZATIONS
 from passband.train.adversarial import Adversary
-from passband.train.config import Precision, RunConfig, check_data, model_arguments, run_id
+from passband.train.config import RunConfig, check_data, model_arguments, run_id
 from passband.train.optimizers import OPTIMIZERS
 from passband.types import Amplitude
 

@@ -90,7 +90,7 @@ def test_it_is_the_textbook_loop(optimizer):
     settings = config(optimizer=optimizer, weight_decay=0.01)
     model = train(network(), data, settings, device="cpu")
     plain = network()
-    steps = OPTIMIZERS[optimizer].make(plain.parameters(), lr=1e-3, weight_decay=0.01)
+    steps = getattr(torch.optim, OPTIMIZERS[optimizer].kind)(plain.parameters(), lr=1e-3, weight_decay=0.01)
     for epoch in (1, 2):
         order = torch.randperm(50, generator=generator_for(0, "order", epoch))
         for batch in (order[:20], order[20:40], order[40:]):  # the last one is smaller, and used

@@ -6,7 +6,6 @@ hashed. A new one is a class here or in a module of its own, and a line in `ATTA
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
@@ -16,6 +15,7 @@ import torch
 from torch import nn
 
 from passband.attacks.ball import Bound, check_band
+from passband.attacks.catalog import ATTACKS, EVERY_NORM, RESTARTS, STEPS, check_ascent
 from passband.attacks.gradient import REACH, attacking, check_attacked, fgsm, loss_gradient, pgd
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import Component, parse_component
@@ -49,7 +49,7 @@ class Attack(ABC):
     """
 
     name: ClassVar[str]
-    norms: ClassVar[tuple[Norm, ...]] = get_args(Norm)
+    norms: ClassVar[tuple[Norm, ...]] = EVERY_NORM
     needs_gradient: ClassVar[bool] = True
     least_classes: ClassVar[int] = 2
 
@@ -147,9 +147,7 @@ class Attack(ABC):
             >>> Attack.from_dict({"name": "fgsm", "norm": "linf", "steps": 20, "band": "low:8"}).label
             'FGSM on lfc:8'
         """
-        from passband.attacks.catalog import find_attack  # it knows all attacks, and so this module
-
-        return find_attack(settings.get("name", PGD.name)).of_settings(settings)
+        return ATTACKS.find(settings.get("name", PGD.name)).of_settings(settings)
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> Attack:
@@ -195,12 +193,12 @@ class PGD(Attack):
         'PGD-40 on lfc:8'
     """
 
-    name: ClassVar[str] = "pgd"
+    name, norms = ATTACKS.lines["pgd"]
 
     norm: Norm = "linf"
-    steps: int = 20
+    steps: int = STEPS
     step_share: float | None = None
-    restarts: int = 1
+    restarts: int = RESTARTS
     random_start: bool = True
     band: Component | None = None
 
@@ -208,20 +206,7 @@ class PGD(Attack):
         """Refuse impossible values."""
         check_norm(self.norm)
         check_band(self.band)
-        for what in ("steps", "restarts"):
-            value = getattr(self, what)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{what} must be a whole number of at least 1, got {value!r}")
-        share = self.step_share
-        is_number = isinstance(share, int | float) and not isinstance(share, bool)
-        if share is not None and not (is_number and 0 < share < math.inf):
-            raise InputError(f"step_share is a share of epsilon and must be positive, got {share!r}")
-        if not isinstance(self.random_start, bool):
-            raise InputError(f"random_start must be true or false, got {self.random_start!r}")
-        if self.restarts > 1 and not self.random_start:
-            raise InputError(
-                f"{self.restarts} restarts without a random start are one and the same: choose one of the two"
-            )
+        check_ascent(self.steps, self.step_share, self.restarts, self.random_start)
 
     @property
     def label(self) -> str:
@@ -309,8 +294,7 @@ class FGSM(Attack):
         PGD(norm='linf', steps=1, step_share=1.0, restarts=1, random_start=False, band=None)
     """
 
-    name: ClassVar[str] = "fgsm"
-    norms: ClassVar[tuple[Norm, ...]] = ("linf",)
+    name, norms = ATTACKS.lines["fgsm"]
 
     norm: Norm = field(default="linf", init=False)
     band: Component | None = None

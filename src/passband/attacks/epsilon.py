@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+from passband.choices import Norm
 from passband.errors import InputError
-from passband.types import Norm
 
 
 def check_epsilon(epsilon: float, norm: Norm, values: int) -> None:
@@ -28,6 +29,22 @@ def check_epsilon(epsilon: float, norm: Norm, values: int) -> None:
             f"epsilon must be at most {farthest:g} in {norm}, which is as far as two images can be apart, got "
             f"{epsilon:g}. Pixels are on the [0, 1] scale: write 8/255, not 8."
         )
+
+
+def check_epsilons(epsilons: Sequence[float], norm: Norm) -> None:
+    """Refuse bounds of one attack that cannot be, whatever the images are.
+
+    Raises:
+        InputError: If one is not positive, comes twice, or is above the farthest distance in linf; in l2 that depends on
+            the images.
+    """
+    ordered = sorted(epsilons)
+    if not all(epsilon > 0 for epsilon in ordered):
+        raise InputError(f"epsilon must be positive, got {ordered[0]:g}")
+    if len(set(ordered)) < len(ordered):
+        raise InputError(f"each epsilon is used once, got {', '.join(map(write_epsilon, ordered))}")
+    if ordered and norm == "linf":
+        check_epsilon(ordered[-1], norm, values=1)
 
 
 def write_epsilon(epsilon: float) -> str:

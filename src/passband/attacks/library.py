@@ -14,6 +14,7 @@ from torch import nn
 
 from passband.attacks.attack import Attack, Effort, check_norm
 from passband.attacks.ball import Ball, Bound, radius_of, usable
+from passband.attacks.catalog import ATTACKS
 from passband.attacks.gradient import attacking, check_attacked, frozen, loss_gradient
 from passband.errors import InputError
 from passband.frequency.component import Component
@@ -45,7 +46,7 @@ class AutoAttack(Attack):
         'PGD-20'
     """
 
-    name: ClassVar[str] = "autoattack"
+    name, norms = ATTACKS.lines["autoattack"]
     least_classes: ClassVar[int] = CLASSES
 
     norm: Norm = "linf"

@@ -29,7 +29,7 @@ from passband.errors import InputError
 from passband.files import read_json, write_json
 from passband.instruments.counterexamples import Counterexamples
 from passband.instruments.spectrum import DataSpectrum, measure_spectrum
-from passband.models.pixels import as_pixel_model
+from passband.models.class_mapping import fitted
 from passband.models.weights import weights_hash
 from passband.robustness.evaluate import attack_rows
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
@@ -117,7 +117,7 @@ def measure_robustness(
     """
     if not plans:
         raise InputError("at least one attack is needed, got none")
-    pixels = as_pixel_model(model)
+    pixels = fitted(model, dataset)
     check_plans(plans, pixels, dataset)
     attacks = tuple(
         run_plan(
@@ -295,7 +295,10 @@ def _held_against_ceiling(points: Sequence[AttackPoint]) -> list[Finding]:
         return []
     ceiling, epsilon = max(held, key=lambda pair: pair[0].missed)
     if not ceiling.missed:
-        message = "The attack broke every sample that one of its own low-frequency components within epsilon breaks."
+        message = (
+            f"Of {ceiling.count} samples, the attack broke every one that a low-frequency component of its own within epsilon "
+            "is known to break."
+        )
         return [Finding("ceiling", True, message)]
     message = (
         f"At epsilon {write_epsilon(epsilon)} the attack left {ceiling.missed} of {ceiling.count} samples standing that one of "

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from passband.attacks import Attack
+from passband.choices import Search
 from passband.errors import InputError
 from passband.files import read_json
 from passband.notices import Notice
@@ -37,13 +38,24 @@ class Share:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """Which model it was; `outputs` is how many classes it tells apart."""
+    """Which model it was.
+
+    Attributes:
+        name: What it is called.
+        source: How it was loaded.
+        weights_hash: The hash of its weights.
+        parameters: How many numbers it has learned.
+        outputs: How many classes it tells apart.
+        class_outputs: For each class of the data the index of the output that answers for it; None where they are all of
+            the network's outputs, in their order.
+    """
 
     name: str
     source: str | None
     weights_hash: str
     parameters: int
     outputs: int
+    class_outputs: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,10 +118,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class WholeAnswers(Clean):
-    """On whole images: also the mean cross-entropy, and the mean probability of the answers."""
+    """On whole images: also the mean cross-entropy, the mean probability of the answers, and top-5 accuracy.
+
+    `top5` is None where there are not more than 20 classes, and where a card does not say.
+    """
 
     loss: float
     confidence: float
+    top5: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -190,18 +206,21 @@ class CeilingPoint:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Corollary 1: what the nearest LFC that changes an answer leaves possible.
+    """Corollary 1: what the nearest LFC that is known to change an answer leaves possible.
 
     Attributes:
-        samples: How many it rests on.
+        samples: How many it rests on; fewer than were evaluated are a random sample of them.
         correct: How many of them the model is right on.
         clean: Their share.
-        radii: How many LFCs were tried of each.
+        radii: How many LFCs were tried of each; by the bounded search, how many before it halves.
         l2: The bound by epsilon in L2, which never rises.
         median_l2: Distance of the nearest such LFC where there is one, in L2; None where there is none at all.
         fooled: How many samples have one.
         linf: As `l2`.
         median_linf: As `median_l2`.
+        search: Which LFCs were looked at: see `passband.instruments.counterexamples.find_counterexamples`. Cards that do
+            not say it are from before there were two.
+        shown: How many LFCs were shown to the model, of all samples together; None where a card does not say.
     """
 
     samples: int
@@ -213,6 +232,8 @@ class Ceiling:
     fooled: int
     linf: tuple[CeilingPoint, ...]
     median_linf: float | None
+    search: Search = "exact"
+    shown: int | None = None
 
     def curve(self, norm: Norm) -> tuple[CeilingPoint, ...]:
         """Return the bound by epsilon in a norm."""

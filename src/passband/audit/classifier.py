@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import torch
@@ -13,21 +14,29 @@ from torch import Tensor, nn
 
 from passband.audit import parts
 from passband.audit.attack import attack_entry, robustness_rows, samples_table
-from passband.audit.card import ClassifierCard, Settings, read_card
-from passband.audit.gate import Checked, check, parse_requirement
+from passband.audit.card import Ceiling, ClassifierCard, Settings, read_card
+from passband.audit.gate import Checked, check
 from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictures
+from passband.audit.requirement import parse_requirement
+from passband.choices import Search
 from passband.data.dataset import ImageDataset, to_pixels
-from passband.errors import InputError
+from passband.errors import InputError, UnknownNameError
 from passband.files import write_json
 from passband.frequency.fourier import corner_radius, split_many
 from passband.frequency.spectrum import energy_within
 from passband.instruments.attacks import UnderAttack
 from passband.instruments.components import Answers, default_radii
-from passband.instruments.counterexamples import NORMS, Counterexamples, RobustnessCeiling
+from passband.instruments.counterexamples import (
+    BOUNDED_SAMPLES,
+    NORMS,
+    Counterexamples,
+    RobustnessCeiling,
+)
 from passband.instruments.flips import FlipExample, Flips
+from passband.instruments.forecast import forecast
 from passband.instruments.instrument import Instrument, Subject
 from passband.instruments.spectrum import DataSpectrum, Spectrum
-from passband.models.pixels import as_pixel_model
+from passband.models.class_mapping import fitted
 from passband.models.weights import weights_hash
 from passband.robustness.plan import Attacked, AttackPlan, check_plans
 from passband.rows import COLUMNS, SAMPLE_COLUMNS, read_table, to_table
@@ -126,7 +135,7 @@ class Audit:
         shown = read_pictures(folder, AuditPictures, card)
         counterexamples = None
         if card.ceiling is not None:
-            counterexamples = read_counterexamples(folder / "counterexamples.parquet", card.ceiling.radii)
+            counterexamples = read_counterexamples(folder / "counterexamples.parquet", card.ceiling)
         return cls(
             card=card,
             rows=read_table(folder / "rows.parquet", COLUMNS),
@@ -140,7 +149,7 @@ class Audit:
         )
 
     def check(self, requirement: str) -> Checked:
-        """Say whether a requirement such as `"lfc@8 >= 0.6"` is met: see `passband.audit.gate`.
+        """Say whether a requirement such as `"lfc@8 >= 0.6"` is met: see `passband.audit.requirement`.
 
         Raises:
             InputError: If it cannot be read, or asks for what was not measured.
@@ -156,12 +165,14 @@ def audit(
     attacks: Sequence[AttackPlan] = (),
     amplitude: Amplitude = "max",
     precision: float | None = None,
+    ceiling: Search = "bounded",
     ceiling_samples: int | None = None,
     instruments: Sequence[Instrument] = (),
     batch_size: int | None = None,
     device: str = "auto",
     seed: int = 0,
     progress: Progress | None = None,
+    expect: Callable[[dict[str, float]], None] | None = None,
 ) -> Audit:
     """Measure which spatial frequencies a classifier uses.
 
@@ -174,14 +185,19 @@ def audit(
             always clips, since a counterexample must be an image.
         precision: Take a random sample, large enough that the 95% interval of any accuracy is narrower than this; None takes
             every sample.
-        ceiling_samples: How many samples Corollary 1's ceiling is computed on; None takes all that were
-            evaluated, 0 leaves it out. It is the slowest part on large images, with one radius a pixel.
+        ceiling: How Corollary 1's ceiling looks for the nearest LFC that changes a prediction: `"bounded"` at the radii and
+            between two of them, which takes little time and bounds robust accuracy a little less tightly; `"exact"` at
+            every whole radius, the slowest part on large images.
+        ceiling_samples: How many samples the ceiling is computed on, drawn by the seed from those that were evaluated; 0
+            leaves it out. None takes 100 where it is bounded, and all where it is exact.
         instruments: What else to look at the model with, on the samples that were evaluated:
-            `passband.instruments.catalog.find_instrument` returns one of a name.
+            `passband.instruments.catalog.INSTRUMENTS` lists.
         batch_size: Images at a time; it does not change the result. None chooses by size and device.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the model is moved there.
-        seed: Draws the samples where `precision` is given, and the random starts of attacks.
+        seed: Draws the samples where `precision` is given, those of the ceiling, and the random starts of attacks.
         progress: Called along the way.
+        expect: Called before the work begins with the seconds that its parts will take on this machine, by their names, as
+            `passband.instruments.forecast.forecast` finds in about a second; not where that is less than ten in all.
 
     Returns:
         The audit: `.card`, `.rows`, `.samples`, `.save(folder)`, `Audit.load(folder)`, `.check("lfc@8 >= 0.6")`.
@@ -196,21 +212,28 @@ def audit(
     """
     if ceiling_samples is not None and ceiling_samples < 0:
         raise InputError(f"ceiling_samples must be >= 0, got {ceiling_samples}")
-    pixels = as_pixel_model(model)
+    if ceiling not in get_args(Search):
+        raise UnknownNameError("search", ceiling, get_args(Search))
+    pixels = fitted(model, dataset)
     run = weights_hash(pixels)
     subject = Subject(
         pixels, dataset, run, seed=seed, batch_size=batch_size, device=device, progress=progress
     )
     chosen = tuple(sorted(map(float, default_radii(dataset.size) if radii is None else radii)))
-    flips, ceiling = Flips(chosen, amplitude, precision), RobustnessCeiling(ceiling_samples or None)
+    flips, corollary = Flips(chosen, amplitude, precision), _ceiling(ceiling, ceiling_samples, chosen)
     check_plans(attacks, pixels, dataset)
-    for instrument in (flips, ceiling, *instruments):
+    for instrument in (flips, *corollary, *instruments):
         instrument.check(subject)
 
+    if expect is not None:
+        asked = [("components", flips), *((each.name, each) for each in (*corollary, *instruments))]
+        asked += [(plan.measure, UnderAttack.of(plan)) for plan in attacks]
+        if seconds := forecast(subject, flips.answers_needed(dataset.size), asked):
+            expect(seconds)
     found = subject.read(flips)
     answers = found.answers
     evaluated = subject.at(answers.samples)
-    bound = None if ceiling_samples == 0 else evaluated.read(ceiling)
+    bound = next(map(evaluated.read, corollary), None)
     counterexamples = None if bound is None else bound.counterexamples
     attacked = tuple(evaluated.read(UnderAttack.of(plan)).attacked for plan in attacks)
     spectrum = subject.read(Spectrum()).spectrum
@@ -264,6 +287,15 @@ def audit(
     )
 
 
+def _ceiling(search: Search, samples: int | None, radii: tuple[float, ...]) -> tuple[RobustnessCeiling, ...]:
+    """Return the instrument of Corollary 1, or none where it is left out; of samples, None is as many as suit the search."""
+    if samples == 0:
+        return ()
+    if search == "exact":
+        return (RobustnessCeiling(samples),)
+    return (RobustnessCeiling(BOUNDED_SAMPLES if samples is None else samples, radii),)
+
+
 def _extra(instrument: Instrument, subject: Subject) -> ExtraReading:
     """Return what an instrument finds that audits do not have by themselves."""
     found = subject.read(instrument)
@@ -278,8 +310,8 @@ def counterexamples_table(found: Counterexamples) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def read_counterexamples(path: Path, radii: int) -> Counterexamples:
-    """Return what `counterexamples_table` wrote of so many radii.
+def read_counterexamples(path: Path, ceiling: Ceiling) -> Counterexamples:
+    """Return what `counterexamples_table` wrote, whose search the card's ceiling tells.
 
     Raises:
         InputError: If the file is missing or damaged.
@@ -291,7 +323,9 @@ def read_counterexamples(path: Path, radii: int) -> Counterexamples:
         correct=columns["correct"],
         distance={norm: columns[norm] for norm in NORMS},
         radius={norm: columns[f"{norm}_radius"] for norm in NORMS},
-        radii=radii,
+        radii=ceiling.radii,
+        search=ceiling.search,
+        shown=ceiling.shown,
     )
 
 

@@ -26,7 +26,7 @@ class Difference:
     """One measure in two audits.
 
     Attributes:
-        measure: Such as `"clean"` or `"lfc@8"`, as `passband.audit.gate` names them.
+        measure: Such as `"clean"` or `"lfc@8"`, as `passband.audit.requirement` names them.
         first: Its value in the first audit; None where there is none.
         second: Likewise in the second.
         low: Lower end of the 95% interval of `second - first` (bootstrap over paired samples); None if not paired.
@@ -59,7 +59,7 @@ class Comparison:
     warnings: tuple[str, ...]
 
 
-def compare(first: Path, second: Path, *, seed: int = 0) -> Comparison:
+def compare(first: Path, second: Path, *, any_preparation: bool = False, seed: int = 0) -> Comparison:
     """Compare two audits, given by their folders or card files.
 
     Accuracies are compared on the samples that both audits hold, if both audited the same data and their
@@ -68,12 +68,19 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> Comparison:
     Args:
         first: Folder or `card.json` of the audit to compare with.
         second: Folder or `card.json` of the audit in question.
+        any_preparation: Compare also audits whose pictures were prepared in different ways.
         seed: Draws the bootstrap's resamples.
 
     Raises:
-        InputError: If a card cannot be read, or the two have no radius in common.
+        InputError: If a card cannot be read, the two have no radius in common, or their pictures were prepared in
+            different ways.
     """
     cards = (read_card(first), read_card(second))
+    if not any_preparation and (problem := _prepared_otherwise(cards)):
+        raise InputError(
+            f"{problem}: a difference between them would be that of the rules as much as that of the models. Audit again "
+            "with the same --resize, --crop-fraction and --size, or compare all the same with --any-preparation."
+        )
     shared = [r for r in cards[0].settings.radii if r in cards[1].settings.radii]
     if not shared:
         raise InputError("the two audits have no radius in common. Audit again with the same --radii.")
@@ -94,6 +101,17 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> Comparison:
     )
 
 
+def _prepared_otherwise(cards: tuple[ClassifierCard, ClassifierCard]) -> str | None:
+    """Return how pictures were prepared where that differs; None if it does not, or both saw the same pixels.
+
+    Pictures that are as stored may be what a rule leaves alone. Version 0.1 did not say.
+    """
+    one, two = (card.data.preparation for card in cards)
+    if cards[0].data.fingerprint == cards[1].data.fingerprint or one == two or one is None or two is None:
+        return None
+    return f"the two audits prepared their pictures in different ways, {one} and {two}"
+
+
 def _values(card: ClassifierCard, radii: list[float]) -> dict[str, float | None]:
     """Return a card's measures by the names that the gate has for them."""
     values: dict[str, float | None] = {
@@ -101,6 +119,8 @@ def _values(card: ClassifierCard, radii: list[float]) -> dict[str, float | None]
         "loss": card.clean.loss,
         "confidence": card.clean.confidence,
     }
+    if card.clean.top5 is not None:
+        values["top5"] = card.clean.top5.value
     for point in card.curves:
         if point.radius in radii:
             values[f"{point.component}@{point.radius:g}"] = point.accuracy.value
@@ -151,6 +171,9 @@ def _answers(card: ClassifierCard, folder: Path, radii: list[float]) -> AnswerTa
         )
         for measure, (component, radius) in shown.items()
     }
+    whole = table.filter(pl.col("component") == "full")
+    if card.clean.top5 is not None:
+        found["top5"] = whole.select("sample", correct=pl.col("rank") <= 5)
     if card.attacks and (folder / "attacks.parquet").is_file():
         table = read_table(folder / "attacks.parquet", ATTACK_COLUMNS)
         for attack, point in _under_attack(card):
@@ -184,6 +207,8 @@ def _test(
 
 def _warnings(cards: tuple[ClassifierCard, ClassifierCard]) -> list[str]:
     found = []
+    if problem := _prepared_otherwise(cards):
+        found.append(problem)
     first, second = (card.settings.amplitude for card in cards)
     if first != second:
         found.append(f"different amplitude policies, {first!r} and {second!r}: components are not comparable")

@@ -59,6 +59,7 @@ def model_entry(model: PixelModel, dataset: ImageDataset, run: str) -> ModelEntr
         weights_hash=run,
         parameters=sum(p.numel() for p in model.parameters()),
         outputs=len(dataset.classes),
+        class_outputs=None if model.outputs is None else tuple(model.outputs.tolist()),
     )
 
 
@@ -110,6 +111,7 @@ def answers(given: Answers) -> WholeAnswers:
         accuracy=share(given.correct[0]),
         loss=given.loss[0].double().mean().item(),
         confidence=given.confidence[0].double().mean().item(),
+        top5=None if given.top5 is None else share(given.top5[0]),
     )
 
 
@@ -227,6 +229,8 @@ def ceiling(found: Counterexamples) -> Ceiling:
         fooled=len(finite["l2"]),  # the same samples in either norm
         linf=tuple(CeilingPoint(*point) for point in ceiling_curve(found, "linf")),
         median_linf=medians["linf"],
+        search=found.search,
+        shown=found.shown,
     )
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from passband.attacks.epsilon import write_epsilon
-from passband.audit.attack import measure_robustness
-from passband.audit.card import AttackedCard
 from passband.cli import options
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
 from passband.files import check_target, slug, written_whole
-from passband.report.page import write_attack_report
+
+if TYPE_CHECKING:
+    import passband.audit.card
 
 NORMS = {"linf": "L-infinity", "l2": "L2"}
 
@@ -44,15 +44,19 @@ def attack(
         save: Write all adversarial images, unrounded, to adversarial.npz.
         report: Write attack.html and figures.
     """
-    plans = attack_options.plans(default=("pgd",))
-    if report:
-        options.check_report_extra()
+    attack_options.measures(default=("pgd",))
     if out is not None:
         check_target(out, overwrite=overwrite)
+    if report:
+        options.check_report_extra()
+    from passband.audit.attack import measure_robustness
+    from passband.report.page import write_attack_report
+
+    plans = attack_options.plans(default=("pgd",))
     say(f"Loading the model {model}")
     loaded = model_options.load(model, size)
     say(f"Loading the data {data}")
-    dataset = data_options.load(data, size=loaded.size or size, channels=loaded.channels)
+    dataset = data_options.load(data, model=loaded, size=size)
     folder = out or Path("attacks") / slug(f"{loaded.name}-on-{dataset.name}")
     check_target(folder, overwrite=overwrite)
 
@@ -89,7 +93,7 @@ def attack(
     return 0
 
 
-def print_attacks(card: AttackedCard) -> None:
+def print_attacks(card: passband.audit.card.AttackedCard) -> None:
     """Print what each attack left, a line an attack and epsilon."""
     norms = {attack.norm for attack in card.attacks}
     print_table(
@@ -109,7 +113,7 @@ def print_attacks(card: AttackedCard) -> None:
     )
 
 
-def sanity_lines(card: AttackedCard) -> list[str]:
+def sanity_lines(card: passband.audit.card.AttackedCard) -> list[str]:
     """Return what the sanity report says: each failed check as a warning, or that all of them passed."""
     lines = []
     for attack in card.attacks:

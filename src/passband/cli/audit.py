@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from passband.audit.card import CriticalRadius
-from passband.audit.classifier import Audit
-from passband.audit.classifier import audit as run_audit
-from passband.audit.compare import Comparison
-from passband.audit.compare import compare as compare_audits
-from passband.audit.gate import CEILINGS, Checked, check_planned, parse_requirement
+from passband.audit.requirement import CEILINGS, check_planned, parse_requirement
+from passband.choices import Amplitude, Search
 from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
 from passband.errors import InputError
 from passband.files import check_target, slug, write_json, written_whole
-from passband.frequency.fourier import corner_radius
-from passband.instruments.catalog import find_instrument
-from passband.instruments.components import default_radii
-from passband.report.page import write_report
-from passband.types import Amplitude
+from passband.instruments.catalog import INSTRUMENTS
 
-MANY_PIXELS = 10**9  # shown to a model on a CPU they take minutes
+if TYPE_CHECKING:
+    import passband.audit.card
+    import passband.audit.classifier
+    import passband.audit.compare
+    import passband.audit.gate
 
 
 def audit(
@@ -36,12 +32,15 @@ def audit(
     model_options: options.ModelFlags = options.MODEL_DEFAULTS,
     data_options: options.DataFlags = options.DATA_DEFAULTS,
     attack_options: options.AttackFlags = options.ATTACK_DEFAULTS,
-    attack_samples: int | None = None,
+    attack_samples: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     size: options.Size = None,
-    radii: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
+    radii: Annotated[
+        list[float] | None, Parameter(consume_multiple=True, negative="", validator=Number(gte=0))
+    ] = None,
     amplitude: Amplitude = "max",
-    precision: float | None = None,
-    ceiling_samples: int | None = None,
+    precision: Annotated[float | None, Parameter(validator=Number(gt=0, lt=1))] = None,
+    ceiling: Search = "bounded",
+    ceiling_samples: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     with_instruments: Annotated[
         list[str] | None, Parameter(name="--with", consume_multiple=True, negative="")
     ] = None,
@@ -66,41 +65,50 @@ def audit(
         amplitude: What is done to a component before the model sees it: nothing (raw), clip to [0, 1] (clip), divide
             by its maximum (max), stretch to [0, 1] (minmax), or match the image's root mean square (rms).
         precision: Use so many random images that every 95% interval is narrower than this, such as 0.05; by default all.
-        ceiling_samples: Images for Corollary 1's ceiling, the slowest part on large images; by default all, 0 for none.
+        ceiling: How Corollary 1's ceiling is looked for: at the radii and by halving between two of them (bounded), or at
+            every whole radius (exact), the slowest part on large images.
+        ceiling_samples: Images for the ceiling, drawn by the seed from those evaluated; by default 100 where it is bounded, all
+            where it is exact; 0 for none.
         with_instruments: Other instruments to look at the model with, such as --with kernels counterexamples;
             `passband instruments` lists them.
         require: A requirement for continuous integration, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; may be repeated.
         report: Write report.html and figures.
     """
-    plans = attack_options.plans(samples=attack_samples)
-    if attack_samples is not None and not plans:
+    attacked = attack_options.measures()
+    if attack_samples is not None and not attacked:
         raise InputError(
             "--attack-samples bounds an attack, and none is asked for. Add --attack pgd --epsilon 8/255."
         )
-    instruments = [find_instrument(name) for name in dict.fromkeys(with_instruments or [])]
+    for name in with_instruments or []:
+        INSTRUMENTS.check(name)
     requirements = [parse_requirement(text) for text in require or []]
     for requirement in requirements:
         if requirement.measure in CEILINGS and ceiling_samples == 0:
             raise InputError(f"{requirement.text!r} needs the ceiling, which --ceiling-samples 0 leaves out")
-        check_planned(requirement, plans)
-    if report:
-        options.check_report_extra()
+        check_planned(requirement, attacked)
     if out is not None:
         check_target(out, overwrite=overwrite)
+    if report:
+        options.check_report_extra()
+    from passband.audit.classifier import audit as run_audit
+    from passband.audit.gate import check_classes
+    from passband.instruments.components import default_radii
+    from passband.report.page import write_report
 
+    plans = attack_options.plans(samples=attack_samples)
+    instruments = [INSTRUMENTS.find(name)() for name in dict.fromkeys(with_instruments or [])]
     say(f"Loading the model {model}")
     loaded = model_options.load(model, size)
     say(f"Loading the data {data}")
-    dataset = data_options.load(data, size=loaded.size or size, channels=loaded.channels)
+    dataset = data_options.load(data, model=loaded, size=size)
     folder = out or Path("audits") / slug(f"{loaded.name}-{dataset.name}")
     check_target(folder, overwrite=overwrite)
 
+    for requirement in requirements:
+        check_classes(requirement, len(dataset.classes))
     wanted = {r.radius for r in requirements if r.radius is not None}
     if wanted:
         radii = sorted(wanted | set(default_radii(dataset.size) if radii is None else radii))
-    tried = math.ceil(corner_radius(*dataset.size)) * min(len(dataset), ceiling_samples or len(dataset))
-    if ceiling_samples != 0 and tried * dataset.images[0, 0].numel() > MANY_PIXELS:
-        say(f"The ceiling shows the model up to {tried:,} components; --ceiling-samples bounds their number")
     with progress_bars() as progress:
         found = run_audit(
             loaded,
@@ -109,12 +117,14 @@ def audit(
             attacks=plans,
             amplitude=amplitude,
             precision=precision,
+            ceiling=ceiling,
             ceiling_samples=ceiling_samples,
             instruments=instruments,
             batch_size=batch_size,
             device=device,
             seed=seed,
             progress=progress,
+            expect=_say_expected,
         )
     checked = [found.check(r.text) for r in requirements]
     say("Writing the report" if report else "Writing the card")
@@ -144,6 +154,7 @@ def compare(
     second: Path,
     /,
     *,
+    any_preparation: Annotated[bool, Parameter(negative="")] = False,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     seed: options.Seed = 0,
@@ -154,11 +165,14 @@ def compare(
     Args:
         first: Folder or card.json of the audit to compare with.
         second: Folder or card.json of the audit in question.
+        any_preparation: Compare also audits whose pictures were resized or cropped in different ways.
         out: Folder to write comparison.json to; by default nothing is written.
     """
     if out is not None:
         check_target(out, overwrite=overwrite)
-    found = compare_audits(first, second, seed=seed)
+    from passband.audit.compare import compare as compare_audits
+
+    found = compare_audits(first, second, any_preparation=any_preparation, seed=seed)
     if out is not None:
         with written_whole(out) as aside:
             write_json(aside / "comparison.json", asdict(found))
@@ -169,7 +183,28 @@ def compare(
     return 0
 
 
-def _print_audit(found: Audit) -> None:
+def _say_expected(seconds: dict[str, float]) -> None:
+    parts = ", ".join(f"{name} {duration(each)}" for name, each in seconds.items() if each >= 0.5)
+    say(f"About {duration(sum(seconds.values()))}: {parts}")
+
+
+def duration(seconds: float) -> str:
+    """Return a time as precisely as an estimate is worth.
+
+    Example:
+        >>> duration(8.2), duration(133), duration(6600)
+        ('8 s', '2 min 15 s', '1 h 50 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 600:
+        minutes, rest = divmod(5 * round(seconds / 5), 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _print_audit(found: passband.audit.classifier.Audit) -> None:
     card = found.card
     clean, majority = card.clean.accuracy, card.baselines.majority
     print_table(
@@ -192,25 +227,29 @@ def _print_audit(found: Audit) -> None:
         "many of them are expected by chance).",
     )
     critical = card.critical_radius
+    top5 = "" if card.clean.top5 is None else f"top-5 {percent(card.clean.top5)}; "
     lines = [
-        f"Whole images: {percent(clean)}; majority class {100 * majority:.1f}",
+        f"Whole images: {percent(clean)}; {top5}majority class {100 * majority:.1f}",
         f"Critical radius: half of that {_radius(critical.half)}, 95% of it {_radius(critical.most)}",
     ]
     if (ceiling := card.ceiling) is not None:
+        drawn = f"on {ceiling.samples} images" + " drawn at random" * (ceiling.samples < clean.count)
         lines.append(
-            f"Corollary 1: some LFC changes the prediction on {ceiling.fooled} of the "
-            f"{ceiling.correct} images predicted right"
+            f"Corollary 1 ({ceiling.search} search, {drawn}): some LFC changes the prediction on {ceiling.fooled} of the "
+            f"{ceiling.correct} predicted right"
             + (
-                f", half of them within an L2 distance of {ceiling.median_l2:.2f}"
+                f", half of these {ceiling.fooled} within an L2 distance of {ceiling.median_l2:.2f}"
                 if ceiling.median_l2 is not None
                 else ""
             )
         )
+    if card.data.preparation is not None:
+        lines.append(f"Pictures: {card.data.preparation}")
     lines += [f"Warning: {finding.message}" for finding in card.traces.findings]
     print_lines([*lines, *map(str, card.notices)])
 
 
-def _print_comparison(found: Comparison) -> None:
+def _print_comparison(found: passband.audit.compare.Comparison) -> None:
     print_table(
         f"{found.names[0]} and {found.names[1]} ({found.pairing})",
         ("Measure", "First", "Second", "Difference", "95% interval", "p (Holm)"),
@@ -229,7 +268,7 @@ def _print_comparison(found: Comparison) -> None:
     print_lines([f"Warning: {warning}" for warning in found.warnings])
 
 
-def _radius(found: CriticalRadius) -> str:
+def _radius(found: passband.audit.card.CriticalRadius) -> str:
     place = "at none" if found.radius is None else f"at {found.radius:.2f}"
     return f"{place} ({found.note})" if found.note else place
 
@@ -238,5 +277,5 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _plain(checked: Checked) -> dict[str, Any]:
+def _plain(checked: passband.audit.gate.Checked) -> dict[str, Any]:
     return {"requirement": checked.requirement.text, "met": checked.met, "value": checked.value}

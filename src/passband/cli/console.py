@@ -6,14 +6,15 @@ import json
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from passband.audit.card import Share
+if TYPE_CHECKING:
+    import passband.audit.card
 
 Report = Callable[..., None]
 """Takes what is being done, how much of it is done and how much there is, and perhaps a detail (a text)."""
@@ -76,7 +77,7 @@ def print_table(
     print_lines([caption] if caption else [])
 
 
-def percent(share: Share) -> str:
+def percent(share: passband.audit.card.Share) -> str:
     """Return a proportion and its interval in percent, such as `65.0 [62.0, 67.9]`."""
     return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
 

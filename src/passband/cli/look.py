@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from passband.audit.pictures import PICTURES
+from passband.choices import Geometry
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, say
-from passband.data.dataset import to_pixels
-from passband.data.images import Request, decode_images
-from passband.environment import choose_device, versions
 from passband.files import check_target, slug, write_json, written_whole
-from passband.frequency.fourier import split as split_images
-from passband.frequency.spectrum import energy_fraction, power_spectrum
-from passband.instruments.spectrum import DataSpectrum, measure_spectrum
-from passband.report.page import write_spectrum_report
-from passband.report.panels import picture, visible
-from passband.report.spectrum import spectrum_picture
-from passband.serial import write_tensors
-from passband.types import Geometry
+from passband.preparation import AS_STORED, Resize
+
+if TYPE_CHECKING:
+    import passband.data.dataset
+    import passband.instruments.spectrum
 
 
 def spectrum(
@@ -42,16 +35,21 @@ def spectrum(
     Args:
         report: Write spectrum.html and figures.
     """
-    if report:
-        options.check_report_extra()
     if out is not None:
         check_target(out, overwrite=overwrite)
+    if report:
+        options.check_report_extra()
+    from passband.audit.pictures import PICTURES
+    from passband.instruments.spectrum import measure_spectrum
+    from passband.report.page import write_spectrum_report
+    from passband.serial import write_tensors
+
     say(f"Loading the data {data}")
     dataset = data_options.load(data, size=size)
     folder = out or Path("spectra") / slug(dataset.name)
     check_target(folder, overwrite=overwrite)
     found = measure_spectrum(dataset, device=device)
-    summary = _summary(found, data)
+    summary = _summary(found, dataset)
     with written_whole(folder) as aside:
         write_json(aside / "spectrum.json", summary)
         write_tensors(aside / PICTURES, found)
@@ -67,6 +65,8 @@ def spectrum(
             f"Half of the energy beside the mean lies within radius {_reached(found, 0.5)}, 95% within "
             f"{_reached(found, 0.95)}",
             *(findings or ["No traces of JPEG or of upsampling found."]),
+            *([] if dataset.preparation is None else [f"Pictures: {dataset.preparation}"]),
+            *map(str, dataset.notices),
             f"{'Report' if report else 'Spectrum'}: {folder / ('spectrum.html' if report else 'spectrum.json')}",
         ]
     )
@@ -80,6 +80,7 @@ def split(
     radius: float,
     geometry: Geometry = "index",
     size: options.Size = None,
+    resize: Resize = "pillow-lanczos",
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     device: options.Device = "auto",
@@ -92,11 +93,23 @@ def split(
     Args:
         image: A picture: PNG, JPEG or whatever else Pillow reads.
         radius: Cut-off in cycles per image; a frequency at the radius is low.
+        resize: By which filter of which library the picture is resized, where there is a size.
         geometry: Count cycles per image on either axis (index), or per length of the shorter side (isotropic).
     """
     folder = out or Path(f"{image.stem}-split")
     check_target(folder, overwrite=overwrite)
-    stored = decode_images([image], [str(image)], Request(size=size))
+    import torch
+
+    from passband.data.dataset import to_pixels
+    from passband.data.images import Request, decode_images
+    from passband.environment import choose_device
+    from passband.frequency.fourier import split as split_images
+    from passband.frequency.spectrum import energy_fraction, power_spectrum
+    from passband.report.panels import picture, visible
+    from passband.report.spectrum import spectrum_picture
+
+    prepared = AS_STORED.changed(size=size, resize=resize)
+    stored = decode_images([image], [str(image)], Request(preparation=prepared))[:]
     pixels = to_pixels(stored, choose_device(device))
     low, high = (part[0].cpu() for part in split_images(pixels, radius, geometry=geometry))
     power = power_spectrum(pixels).cpu()
@@ -122,19 +135,25 @@ def split(
     return 0
 
 
-def _summary(found: DataSpectrum, source: str) -> dict[str, Any]:
+def _summary(
+    found: passband.instruments.spectrum.DataSpectrum, dataset: passband.data.dataset.ImageDataset
+) -> dict[str, Any]:
+    from passband.environment import versions
+
     return {
         "kind": "spectrum",
         "schema": 1,
         "data": {
             "name": found.name,
-            "source": source,
+            "source": dataset.source,
             "subset": found.subset,
             "fingerprint": found.fingerprint,
             "samples": found.samples,
             "height": found.height,
             "width": found.width,
             "channels": found.channels,
+            "preparation": None if dataset.preparation is None else asdict(dataset.preparation),
+            "notices": [asdict(notice) for notice in dataset.notices],
         },
         "radial_power": found.radial.tolist(),
         "energy_within": found.energy.tolist(),
@@ -143,6 +162,6 @@ def _summary(found: DataSpectrum, source: str) -> dict[str, Any]:
     }
 
 
-def _reached(found: DataSpectrum, share: float) -> int:
+def _reached(found: passband.instruments.spectrum.DataSpectrum, share: float) -> int:
     """Return the smallest whole radius within which that share of the energy lies."""
     return int((found.energy >= share).int().argmax())

@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
-import torch
 from cyclopts import App, CycloptsError
 
-from passband import environment
 from passband.cli.attack import attack
 from passband.cli.audit import audit, compare
 from passband.cli.console import complain
@@ -27,7 +26,7 @@ from passband.errors import PassbandError
 app = App(
     name="passband",
     help="Which spatial frequencies does an image model rely on, and can it be trusted?",
-    version=environment.versions()["passband"],
+    version=version("passband"),
     result_action="return_value",
 )
 for command in (audit, attack, smooth, compare, report, instruments, train, study, spectrum, split):
@@ -39,13 +38,15 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return app(list(arguments), exit_on_error=False, print_error=False) or 0
     except CycloptsError as error:
-        complain(f"{error} See passband --help.")
+        complain(f"{str(error).rstrip('.')}. See passband --help.")
     except PassbandError as error:
         complain(str(error))
-    except torch.OutOfMemoryError as error:
-        complain(f"the device ran out of memory. Choose a smaller --batch-size. ({error})")
     except OSError as error:  # a full disk, a folder without permission
         complain(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported only to be named
+            raise
+        complain(f"the device ran out of memory. Choose a smaller --batch-size. ({error})")
     return 2
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, described once."""
+"""Options that several commands share, described once, and refused where they can be before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, Token
+from cyclopts.validators import Number
 
-from passband.attacks import PGD, Attack
-from passband.attacks.catalog import find_attack
-from passband.data.dataset import ImageDataset
-from passband.data.load import load_dataset
+from passband.attacks.catalog import ATTACKS, RESTARTS, SANITY_SAMPLES, STEPS, check_ascent, named_measure
+from passband.attacks.epsilon import check_epsilons
+from passband.checks import check_at_least_one, check_device_name
+from passband.choices import Norm, Subset
 from passband.errors import InputError
-from passband.models.load import load_model
-from passband.models.pixels import PixelModel
 from passband.optional import require
-from passband.robustness.plan import AttackPlan
-from passband.types import Norm, Subset
+from passband.preparation import Resize
+
+if TYPE_CHECKING:  # written out in full below, such names are found without an import here
+    import passband.attacks.attack
+    import passband.data.dataset
+    import passband.models.pixels
+    import passband.robustness.plan
 
 
 def parse_size(_type: object, tokens: Sequence[Token]) -> int | tuple[int, int]:
@@ -30,7 +34,10 @@ def parse_size(_type: object, tokens: Sequence[Token]) -> int | tuple[int, int]:
         raise InputError(
             f"a size is a number of pixels, or HEIGHTxWIDTH such as 32x48; got {tokens[0].value!r}"
         )
-    return int(match[1]) if match[2] is None else (int(match[1]), int(match[2]))
+    sides = tuple(int(side) for side in match.groups() if side is not None)
+    if 0 in sides:
+        raise InputError(f"a size is 1 pixel or more, got {tokens[0].value!r}")
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
 
 def parse_fraction(_type: object, tokens: Sequence[Token]) -> float:
@@ -64,12 +71,17 @@ Data = Annotated[
 ]
 Out = Annotated[Path | None, Parameter(help="Folder to write to.")]
 Overwrite = Annotated[bool, Parameter(negative="", help="Replace what --out holds already.")]
-Device = Annotated[str, Parameter(help="auto, cpu, cuda, cuda:N or mps.")]
+Device = Annotated[
+    str, Parameter(help="auto, cpu, cuda, cuda:N or mps.", validator=lambda _, name: check_device_name(name))
+]
 Seed = Annotated[int, Parameter(help="Decides everything that is drawn at random.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 BatchSize = Annotated[
     int | None,
-    Parameter(help="Images at a time; it changes no result but AutoAttack's, which draws for a batch."),
+    Parameter(
+        help="Images at a time; it changes no result but AutoAttack's, which draws for a batch.",
+        validator=lambda _, count: check_at_least_one("batch_size", count),
+    ),
 ]
 Fractional = Annotated[float | None, Parameter(converter=parse_fraction, n_tokens=1)]
 Size = Annotated[
@@ -78,7 +90,7 @@ Size = Annotated[
         converter=parse_size,
         n_tokens=1,
         negative="",
-        help="Resize images, with antialiasing: a number (center square), or HEIGHTxWIDTH.",
+        help="Resize images: a number (center square), or HEIGHTxWIDTH.",
     ),
 ]
 
@@ -109,8 +121,10 @@ class ModelOptions:
     std: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None
     output_name: str | None = None
 
-    def load(self, source: str, size: int | tuple[int, int] | None) -> PixelModel:
+    def load(self, source: str, size: int | tuple[int, int] | None) -> passband.models.pixels.PixelModel:
         """Load the model called `source`."""
+        from passband.models.load import load_model
+
         return load_model(
             source,
             weights=self.weights,
@@ -133,24 +147,43 @@ class DataOptions:
     Attributes:
         subset: Which part of the data to use.
         limit: Use only the first images, this many.
-        memory_limit: Refuse images that would take more memory than this, in GiB.
+        resize: By which filter of which library pictures are resized; by default as the model's source says, else
+            pillow-lanczos.
+        crop_fraction: How large a part of a picture's sides is kept, from the middle, such as 0.875; by default as the
+            model's source says, else 1.
+        memory_limit: Keep images in memory up to so many GiB; larger sets are streamed.
+        num_workers: Processes that decode the images of a streamed set; by default one for each processor, at most 8. 0
+            decodes in between.
     """
 
     subset: Subset = "test"
-    limit: int | None = None
-    memory_limit: float = 8.0
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+    resize: Resize | None = None
+    crop_fraction: float | None = None
+    memory_limit: float = 4.0
+    num_workers: Annotated[int | None, Parameter(validator=Number(gte=0))] = None
 
     def load(
-        self, source: str, *, size: int | tuple[int, int] | None = None, channels: int | None = None
-    ) -> ImageDataset:
-        """Load the data set called `source`."""
+        self,
+        source: str,
+        *,
+        model: passband.models.pixels.PixelModel | None = None,
+        size: int | tuple[int, int] | None = None,
+    ) -> passband.data.dataset.ImageDataset:
+        """Load the data set called `source`, prepared as a model wants it; with a model, the size is the model's."""
+        from passband.data.load import load_dataset
+
         return load_dataset(
             source,
             self.subset,
-            size=size,
-            channels=channels,
+            size=size if model is None or model.preparation is None else None,
+            resize=self.resize,
+            crop_fraction=self.crop_fraction,
+            preparation=None if model is None else model.preparation,
+            channels=None if model is None else model.channels,
             limit=self.limit,
             memory_limit=int(self.memory_limit * 2**30),
+            num_workers=self.num_workers,
         )
 
 
@@ -177,30 +210,56 @@ class AttackOptions:
         Parameter(converter=parse_fractions, n_tokens=1, consume_multiple=True, negative=""),
     ] = None
     norm: Norm = "linf"
-    steps: int = PGD.steps
+    steps: int = STEPS
     step_share: Fractional = None
-    restarts: int = PGD.restarts
+    restarts: int = RESTARTS
     random_start: bool = True
     band: str | None = None
     sanity: bool = True
-    sanity_samples: int = AttackPlan.sanity_samples
+    sanity_samples: Annotated[int, Parameter(validator=Number(gte=0))] = SANITY_SAMPLES
 
-    def plans(self, *, default: Sequence[str] = (), samples: int | None = None) -> tuple[AttackPlan, ...]:
+    def measures(self, *, default: Sequence[str] = ()) -> list[tuple[str, float]]:
+        """Return what requirements call each attack that is asked for, with each of its epsilons.
+
+        Args:
+            default: Names of those to run if none is named.
+
+        Raises:
+            UnknownNameError: If there is no such attack.
+            InputError: If attack and epsilons are not both given, or a setting cannot be.
+        """
+        names, epsilons = self.attack or default, self.epsilon or ()
+        if not names and epsilons:
+            raise InputError(
+                "--epsilon bounds an attack, and none is asked for. Add --attack pgd, for example."
+            )
+        if names and not epsilons:
+            raise InputError(
+                "an attack needs at least one bound on the perturbation, such as --epsilon 8/255"
+            )
+        for name in names:
+            ATTACKS.check(name)
+        check_epsilons(epsilons, self.norm)
+        check_ascent(self.steps, self.step_share, self.restarts, self.random_start)
+        band = "" if self.band is None else f"-{self.band}"
+        return [(named_measure(name, self.norm) + band, epsilon) for name in names for epsilon in epsilons]
+
+    def plans(
+        self, *, default: Sequence[str] = (), samples: int | None = None
+    ) -> tuple[passband.robustness.plan.AttackPlan, ...]:
         """Return the attacks that were asked for.
 
         Args:
             default: Names of those to run if none is named.
             samples: How many samples each of them attacks; None for all.
+
+        Raises:
+            UnknownNameError: As `measures`.
+            InputError: As `measures`, or if an attack does not have a setting.
         """
-        names = self.attack or default
-        if not names and self.epsilon:
-            raise InputError(
-                "--epsilon bounds an attack, and none is asked for. Add --attack pgd, for example."
-            )
-        if names and not self.epsilon:
-            raise InputError(
-                "an attack needs at least one bound on the perturbation, such as --epsilon 8/255"
-            )
+        from passband.robustness.plan import AttackPlan
+
+        self.measures(default=default)
         return tuple(
             AttackPlan(
                 self._named(name),
@@ -208,12 +267,12 @@ class AttackOptions:
                 samples=samples,
                 sanity_samples=self.sanity_samples if self.sanity else 0,
             )
-            for name in names
+            for name in self.attack or default
         )
 
-    def _named(self, name: str) -> Attack:
+    def _named(self, name: str) -> passband.attacks.attack.Attack:
         """Return an attack with those options that it has; norm and band concern every attack, and none drops them."""
-        kind = find_attack(name)
+        kind = ATTACKS.find(name)
         given = {
             "norm": self.norm,
             "steps": self.steps,

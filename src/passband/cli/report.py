@@ -4,39 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from passband.audit.attack import RobustnessAudit
-from passband.audit.classifier import Audit
-from passband.audit.pictures import PICTURES
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, say
 from passband.errors import InputError
 from passband.files import amended, check_target, written_whole
-from passband.instruments.spectrum import DataSpectrum
-from passband.report.page import write_attack_report, write_report, write_spectrum_report
-from passband.serial import read_tensors
 
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of folder: how its result is loaded, how it is shown, and the page's name."""
-
-    load: Callable[[Path], Any]
-    write: Callable[[Any, Path], Path]
-    page: str
-
-
-KINDS = {
-    "card.json": Kind(Audit.load, write_report, "report.html"),
-    "attack.json": Kind(RobustnessAudit.load, write_attack_report, "attack.html"),
-    "spectrum.json": Kind(
-        lambda folder: read_tensors(folder / PICTURES, DataSpectrum), write_spectrum_report, "spectrum.html"
-    ),
-}
-"""By the file that such a folder has."""
+PAGES = {"card.json": "report.html", "attack.json": "attack.html", "spectrum.json": "spectrum.html"}
+"""What a folder's page is called, by the file that shows what kind of folder it is."""
 
 
 def report(
@@ -53,15 +30,28 @@ def report(
         folder: Folder of `passband audit`, `passband attack` or `passband spectrum`.
         out: Folder to write the page and figures to; by default they replace those in FOLDER.
     """
-    options.check_report_extra()
     kind = _kind(folder)
     check_target(out or folder, overwrite=overwrite or out is None)
+    options.check_report_extra()
+    from passband.audit.attack import RobustnessAudit
+    from passband.audit.classifier import Audit
+    from passband.audit.pictures import PICTURES
+    from passband.instruments.spectrum import DataSpectrum
+    from passband.report.page import write_attack_report, write_report, write_spectrum_report
+    from passband.serial import read_tensors
+
+    ways: dict[str, tuple[Callable[[Path], Any], Callable[[Any, Path], Path]]] = {
+        "card.json": (Audit.load, write_report),
+        "attack.json": (RobustnessAudit.load, write_attack_report),
+        "spectrum.json": (lambda found: read_tensors(found / PICTURES, DataSpectrum), write_spectrum_report),
+    }
+    load, write = ways[kind]
     say(f"Loading {folder}")
-    found = kind.load(folder)
+    found = load(folder)
     say("Writing the report")
-    with _target(folder, out, kind) as aside:
-        kind.write(found, aside)
-    page = (out or folder) / kind.page
+    with _target(folder, out, PAGES[kind]) as aside:
+        write(found, aside)
+    page = (out or folder) / PAGES[kind]
     if json:
         print_json({"report": str(page)})
     else:
@@ -69,21 +59,21 @@ def report(
     return 0
 
 
-def _kind(folder: Path) -> Kind:
-    """Return what a folder holds.
+def _kind(folder: Path) -> str:
+    """Return which of the files in `PAGES` a folder has.
 
     Raises:
         InputError: If it is no folder, or holds nothing that can be reported.
     """
-    for name, kind in KINDS.items():
+    for name in PAGES:
         if (folder / name).is_file():
-            return kind
+            return name
     if not folder.is_dir():
         raise InputError(f"no folder {folder}")
     raise InputError(
-        f"{folder} has none of {', '.join(KINDS)}: give the folder that `passband audit`, `attack` or `spectrum` wrote."
+        f"{folder} has none of {', '.join(PAGES)}: give the folder that `passband audit`, `attack` or `spectrum` wrote."
     )
 
 
-def _target(folder: Path, out: Path | None, kind: Kind) -> AbstractContextManager[Path]:
-    return amended(folder, without=("figures", kind.page)) if out is None else written_whole(out)
+def _target(folder: Path, out: Path | None, page: str) -> AbstractContextManager[Path]:
+    return amended(folder, without=("figures", page)) if out is None else written_whole(out)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from passband.checks import check_rho
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, print_table, say
 from passband.files import check_target, slug
-from passband.kernels import NEIGHBORS, Roughness, check_rho, roughness
-from passband.models.smoothed import save_smoothed
-from passband.robustness.smoothing import find_convolution, smoothed
+
+if TYPE_CHECKING:
+    import passband.kernels
 
 
 def smooth(
@@ -40,6 +41,10 @@ def smooth(
     check_rho(rho)
     if out is not None:
         check_target(out, overwrite=overwrite)
+    from passband.kernels import NEIGHBORS, roughness
+    from passband.models.smoothed import save_smoothed
+    from passband.robustness.smoothing import find_convolution, smoothed
+
     say(f"Loading the model {model}")
     loaded = model_options.load(model, size)
     name, before = find_convolution(loaded, layer)
@@ -80,7 +85,9 @@ def smooth(
     return 0
 
 
-def _rows(before: Roughness, after: Roughness) -> list[tuple[str, str, str]]:
+def _rows(
+    before: passband.kernels.Roughness, after: passband.kernels.Roughness
+) -> list[tuple[str, str, str]]:
     return [
         (what, f"{first:.3f}", f"{second:.3f}")
         for what, first, second in zip(("Difference", "High frequency"), before, after, strict=True)

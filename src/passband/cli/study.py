@@ -5,25 +5,23 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
+from passband.checks import check_workers
+from passband.choices import Preset, Source
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, print_table, progress_bars, say
-from passband.engine.cost import estimate_seconds
-from passband.engine.execute import check_workers
-from passband.environment import choose_device
 from passband.errors import InputError
 from passband.optional import require
-from passband.report.studies import estimate_text, write_study
-from passband.studies.catalog import STUDIES, find_studies
-from passband.studies.plan import PlannedStudy, plan_studies
-from passband.studies.presets import Preset, Setting, Source
-from passband.studies.result import describe_claims
-from passband.studies.run import run_studies
-from passband.studies.study import Study
-from passband.train.config import RunConfig
+from passband.studies.catalog import STUDIES, check_names
+
+if TYPE_CHECKING:
+    import passband.studies.plan
+    import passband.studies.presets
+    import passband.train.config
 
 study = App(
     name="study", help="The paper's experiments: which runs and measurements, which claims, which figure."
@@ -48,9 +46,9 @@ class StudyOptions:
     preset: Preset = "smoke"
     data: str = "fashion-mnist"
     source: Source = "text"
-    seeds: int = 1
-    epochs: int | None = None
-    limit: int | None = None
+    seeds: Annotated[int, Parameter(validator=Number(gte=1))] = 1
+    epochs: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     store: Path = Path("results")
 
 
@@ -61,10 +59,11 @@ Flags = Annotated[StudyOptions, Parameter(name="*")]
 @study.command(name="list")
 def list_studies(*, json: options.Json = False) -> int:
     """List all studies and their places in the paper."""
+    lines = STUDIES.lines.values()
     if json:
-        print_json([{"name": s.name, "source": s.source, "question": s.question} for s in STUDIES.values()])
+        print_json([{"name": s.name, "source": s.source, "question": s.question} for s in lines])
         return 0
-    rows = [(s.name, s.source, s.question) for s in STUDIES.values()]
+    rows = [(s.name, s.source, s.question) for s in lines]
     print_table("Studies", ("study", "in the paper", "question"), rows, wrapped=True)
     return 0
 
@@ -87,8 +86,16 @@ def show(
         name: One that `passband study list` prints, or a study of one's own: FILE.py:NAME.
         workers: Runs at a time.
     """
-    one = _single(name)
+    check_names([name])
+    if name == "all":
+        raise InputError(f"show takes one study, got {name!r}. Known: {', '.join(STUDIES)}")
     check_workers(workers)
+    from passband.engine.cost import estimate_seconds
+    from passband.environment import choose_device
+    from passband.studies.find import find_studies
+    from passband.studies.plan import plan_studies
+
+    (one,) = find_studies([name])
     choose_device(device)
     say(f"Loading the data {study_options.data}")
     (planned,) = plan_studies(one, **asdict(study_options))
@@ -138,8 +145,14 @@ def run(
         names: Those that `passband study list` prints, or all; a study of one's own is FILE.py:NAME.
         workers: Runs and measurements at a time.
     """
+    check_names(names)
+    check_workers(workers)
     for module in ("altair", "vl_convert"):
         require(module, extra="report", purpose="drawing a study's figure")
+    from passband.report.studies import estimate_text, write_study
+    from passband.studies.result import describe_claims
+    from passband.studies.run import run_studies
+
     say(f"Loading the data {study_options.data}")
     with progress_bars() as progress:
         results = run_studies(
@@ -165,19 +178,12 @@ def run(
     return 0
 
 
-def _single(name: str) -> Study:
-    found = find_studies([name])
-    if len(found) > 1:
-        raise InputError(f"show takes one study, got {name!r}. Known: {', '.join(STUDIES)}")
-    return found[0]
-
-
-def _changes(config: RunConfig, setting: Setting) -> str:
+def _changes(config: passband.train.config.RunConfig, setting: passband.studies.presets.Setting) -> str:
     """Return what a run does otherwise than the vanilla run, seed aside; of the vanilla run itself, everything."""
     own, vanilla = config.resolved().to_dict(), setting.vanilla.resolved().to_dict()
     changed = {k: v for k, v in own.items() if v != vanilla[k] and k != "seed"}
     if not changed:
-        default = RunConfig(config.dataset).to_dict()
+        default = type(config)(config.dataset).to_dict()
         changed = {k: v for k, v in own.items() if k not in ("dataset", "seed") and v != default[k]}
     return ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in changed.items())
 
@@ -186,7 +192,9 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _shown(planned: PlannedStudy, seconds: dict[str, float], total: float) -> dict[str, Any]:
+def _shown(
+    planned: passband.studies.plan.PlannedStudy, seconds: dict[str, float], total: float
+) -> dict[str, Any]:
     one, setting = planned.study, planned.setting
     return {
         "study": one.name,

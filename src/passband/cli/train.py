@@ -6,34 +6,32 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import polars as pl
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
+from passband.choices import Amplitude, Precision
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, progress_bars, say
-from passband.engine.probe import Probe, radii_of
-from passband.engine.run import Datasets, check_place, identify, load_datasets
-from passband.engine.run import run as train_run
-from passband.environment import choose_device
 from passband.errors import InputError
 from passband.files import read_json
-from passband.results.store import holds_run
-from passband.stats import wilson_interval
-from passband.train.adversarial import STEPS, Adversary
-from passband.train.config import Precision, RunConfig
-from passband.train.epoch import EpochReport, TrainingDiverged
-from passband.types import Amplitude
+from passband.train.settings import ADVERSARY_STEPS, RunSettings
+
+if TYPE_CHECKING:
+    import passband.engine.probe
+    import passband.engine.run
+    import passband.train.config
+    import passband.train.epoch
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flags(RunConfig):  # noqa: D101
-    __doc__ = RunConfig.__doc__  # the help of each option
-    size: options.Size = RunConfig.size
-    adversarial: Annotated[Adversary | None, Parameter(parse=False)] = None  # described by AdversaryFlags
-    amplitude: Amplitude = RunConfig.amplitude  # cyclopts looks for the names of types in this module
-    precision: Precision = RunConfig.precision
+class Flags(RunSettings):  # noqa: D101
+    __doc__ = RunSettings.__doc__  # the help of each option
+    size: options.Size = RunSettings.size
+    adversarial: Annotated[object, Parameter(parse=False)] = None  # described by AdversaryFlags
+    amplitude: Amplitude = RunSettings.amplitude  # cyclopts looks for the names of types in this module
+    precision: Precision = RunSettings.precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +46,7 @@ class AdversaryFlags:
     """
 
     adversarial: options.Fractional = None
-    attack_steps: int = STEPS
+    attack_steps: int = ADVERSARY_STEPS
     attack_step_size: options.Fractional = None
     attack_random_start: bool = True
 
@@ -61,7 +59,9 @@ def train(
     *,
     adversary: Annotated[AdversaryFlags, Parameter(name="*")] = ADVERSARY_DEFAULTS,
     probe: Literal["default", "full", "none"] = "default",
-    probe_radii: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None,
+    probe_radii: Annotated[
+        list[float] | None, Parameter(consume_multiple=True, negative="", validator=Number(gte=0))
+    ] = None,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     device: options.Device = "auto",
@@ -86,10 +86,19 @@ def train(
         devices: How many share the work: GPUs, or processes on the CPU.
         threads: CPU threads of each process. They decide how sums are rounded.
     """
+    if probe == "none" and probe_radii:
+        raise InputError("--probe-radii says what to probe, which --probe none leaves out")
+    from passband.engine.run import check_place, identify, load_datasets
+    from passband.engine.run import run as train_run
+    from passband.environment import choose_device
+    from passband.results.store import holds_run
+    from passband.train.config import RunConfig
+    from passband.train.epoch import TrainingDiverged
+
     if out is not None:
         check_place(out, overwrite=overwrite)
     choose_device(device)
-    settings = RunConfig.from_dict(config.to_dict() | asdict(adversary))
+    settings = RunConfig.from_dict(asdict(config) | asdict(adversary))
     say(f"Loading the data {settings.dataset}")
     datasets = load_datasets(settings)
     chosen = _choose_probe(probe, probe_radii, settings, datasets)
@@ -97,7 +106,7 @@ def train(
     folder = out or Path("runs") / name
     found = holds_run(folder, name) is not None and not overwrite
     with progress_bars() as progress:
-        on_epoch: Callable[[EpochReport], None] = partial(_show, progress, settings.epochs)
+        on_epoch = partial(_show, progress, settings.epochs)
         train_run(
             settings,
             chosen,
@@ -121,11 +130,14 @@ def train(
 
 
 def _choose_probe(
-    kind: str, radii: list[float] | None, config: RunConfig, datasets: Datasets
-) -> Probe | None:
+    kind: str,
+    radii: list[float] | None,
+    config: passband.train.config.RunConfig,
+    datasets: passband.engine.run.Datasets,
+) -> passband.engine.probe.Probe | None:
+    from passband.engine.probe import Probe, radii_of
+
     if kind == "none":
-        if radii:
-            raise InputError("--probe-radii says what to probe, which --probe none leaves out")
         return None
     size, asked = datasets["train"].size, tuple(radii) if radii else None
     if kind == "full":
@@ -136,20 +148,24 @@ def _choose_probe(
     return chosen
 
 
-def _show(progress: Callable[..., None], epochs: int, report: EpochReport) -> None:
+def _show(progress: Callable[..., None], epochs: int, report: passband.train.epoch.EpochReport) -> None:
     progress("training", report.epoch, epochs, _described(report))
 
 
-def _tell(epochs: int, report: EpochReport) -> None:
+def _tell(epochs: int, report: passband.train.epoch.EpochReport) -> None:
     """Show progress from a process of its own, which cannot draw this one's bars."""
     say(f"Epoch {report.epoch}/{epochs}: {_described(report)}")
 
 
-def _described(report: EpochReport) -> str:
+def _described(report: passband.train.epoch.EpochReport) -> str:
     return f"loss {report.loss:.3f}, accuracy {report.accuracy:.3f}, {report.images_per_second:.0f} images/s"
 
 
 def _print_result(folder: Path, run: str, *, json: bool) -> None:
+    import polars as pl
+
+    from passband.stats import wilson_interval
+
     rows = pl.read_parquet(folder / "rows.parquet").filter(
         pl.col("epoch").is_null(), pl.col("class").is_null(), pl.col("metric") == "accuracy"
     )

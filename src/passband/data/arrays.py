@@ -90,7 +90,7 @@ def from_arrays(
     count = request.count(len(images), name)
     images = _channels_last(images[:count], name)
     height, width, channels = images.shape[1:]
-    if request.size in (None, (height, width)) and request.channels in (None, channels):
+    if request.preparation.leaves((height, width)) and request.channels in (None, channels):
         pixels = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
     else:
         rows = list(images[..., 0] if channels == 1 else images)

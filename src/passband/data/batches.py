@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,8 +11,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from passband.data.dataset import ImageDataset, to_pixels
+from passband.data.stream import StreamedImages
 from passband.errors import InputError
-from passband.types import Batch, Labels
+from passband.types import Batch, ByteImages, Labels
 
 # Values in a batch. On a CPU small batches win, since their components stay in the cache: about 40 color images of
 # 32x32 pixels (benchmarks/probe.py).
@@ -38,7 +40,7 @@ def choose_batch_size(asked: int | None, dataset: ImageDataset, device: torch.de
             raise InputError(f"batch_size must be at least 1, got {asked}")
         return asked
     values = VALUES_IN_BATCH.get(device.type, VALUES_IN_BATCH["cpu"])
-    return min(max(values // dataset.images[0].numel(), SMALLEST_BATCH), LARGEST_BATCH)
+    return min(max(values // math.prod(dataset.images.shape[1:]), SMALLEST_BATCH), LARGEST_BATCH)
 
 
 def batches(
@@ -58,6 +60,40 @@ def batches(
     """
     if order is None:
         order = torch.arange(len(dataset))
+    images = Sequel(dataset, order, batch_size)
     for indices in order.split(batch_size):
-        images, labels = dataset.images[indices], dataset.labels[indices]
-        yield Samples(indices.to(device), to_pixels(images, device), labels.to(device))
+        pixels, labels = to_pixels(images.next(len(indices)), device), dataset.labels[indices]
+        yield Samples(indices.to(device), pixels, labels.to(device))
+
+
+class Sequel:
+    """The images of a data set in an order that is known, handed out a few at a time; where they stream, decoded ahead.
+
+    Args:
+        dataset: The images.
+        order: Positions to visit.
+        batch_size: How many are looked at together.
+    """
+
+    def __init__(self, dataset: ImageDataset, order: Int64[Tensor, " visited"], batch_size: int) -> None:
+        self._images, self._order, self._seen = dataset.images, order, 0
+        if isinstance(dataset.images, StreamedImages):
+            self._decoded = dataset.images.read(order, batch_size)
+            self._rest = dataset.images[:0]
+
+    def next(self, count: int) -> ByteImages:
+        """Return the next images, so many of them.
+
+        Raises:
+            InputError: If one cannot be decoded.
+        """
+        if not isinstance(self._images, StreamedImages):
+            self._seen += count
+            return self._images[self._order[self._seen - count : self._seen]]
+        parts, found = [self._rest], len(self._rest)
+        while found < count:
+            parts.append(next(self._decoded))
+            found += len(parts[-1])
+        images = torch.cat(parts)
+        self._rest = images[count:].clone()  # and not all of them
+        return images[:count]

@@ -1,7 +1,8 @@
-"""What a data set is: two tensors, the names of its classes, and a fingerprint."""
+"""What a data set is: images, labels, the names of its classes, and a fingerprint."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,8 +10,9 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from passband.data.stream import StreamedImages
 from passband.errors import InputError
-from passband.files import digest
+from passband.files import Digest
 from passband.notices import Notice
 from passband.preparation import Preparation
 from passband.types import ByteImages, Images, Labels, Subset
@@ -18,10 +20,11 @@ from passband.types import ByteImages, Images, Labels, Subset
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset:
-    """Labelled images of one size, held in memory.
+    """Labelled images of one size, held in memory, or decoded when they are looked at where they are too many for it.
 
     Attributes:
-        images: Pixels 0 to 255, shaped (samples, channels, height, width), on the CPU.
+        images: Pixels 0 to 255, shaped (samples, channels, height, width), on the CPU. Either kind is indexed by a number,
+            a slice or a tensor of positions; `passband.data.batches` decodes ahead.
         labels: The class of each image, 0 to `len(classes) - 1`.
         classes: The names of the classes.
         name: What the data set is called in tables and reports.
@@ -31,7 +34,7 @@ class ImageDataset:
         notices: What whoever reads numbers of them must know.
     """
 
-    images: ByteImages
+    images: ByteImages | StreamedImages
     labels: Labels
     classes: tuple[str, ...]
     name: str
@@ -73,17 +76,52 @@ class ImageDataset:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of shape, pixels and labels: equal for the same data, wherever they were read from."""
-        shape = repr(tuple(self.images.shape)).encode()
-        pixels = memoryview(self.images.contiguous().numpy()).cast("B")
-        return digest(shape, pixels, memoryview(self.labels.contiguous().numpy()).cast("B"))
+        if isinstance(self.images, StreamedImages):
+            digest = self.images.digest()
+        else:
+            digest = Digest()
+            digest.add(repr(tuple(self.images.shape)).encode())
+            digest.add(memoryview(self.images.contiguous().numpy()).cast("B"))
+        digest.add(memoryview(self.labels.contiguous().numpy()).cast("B"))
+        return str(digest)
 
     def take(self, indices: Tensor | slice) -> ImageDataset:
         """Return the samples at `indices` (a prefix is `take(slice(n))`), with the same classes and name."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
+        streamed = isinstance(self.images, StreamedImages)
+        images = self.images.take(indices) if streamed else self.images[indices]
+        return replace(self, images=images, labels=self.labels[indices])
+
+    def in_memory(self, purpose: str) -> ByteImages:
+        """Return the images as one tensor.
+
+        Raises:
+            InputError: If they are too many for memory, which `purpose` does not do with.
+        """
+        if isinstance(self.images, StreamedImages):
+            raise InputError(
+                f"{purpose} needs all images in memory, and {len(self):,} images of {self.name!r} take "
+                f"{math.prod(self.images.shape) / 2**30:.2f} GiB, which is more than the memory limit. Take fewer images "
+                "with limit=, or smaller ones with size=."
+            )
+        return self.images
 
     def class_counts(self) -> Tensor:
         """Return how many samples each class has, shaped (classes,)."""
         return torch.bincount(self.labels, minlength=len(self.classes))
+
+    def describe_classes(self, most: int = 12) -> str:
+        """Return the names of the classes with their numbers of images, the first `most` of them.
+
+        Example:
+            >>> ImageDataset(torch.zeros(3, 1, 2, 2).byte(), torch.tensor([0, 0, 1]), ("ant", "bee"), "pets").describe_classes()
+            'ant (2), bee (1)'
+        """
+        counted = [
+            f"{name} ({count:,})"
+            for name, count in zip(self.classes, self.class_counts().tolist(), strict=True)
+        ]
+        more = len(counted) - most
+        return ", ".join(counted[:most]) + (f", ... and {more:,} more" if more > 0 else "")
 
     @property
     def majority_baseline(self) -> float:

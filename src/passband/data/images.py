@@ -1,26 +1,35 @@
-"""From stored images of any kind to bytes of one size: decoding, colors, resizing, and what fits in memory."""
+"""From stored images of any kind to bytes of one size: decoding, colors, resizing, at once or whenever they are needed."""
 
 from __future__ import annotations
 
 import io
+import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, get_args
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from jaxtyping import UInt8
+from PIL import ExifTags, Image, UnidentifiedImageError
 
+from passband.data.resizing import prepare
+from passband.data.stream import Indexed, StreamedImages, choose_workers
 from passband.errors import InputError, UnknownNameError
+from passband.notices import Notice
+from passband.preparation import AS_STORED, Preparation
 from passband.types import ByteImages, Subset
 
 Stored = bytes | Path | np.ndarray
 """An image as a source holds it: an encoded file's content, its path, or pixels (height, width[, 3])."""
 
-RESAMPLING = Image.Resampling.LANCZOS
-"""Antialiased, and the filter among Pillow's that keeps most of what is below the new Nyquist frequency."""
+MEMORY_LIMIT = 4 * 2**30
+"""Bytes that the images of a data set may take in memory, where nobody says how many."""
 
 CHUNK = 64  # images a task of the thread pool: one image a task costs as much to schedule as to decode
 
@@ -33,35 +42,32 @@ class Request:
 
     Attributes:
         subset: `"train"` or `"test"`.
-        size: An int: center-cropped to a square, which is resized to that many pixels a side. A pair (height,
-            width): resized to exactly that, whatever it does to the aspect. None: as stored.
+        preparation: How pictures become images of one size; without a size they must have one.
         channels: 1 (luma, ITU-R 601 as Pillow computes it), 3 (gray repeated), or None: color where at least
             one image is in color.
         limit: Take at most this many images, from the beginning.
         root: Where downloads lie.
-        memory_limit: Refuse images that take more bytes than this.
+        memory_limit: Keep images in memory up to so many bytes; more are decoded when they are looked at.
+        num_workers: Processes that decode those; None chooses.
     """
 
     subset: Subset = "test"
-    size: int | tuple[int, int] | None = None
+    preparation: Preparation = AS_STORED
     channels: int | None = None
     limit: int | None = None
     root: Path = Path()
-    memory_limit: int = 8 * 2**30
+    memory_limit: int = MEMORY_LIMIT
+    num_workers: int | None = None
 
     def __post_init__(self) -> None:
         """Check what a user may have typed."""
         if self.subset not in get_args(Subset):
             raise UnknownNameError("subset", self.subset, get_args(Subset))
-        sides = self.size if isinstance(self.size, tuple) else (1 if self.size is None else self.size,) * 2
-        if len(sides) != 2 or min(sides) < 1:
-            raise InputError(
-                f"size must be a number of pixels >= 1 or a pair (height, width), got {self.size!r}"
-            )
         if self.channels not in (None, 1, 3):
             raise InputError(f"channels must be 1 (gray) or 3 (color), got {self.channels}")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"limit must be at least 1 image, got {self.limit}")
+        choose_workers(self.num_workers)
 
     def count(self, available: int, what: str) -> int:
         """Return how many of the `available` images of `what` are asked for.
@@ -74,7 +80,7 @@ class Request:
         return available if self.limit is None else min(available, self.limit)
 
     def check_memory(self, needed: int, what: str) -> None:
-        """Refuse what would not fit, before it is read.
+        """Refuse what would not fit and cannot be read image by image, before it is read.
 
         Raises:
             InputError: If `needed` bytes, taken by `what`, are more than the memory limit.
@@ -92,14 +98,42 @@ class _Header:
     height: int
     width: int
     color: bool
+    alpha: bool
+    rotated: bool
 
 
-def decode_images(stored: Sequence[Stored], names: Sequence[str], request: Request) -> ByteImages:
-    """Decode images into one tensor of bytes, in order, on several threads.
+@dataclass(frozen=True)
+class _Seen:
+    transparent: bool
+    rotated: bool
+
+
+class _Undecoded(InputError):
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"cannot decode {name}: {reason}. Mend, replace or remove it.")
+        self.short = f"{name} ({reason})"
+        self.made_of = name, reason
+
+    def __reduce__(self) -> tuple:
+        """Return how a copy is made in the process that waits for the one where it was raised."""
+        return type(self), self.made_of
+
+
+def decode_images(stored: Indexed, names: Sequence[str], request: Request) -> ByteImages | StreamedImages:
+    """Decode images as `decode_with_notices` does, where nothing needs to be said of them."""
+    return decode_with_notices(stored, names, request)[0]
+
+
+def decode_with_notices(
+    stored: Indexed, names: Sequence[str], request: Request
+) -> tuple[ByteImages | StreamedImages, tuple[Notice, ...]]:
+    """Decode images into one tensor of bytes, in order, on several threads; if it is too large, whenever they are needed.
+
+    The header of every image is read at once, so that most of what is wrong with one is known before a model sees the first.
 
     Gray stays gray unless one image of the set is in color, or `request` says otherwise. A palette counts as
-    color. Transparent pixels are laid over white. Of an animation, the first frame is taken. EXIF rotation is
-    not applied, as torchvision does not.
+    color. Of an animation, the first frame is taken. As torchvision's and timm's loaders do, alpha is dropped, so that what
+    lies beneath shows, and EXIF rotation is not applied.
 
     Args:
         stored: The images, already cut to `request.limit`.
@@ -107,36 +141,113 @@ def decode_images(stored: Sequence[Stored], names: Sequence[str], request: Reque
         request: The size and channels wanted, and the memory allowed.
 
     Returns:
-        Pixels (samples, channels, height, width).
+        Pixels (samples, channels, height, width), or what decodes them, and how many are transparent or stored on their side.
 
     Raises:
-        InputError: If an image cannot be decoded or has more than 8 bits a channel, if the images differ in
-            size and none is asked for, or if they would not fit in memory.
+        InputError: If images cannot be decoded or have more than 8 bits a channel, or if they differ in size and none is
+            asked for.
     """
-    headers = _map_chunks(lambda i: _decoded(stored[i], names[i], _header), len(stored))
-    height, width = _common_size(headers, names, request)
-    channels = request.channels or (3 if any(header.color for header in headers) else 1)
-    request.check_memory(
-        len(stored) * channels * height * width, f"{len(stored):,} images of {channels}x{height}x{width}"
-    )
-    pixels = np.empty((len(stored), channels, height, width), np.uint8)
+    with warnings.catch_warnings():
+        # Pillow warns above 89 million pixels, which a photograph may have, and refuses twice as many.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        headers, lengths = zip(*_map_chunks(partial(_measured, names), stored), strict=True)
+        height, width = _common_size(headers, names, request)
+        channels = request.channels or (3 if any(header.color for header in headers) else 1)
+        shape = torch.Size((len(stored), channels, height, width))
+        decode = Decoder(channels, request.preparation)
+        if shape.numel() > request.memory_limit:
+            # Arrays are in this process's memory, and each worker would have all of them in its own.
+            workers = 0 if isinstance(stored[0], np.ndarray) else choose_workers(request.num_workers)
+            mean = sum(lengths) / len(lengths)
+            everything = torch.arange(len(stored))
+            streamed = StreamedImages(stored, names, decode, shape, mean, workers, everything)
+            return streamed, tuple(_notices(_glanced(stored, names, headers)))
+        pixels = np.empty(shape, np.uint8)
 
-    def fill(i: int) -> None:
-        image = _decoded(stored[i], names[i], lambda image: _convert(image, channels))
-        values = np.asarray(_resize(image, request.size)).reshape(height, width, channels)
-        pixels[i] = values.transpose(2, 0, 1)
+        def fill(i: int, image: Stored) -> _Seen:
+            seen, pixels[i] = decode.look(image, names[i])
+            return seen
 
-    _map_chunks(fill, len(stored))
-    return torch.from_numpy(pixels)
+        seen = _map_chunks(fill, stored)
+    return torch.from_numpy(pixels), tuple(_notices(seen))
 
 
-def _map_chunks(function: Callable[[int], T], count: int) -> list[T]:
-    starts = range(0, count, CHUNK)
+@dataclass(frozen=True)
+class Decoder:
+    """From a stored image to its pixels.
+
+    Attributes:
+        channels: 1 or 3.
+        preparation: How it becomes one of the size that is wanted.
+    """
+
+    channels: int
+    preparation: Preparation
+
+    def __call__(self, stored: Stored, name: str) -> UInt8[np.ndarray, "channels height width"]:
+        """Decode an image.
+
+        Raises:
+            InputError: If it cannot be decoded.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return self.look(stored, name)[1]
+
+    def look(self, stored: Stored, name: str) -> tuple[_Seen, UInt8[np.ndarray, "channels height width"]]:
+        """Decode an image, and return what is to be noticed of it too."""
+        seen, image = _decoded(stored, name, lambda image: (_look(image), _convert(image, self.channels)))
+        values = np.asarray(prepare(image, self.preparation))
+        return seen, values.reshape(*values.shape[:2], self.channels).transpose(2, 0, 1)
+
+
+def _measured(names: Sequence[str], i: int, image: Stored) -> tuple[_Header, int]:
+    """Return the header of an image, and what the image takes in memory as it is stored."""
+    return _decoded(image, names[i], _header), len(image) if isinstance(image, bytes) else 0
+
+
+def _glanced(stored: Indexed, names: Sequence[str], headers: Sequence[_Header]) -> list[_Seen]:
+    """Return what is to be noticed of images of which only those are decoded now that may be transparent."""
+    if not any(header.alpha for header in headers):
+        return [_Seen(transparent=False, rotated=header.rotated) for header in headers]
+
+    def glance(i: int, image: Stored) -> _Seen:
+        header = headers[i]
+        return _decoded(image, names[i], _look) if header.alpha else _Seen(False, header.rotated)
+
+    return _map_chunks(glance, stored)
+
+
+def _map_chunks(function: Callable[[int, Stored], T], stored: Indexed) -> list[T]:
+    """Apply a function to each position and image, on threads; name how many images it cannot decode, and the first."""
+    count, reading = (
+        len(stored),
+        threading.Lock(),
+    )  # one thread reads at a time, nearly in the order of the file
+
+    def attempt(i: int, image: Stored) -> T | _Undecoded:
+        try:
+            return function(i, image)
+        except _Undecoded as error:
+            return error
+
+    def part(start: int) -> list[T | _Undecoded]:
+        with reading:
+            images = [stored[i] for i in range(start, min(start + CHUNK, count))]
+        return [attempt(start + i, image) for i, image in enumerate(images)]
+
     with ThreadPoolExecutor() as pool:
-        chunks = pool.map(
-            lambda start: [function(i) for i in range(start, min(start + CHUNK, count))], starts
-        )
-        return [result for chunk in chunks for result in chunk]
+        results = [result for results in pool.map(part, range(0, count, CHUNK)) for result in results]
+    broken = [result for result in results if isinstance(result, _Undecoded)]
+    if len(broken) > 1:
+        more = f" and {len(broken) - 3:,} more" if len(broken) > 3 else ""
+        raise InputError(
+            f"cannot decode {len(broken):,} of {count:,} images: {'; '.join(error.short for error in broken[:3])}{more}. "
+            "Mend, replace or remove them."
+        ) from broken[0]
+    if broken:
+        raise broken[0]
+    return [result for result in results if not isinstance(result, _Undecoded)]
 
 
 def _decoded(stored: Stored, name: str, use: Callable[[Image.Image], T]) -> T:
@@ -148,37 +259,66 @@ def _decoded(stored: Stored, name: str, use: Callable[[Image.Image], T]) -> T:
             return use(image)
     except Exception as error:
         # Pillow's decoders raise a dozen kinds on broken files, SyntaxError and struct.error among them.
-        reason = "Pillow does not know its format" if isinstance(error, UnidentifiedImageError) else error
-        raise InputError(f"cannot decode {name}: {reason}. Mend, replace or remove it.") from error
+        raise _Undecoded(name, _reason(error, stored)) from error
+
+
+def _reason(error: Exception, stored: Stored) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return "it has more pixels than Pillow takes for a picture; store it smaller"
+    if not isinstance(error, UnidentifiedImageError) or isinstance(stored, np.ndarray):
+        return str(error).rstrip(".") or type(error).__name__
+    content = stored if isinstance(stored, bytes) else stored.read_bytes()
+    if not content:
+        return "it is empty"
+    if content.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS; fetch the file with git lfs pull"
+    return "Pillow does not know its format"
 
 
 def _header(image: Image.Image) -> _Header:
     # Pillow opens a color PNG with 16 bits a channel as "RGB" and drops the low bits; only its tiles tell.
     if image.mode[0] in "IF" or any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
         raise InputError(f"it has more than 8 bits a channel (mode {image.mode!r}); convert it to 8 first")
-    return _Header(image.height, image.width, image.mode not in ("1", "L", "LA", "La"))
+    # A PNG may have its EXIF at the end, where it is found only by decoding it; a JPEG has it in front.
+    rotated = ("exif" in image.info or image.format != "PNG") and _rotated(image)
+    color = image.mode not in ("1", "L", "LA", "La")
+    return _Header(image.height, image.width, color, image.has_transparency_data, rotated)
+
+
+def _look(image: Image.Image) -> _Seen:
+    image.load()  # what stands at the end of a PNG is known only then
+    transparent = image.has_transparency_data and bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
+    return _Seen(transparent, _rotated(image))
+
+
+def _rotated(image: Image.Image) -> bool:
+    with suppress(Exception):  # EXIF that is broken says nothing of the pixels
+        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    return False
 
 
 def _convert(image: Image.Image, channels: int) -> Image.Image:
-    if "transparency" in image.info or image.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image.info.pop("transparency", None)  # dropped in any case, and of a palette's Pillow would warn
     return image.convert("L" if channels == 1 else "RGB")
 
 
-def _resize(image: Image.Image, size: int | tuple[int, int] | None) -> Image.Image:
-    if isinstance(size, int):
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        image, size = image.crop((left, top, left + side, top + side)), (size, size)
-    if size is None or image.size == (size[1], size[0]):
-        return image
-    return image.resize((size[1], size[0]), RESAMPLING)
+def _notices(seen: Sequence[_Seen]) -> list[Notice]:
+    transparent, rotated = sum(each.transparent for each in seen), sum(each.rotated for each in seen)
+    notices = []
+    if transparent:
+        message = f"{transparent:,} of {len(seen):,} pictures are transparent in part or whole; alpha is dropped, as torchvision's "
+        message += "and timm's loaders do, so what lies beneath shows"
+        notices.append(Notice("data", message, warning=False))
+    if rotated:
+        message = f"{rotated:,} of {len(seen):,} pictures are to be turned or mirrored by their EXIF; they are taken as stored, as "
+        message += "torchvision's loader does and OpenCV's does not"
+        notices.append(Notice("data", message))
+    return notices
 
 
 def _common_size(headers: Sequence[_Header], names: Sequence[str], request: Request) -> tuple[int, int]:
-    if request.size is not None:
-        return request.size if isinstance(request.size, tuple) else (request.size, request.size)
+    if request.preparation.size is not None:
+        return request.preparation.size
     first = headers[0]
     for header, name in zip(headers, names, strict=True):
         if (header.height, header.width) != (first.height, first.width):

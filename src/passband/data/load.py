@@ -11,10 +11,11 @@ from passband.data.arrays import load_npz
 from passband.data.builtin import load_fashion_mnist
 from passband.data.dataset import ImageDataset
 from passband.data.folder import load_folder
-from passband.data.images import Request
+from passband.data.images import MEMORY_LIMIT, Request
 from passband.data.parquet import load_parquet
 from passband.data.phantom import load_phantom
 from passband.errors import InputError, UnknownNameError
+from passband.preparation import AS_STORED, Preparation, Resize
 from passband.types import Subset
 
 
@@ -62,27 +63,37 @@ def load_dataset(
     subset: Subset = "test",
     *,
     size: int | tuple[int, int] | None = None,
+    resize: Resize | None = None,
+    crop_fraction: float | None = None,
+    preparation: Preparation | None = None,
     channels: int | None = None,
     limit: int | None = None,
     root: Path | str | None = None,
-    memory_limit: int = 8 * 2**30,
+    memory_limit: int = MEMORY_LIMIT,
+    num_workers: int | None = None,
 ) -> ImageDataset:
-    """Load labeled images into memory.
+    """Load labeled images, into memory where they fit.
 
     Args:
         source: `fashion-mnist` (built in, a part), `phantom` or `phantom:shape=1,texture=0,...` (made by rule,
             see `make_phantom`), `parquet:PATH`, `folder:PATH`, `npz:PATH`, or, downloaded once, `cifar10`,
             `mnist`, `fashion-mnist-full` and `imagenette`.
         subset: `"train"` or `"test"` (what some call validation).
-        size: Resize, with antialiasing (Lanczos). An int center-crops to a square of that side, which keeps the
-            aspect; a pair (height, width) resizes to exactly that. None keeps the size that all images share.
+        size: An int resizes the shorter side and takes the middle: a square of that side, which keeps the aspect. A pair
+            (height, width) resizes to exactly that. None keeps the size that all images share.
+        resize: By which filter of which library: see `passband.preparation.Resize`; default Pillow's Lanczos, which is
+            antialiased and keeps most of what is below the new Nyquist frequency.
+        crop_fraction: The middle part that is taken, as a share of the sides: 0.875 resizes to 256 for a crop of 224.
+        preparation: How pictures become a model's input, as `PixelModel.preparation` says; the three above change it.
         channels: 1 converts to gray (luma, ITU-R 601), 3 to color (gray is repeated). None keeps gray gray,
             unless the set has color images too.
         limit: Take only the first so many images, before anything is decoded. Every source is in a fixed order:
             that of its file, or shuffled where files are sorted by class (`folder:`, `imagenette`).
         root: Where downloads are kept; default the environment variable `PASSBAND_DATA`, or else
             `~/.cache/passband/data`.
-        memory_limit: Refuse, before decoding, a set that would take more bytes than this.
+        memory_limit: Keep images in memory up to so many bytes. More of them are not kept: worker processes decode them
+            whenever they are looked at, and everything but training takes them so. `npz:` and `phantom` are refused then.
+        num_workers: Worker processes that decode those; 0 decodes in this one, None takes one for each processor, at most 8.
 
     Raises:
         UnknownNameError: If there is no such source or subset.
@@ -94,7 +105,12 @@ def load_dataset(
         >>> dataset.images.shape, dataset.classes[:2]
         (torch.Size([100, 1, 28, 28]), ('T-shirt/top', 'Trouser'))
     """
-    request = Request(subset, size, channels, limit, _root(root), memory_limit)
+    prepared = (preparation or AS_STORED).changed(size=size, resize=resize, crop_fraction=crop_fraction)
+    if prepared.size is None and (resize is not None or crop_fraction is not None):
+        raise InputError(
+            "a filter and a crop say how pictures are resized, and nothing says to what size: give --size (size=) too"
+        )
+    request = Request(subset, prepared, channels, limit, _root(root), memory_limit, num_workers)
     name, colon, argument = source.partition(":")
     if name not in SOURCES:
         raise _unknown(source, name)
@@ -103,7 +119,11 @@ def load_dataset(
         raise InputError(f"the data source {name!r} needs a path: {name}:PATH")
     if not expected and colon:
         raise InputError(f"the data source {name!r} takes nothing after its name, got {source!r}")
-    return replace(SOURCES[name].load(argument, request), source=source)
+    return replace(
+        SOURCES[name].load(argument, request),
+        source=source,
+        preparation=None if prepared.size is None else prepared,
+    )
 
 
 def _root(root: Path | str | None) -> Path:

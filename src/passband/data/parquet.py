@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ STEMS: dict[Subset, tuple[str, ...]] = {"train": ("train",), "test": ("test", "v
 
 IMAGE_COLUMNS = ("image", "img")
 LABEL_COLUMNS = ("label", "labels", "fine_label")
+
+WINDOW_BYTES = 2**25
+"""What is read at once: a file whose rows are one group, as pandas writes it, is gone through for each window."""
 
 _SHARD = re.compile(r"-(\d+)-of-(\d+)\.parquet$")
 
@@ -48,11 +52,11 @@ def load_parquet(argument: str, request: Request, name: str | None = None) -> Im
     files = _find_files(path, request.subset)
     table = _open_table(files)
     count = request.count(table.rows, str(path))
-    encoded = sum(file.stat().st_size for file in files) * count // table.rows
-    request.check_memory(encoded, f"{count:,} encoded images of {path}")
-    frame = _collect(table.scan.head(count), files)
-    stored = frame["image"].to_list()
-    _check_complete(stored, frame["label"], files[0])
+    given = _collect(table.scan.select("label").head(count), files)["label"]
+    _check_labeled(given, files[0])
+    stored = _Rows(
+        table.scan, count, files, row_bytes=sum(file.stat().st_size for file in files) / table.rows
+    )
     if len(files) == 1:
         names = [f"the image in row {i} of {files[0]}" for i in range(count)]
     else:
@@ -61,7 +65,7 @@ def load_parquet(argument: str, request: Request, name: str | None = None) -> Im
         ]
     images = decode_images(stored, names, request)
     classes = table.classes or _number_classes(path, files)
-    labels = torch.tensor(frame["label"].to_list(), dtype=torch.int64)
+    labels = torch.tensor(given.to_list(), dtype=torch.int64)
     return ImageDataset(images, labels, tuple(classes), name or _name(path), request.subset)
 
 
@@ -166,12 +170,32 @@ def _collect(scan: pl.LazyFrame, files: Sequence[Path]) -> pl.DataFrame:
         raise InputError(f"cannot read {files[0]}: {error}") from error
 
 
-def _check_complete(stored: Sequence[bytes | None], labels: pl.Series, file: Path) -> None:
-    if None in stored:
-        raise InputError(
-            f"row {stored.index(None)} of {file} has no image bytes. Files that only point to images elsewhere cannot "
-            "be read: embed the images."
-        )
+class _Rows:
+    """The encoded images of a table, of which only a few megabytes are in memory: those about the last one asked for."""
+
+    def __init__(self, scan: pl.LazyFrame, count: int, files: Sequence[Path], row_bytes: float) -> None:
+        self._scan, self._count, self._files = scan.select("image"), count, files
+        self._at_once = max(1, int(WINDOW_BYTES // max(row_bytes, 1)))
+        self._window = lru_cache(maxsize=2)(self._read)  # two, since threads that take turns share a border
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, row: int, /) -> bytes:
+        content = self._window(row // self._at_once)[row % self._at_once]
+        if content is None:
+            raise InputError(
+                f"row {row} of {self._files[0]} has no image bytes. Files that only point to images elsewhere cannot "
+                "be read: embed the images."
+            )
+        return content
+
+    def _read(self, window: int) -> list[bytes | None]:
+        rows = self._scan.slice(window * self._at_once, self._at_once)
+        return _collect(rows, self._files)["image"].to_list()
+
+
+def _check_labeled(labels: pl.Series, file: Path) -> None:
     unlabeled = int((labels.is_null() | (labels < 0)).sum())
     if unlabeled:
         raise InputError(

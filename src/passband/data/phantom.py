@@ -141,7 +141,9 @@ def load_phantom(argument: str, request: Request) -> ImageDataset:
         InputError: If an option is unknown, is not a number or out of its range, or contradicts `request`.
     """
     options = _parse(argument)
-    for name, asked in (("size", request.size), ("channels", request.channels)):
+    if "size" in options:
+        options["size"] = _height_width(options["size"])
+    for name, asked in (("size", request.preparation.size), ("channels", request.channels)):
         if asked is not None and options.setdefault(name, asked) != asked:
             raise InputError(
                 f"{name} is given twice, as {options[name]} in 'phantom:{argument}' and as {asked}. Leave one out."

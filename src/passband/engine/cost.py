@@ -109,7 +109,7 @@ def _attack_speeds(
     data = _made_up(TIMED, shape, classes)
     network = build_model(**model_arguments(kind, num_classes=classes, in_channels=shape[0]), seed=0)
     model = as_pixel_model(network).to(place).eval()
-    images, labels = data.images.to(place) / 255, data.labels.to(place)
+    images, labels = data.in_memory("training").to(place) / 255, data.labels.to(place)
     steps, taken = 2, {"gradient": [], "answer": []}
     for _ in range(4):  # the fastest counts, since the first one warms up
         start = time.perf_counter()

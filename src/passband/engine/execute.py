@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any, Literal
 
+from passband.checks import check_workers
 from passband.engine.local import Crashed, call_in_process
 from passband.engine.plan import Planned, longest_first
-from passband.errors import InputError, PassbandError
+from passband.errors import PassbandError
 
 ATTEMPTS = 2
 """How often a run or a measurement that crashes is tried; a run goes on from its checkpoint."""
@@ -91,16 +92,6 @@ def execute(
             threads.shutdown(cancel_futures=True)
             raise
     return ended
-
-
-def check_workers(workers: int) -> None:
-    """Refuse less than one worker.
-
-    Raises:
-        InputError: If there is none.
-    """
-    if workers < 1:
-        raise InputError(f"workers must be at least 1, got {workers}")
 
 
 def _with_needs(planned: Iterable[Planned]) -> list[Planned]:

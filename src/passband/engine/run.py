@@ -22,6 +22,9 @@ from passband.types import Subset
 Datasets = Mapping[Subset, ImageDataset]
 """The training and the test images of a run."""
 
+TRAINING_MEMORY = 8 * 2**30
+"""Bytes that the training images of a run may take, and the test images before they are streamed."""
+
 
 def run(
     config: RunConfig,
@@ -121,8 +124,15 @@ def load_datasets(config: RunConfig, test_limit: int | None = None) -> Datasets:
     Raises:
         InputError: If they cannot be loaded, or have different classes.
     """
-    train = load_dataset(config.dataset, "train", size=config.size, limit=config.limit)
-    test = load_dataset(config.dataset, "test", size=train.size, channels=train.channels, limit=test_limit)
+    load = partial(load_dataset, config.dataset, size=config.size, memory_limit=TRAINING_MEMORY)
+    train = load("train", limit=config.limit)
+    train.in_memory("training")
+    test = load("test", channels=train.channels, limit=test_limit)
+    if test.size != train.size:
+        raise InputError(
+            f"{config.dataset} has images of {train.size} pixels (height, width) in its train subset and of {test.size} in "
+            "its test subset. Resize both: --size (size=)."
+        )
     if test.classes != train.classes:
         raise InputError(f"{config.dataset} has other classes in its test subset than in its train subset")
     return {"train": train, "test": test}

@@ -7,11 +7,12 @@ sets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from passband.errors import InputError
@@ -177,6 +178,17 @@ def find_traces(images: ByteImages) -> Traces:
     return Traces(tuple(findings), statistics, len(sample))
 
 
+def sampled(shape: Sequence[int]) -> Int64[Tensor, " sampled"]:
+    """Return the positions that `find_traces` looks at, of images shaped (samples, channels, height, width).
+
+    What it finds in those alone is what it finds in all of them.
+    """
+    samples, _, height, width = shape
+    within_pixels = max(2 * MIN_IMAGES, MAX_PIXELS // (min(height, MAX_SIDE) * min(width, MAX_SIDE)))
+    count = min(samples, MAX_IMAGES, within_pixels)
+    return torch.arange(count) * samples // count
+
+
 def _statistics(
     clustering: float | None, pairing: float | None, ripple: float | None, missing: float | None
 ) -> tuple[TraceStatistic, TraceStatistic, TraceStatistic, TraceStatistic]:
@@ -235,13 +247,12 @@ def _chroma_message(radius: float) -> str:
 
 def _sample(images: ByteImages) -> Float[Tensor, "sampled channels lines columns"]:
     """Return an evenly spread part of the images, cut down to their middle without leaving the grid of JPEG."""
+    sample = images[sampled(images.shape)]
     for axis in (2, 3):
-        side = images.shape[axis]
+        side = sample.shape[axis]
         if side > MAX_SIDE:
-            images = images.narrow(axis, (side - MAX_SIDE) // 2 // BLOCK * BLOCK, MAX_SIDE)
-    within_pixels = max(2 * MIN_IMAGES, MAX_PIXELS // (images.shape[2] * images.shape[3]))
-    count = min(len(images), MAX_IMAGES, within_pixels)
-    return images[torch.arange(count) * len(images) // count].float()
+            sample = sample.narrow(axis, (side - MAX_SIDE) // 2 // BLOCK * BLOCK, MAX_SIDE)
+    return sample.float()
 
 
 def _without_border(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from passband.attacks import PGD, Attack
+from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.robustness.evaluate import attack_rows
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
+from passband.robustness.sanity import MORE, QUERIES
 from passband.rows import RobustnessRow
 
 USUAL = PGD()
@@ -57,12 +58,7 @@ class UnderAttack(Instrument[RobustnessReading]):
         [0.03, 0.06, 0.09]
     """
 
-    name: ClassVar[str] = "attacks"
-    summary: ClassVar[str] = (
-        "what an attack leaves of accuracy at each epsilon, and the frequencies that it used"
-    )
-    source: ClassVar[str] = "section 6"
-    needs_gradient: ClassVar[bool] = True
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["attacks"]
 
     attack: Attack = USUAL
     epsilons: tuple[float, ...] = (0.03, 0.06, 0.09)  # those of Table 2
@@ -86,8 +82,9 @@ class UnderAttack(Instrument[RobustnessReading]):
         return AttackPlan(self.attack, self.epsilons, self.samples, self.sanity_samples)
 
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
-        """Return the cost: see `cost_of`."""
-        return cost_of(self.plan, samples)
+        """Return the cost of the attack and of its checks: see `cost_of` and `cost_of_checks`."""
+        attack, checks = cost_of(self.plan, samples), cost_of_checks(self.plan, samples)
+        return Cost(attack.gradients + checks.gradients, attack.answers + checks.answers)
 
     def measure(self, subject: Subject) -> RobustnessReading:
         """Attack the network, check the attack, and keep some examples."""
@@ -120,3 +117,14 @@ def cost_of(plan: AttackPlan, samples: int) -> Cost:
     whole = gradients + 1
     later = WITHSTAND * whole + (1 - WITHSTAND) * min(BROKEN_AFTER, whole)
     return Cost(attacked * (whole + (len(plan.epsilons) - 1) * later), attacked)
+
+
+def cost_of_checks(plan: AttackPlan, samples: int) -> Cost:
+    """Return what the sanity report of a plan asks for, if all images withstand until the last step or query.
+
+    Its steps of gradient ascent are taken once, five times as many, and alone; once more at a larger epsilon. At one that
+    allows any image, images break soon.
+    """
+    checked = min(plan.sanity_samples, samples, plan.samples or samples)
+    steps = plan.attack.iterated.steps
+    return Cost(checked * (1 + (MORE + 2) * steps + BROKEN_AFTER), checked * QUERIES)

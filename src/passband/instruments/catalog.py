@@ -2,46 +2,69 @@
 
 from __future__ import annotations
 
-from passband.errors import UnknownNameError
-from passband.instruments.attacks import UnderAttack
-from passband.instruments.components import ComponentAccuracy
-from passband.instruments.counterexamples import RobustnessCeiling
-from passband.instruments.favorite_answer import FavoriteAnswer
-from passband.instruments.flips import Flips
-from passband.instruments.instrument import Instrument
-from passband.instruments.kernels import KernelRoughness
-from passband.instruments.pairs import LowPassCounterexamples
-from passband.instruments.spectrum import Spectrum
+from typing import TYPE_CHECKING, NamedTuple
 
-INSTRUMENTS: dict[str, type[Instrument]] = {
-    instrument.name: instrument
-    for instrument in (
-        ComponentAccuracy,
-        Flips,
-        RobustnessCeiling,
-        LowPassCounterexamples,
-        Spectrum,
-        KernelRoughness,
-        FavoriteAnswer,
-        UnderAttack,
-    )
-}
+from passband.catalog import Catalog
+
+if TYPE_CHECKING:
+    from passband.instruments.instrument import Instrument
+
+
+class Line(NamedTuple):
+    """What is said of an instrument: the attributes that `Instrument` describes."""
+
+    name: str
+    summary: str
+    source: str = ""
+    needs_gradient: bool = False
+
+
+INSTRUMENTS: Catalog[Line, type[Instrument]] = Catalog(
+    "instrument",
+    {
+        "passband.instruments.components:ComponentAccuracy": Line(
+            "components",
+            "accuracy on whole images, and on their LFC and HFC at each radius",
+            "section 3.1",
+        ),
+        "passband.instruments.flips:Flips": Line(
+            "flips",
+            "images whose prediction follows the HFC and not the LFC, beside what chance would give",
+            "Figure 2",
+        ),
+        "passband.instruments.counterexamples:RobustnessCeiling": Line(
+            "ceiling",
+            "the highest robust accuracy that Corollary 1 leaves possible, without any attack",
+            "Corollary 1, section 3.2",
+        ),
+        "passband.instruments.pairs:LowPassCounterexamples": Line(
+            "counterexamples",
+            "images answered otherwise than their LFC, which lies no farther than epsilon",
+            "Corollary 1, section 3.2",
+        ),
+        "passband.instruments.spectrum:Spectrum": Line(
+            "spectrum",
+            "the images' power by frequency, and traces of compression and resampling in them",
+            "section 3.1",
+        ),
+        "passband.instruments.kernels:KernelRoughness": Line(
+            "kernels",
+            "how rough the first layer's kernels are, as trained and smoothed by Eq. 3",
+            "Figure 7, section 6.2",
+        ),
+        "passband.instruments.favorite_answer:FavoriteAnswer": Line(
+            "favorite-answer",
+            "how often a network names the class that it names most, on each component",
+        ),
+        "passband.instruments.attacks:UnderAttack": Line(
+            "attacks",
+            "what an attack leaves of accuracy at each epsilon, and the frequencies that it used",
+            "section 6",
+            needs_gradient=True,
+        ),
+    },
+)
 """What `passband instruments` lists and `passband audit --with NAME` runs, with the settings that each has by itself."""
-
-
-def find_instrument(name: str) -> Instrument:
-    """Return the instrument of a name, with its own settings.
-
-    Raises:
-        UnknownNameError: If there is none.
-
-    Example:
-        >>> find_instrument("kernels")
-        KernelRoughness(rhos=(0.0,))
-    """
-    if name not in INSTRUMENTS:
-        raise UnknownNameError("instrument", name, INSTRUMENTS)
-    return INSTRUMENTS[name]()
 
 
 def instruments() -> list[str]:

@@ -6,32 +6,45 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, get_args
+from typing import get_args
 
 import polars as pl
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from passband.data.batches import batches, choose_batch_size
+from passband.data.batches import Samples, batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import FULL, Component, check_components, lows_and_highs, take
 from passband.frequency.fourier import corner_radius
 from passband.frequency.rescale import rescale
+from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.models.class_mapping import fitted
 from passband.models.independence import check_independent, uses_batch_statistics
 from passband.models.pixels import (
     PixelModel,
     answers,
-    as_pixel_model,
     check_fits,
     evaluating,
 )
-from passband.rows import ACCURACY, AGREEMENT, CONFIDENCE, LOSS, ComponentRow, component_columns, to_table
+from passband.rows import (
+    ACCURACY,
+    AGREEMENT,
+    CONFIDENCE,
+    LOSS,
+    TOP5_ACCURACY,
+    ComponentRow,
+    component_columns,
+    to_table,
+)
 from passband.stats import samples_for_width
 from passband.types import Amplitude, Batch, Labels, Progress
+
+FEW_CLASSES = 20
+"""Up to so many classes, top-5 accuracy says little that accuracy does not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +59,8 @@ class Answers(Reading):
         predictions: Classes, shaped (shown, samples).
         confidence: The prediction's probability, shaped (shown, samples).
         loss: Cross-entropy in nats, shaped (shown, samples).
+        rank: How many classes have a logit no smaller than the label's, shaped (shown, samples): 1 where the label alone has
+            the largest. A tie counts against the label, so that equal logits throughout earn nothing by the order of classes.
         amplitude: The policy applied to the components; whole images are shown as they are.
         seconds: Wall time.
     """
@@ -57,6 +72,7 @@ class Answers(Reading):
     predictions: Int64[Tensor, "shown samples"]
     confidence: Float[Tensor, "shown samples"]
     loss: Float[Tensor, "shown samples"]
+    rank: Int64[Tensor, "shown samples"]
     amplitude: Amplitude
     seconds: float
 
@@ -70,19 +86,24 @@ class Answers(Reading):
         """Whether each prediction is that of the whole image, right or wrong."""
         return self.predictions == self.predictions[0]
 
+    @property
+    def top5(self) -> Bool[Tensor, "shown samples"] | None:
+        """Whether each label is among the five most probable classes; None where there are not more than 20."""
+        return self.rank <= 5 if len(self.subject.dataset.classes) > FEW_CLASSES else None
+
     def of(self, component: Component) -> int:
         """Return the position of a component among those shown."""
         return self.shown.index(component)
 
     def rows(self) -> Iterator[ComponentRow]:
-        """Yield accuracy, agreement, confidence and loss over all samples, and accuracies for each class."""
+        """Yield accuracy (with many classes top-5 too), agreement, confidence and loss, and accuracies for each class."""
         subject = self.subject
         metrics = {
             ACCURACY: self.correct,
             AGREEMENT: self.agrees,
             CONFIDENCE: self.confidence,
             LOSS: self.loss,
-        }
+        } | ({} if self.top5 is None else {TOP5_ACCURACY: self.top5})
         for index, component in enumerate(self.shown):
             row = partial(
                 ComponentRow,
@@ -117,6 +138,7 @@ class Answers(Reading):
                         "prediction": self.predictions[index].numpy(),
                         CONFIDENCE: self.confidence[index].numpy(),
                         "label_probability": self.loss[index].neg().exp().numpy(),
+                        "rank": self.rank[index].numpy(),
                     }
                 )
             )
@@ -149,9 +171,7 @@ class ComponentAccuracy(Instrument[Answers]):
     amplitude: Amplitude = "max"
     precision: float | None = None
 
-    name: ClassVar[str] = "components"
-    summary: ClassVar[str] = "accuracy on whole images, and on their LFC and HFC at each radius"
-    source: ClassVar[str] = "section 3.1"
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["components"]
 
     def __post_init__(self) -> None:
         """Refuse impossible settings."""
@@ -171,7 +191,11 @@ class ComponentAccuracy(Instrument[Answers]):
 
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
         """Return that each sample is shown as everything it has."""
-        return Cost(answers=samples * len(self.shown(size)))
+        return Cost(answers=self.enough(samples) * len(self.shown(size)))
+
+    def enough(self, samples: int) -> int:
+        """Return how many of so many samples are looked at."""
+        return samples if self.precision is None else min(samples, samples_for_width(self.precision))
 
     def check(self, subject: Subject) -> None:
         """Refuse components that the images do not have, and images that the model does not take."""
@@ -185,8 +209,7 @@ class ComponentAccuracy(Instrument[Answers]):
         shown, indices = self.shown(dataset.size), subject.samples
         model.to(place)
         size = choose_batch_size(subject.batch_size, dataset, place)
-        enough = len(indices) if self.precision is None else samples_for_width(self.precision)
-        total, drawn, filling = min(enough, len(indices)), self.precision is not None, 0
+        total, drawn, filling = self.enough(len(indices)), self.precision is not None, 0
         if subject.training_batch is None:
             check_independent(model, to_pixels(dataset.images[:1], place))
         elif uses_batch_statistics(model):
@@ -198,12 +221,7 @@ class ComponentAccuracy(Instrument[Answers]):
         parts: list[tuple[Tensor, ...]] = []
         with evaluating(model):
             for samples in batches(dataset, batch_size=size, device=place, order=visited):
-                found = [
-                    _answer(model, images, samples.labels, len(dataset.classes), component)
-                    for component, images in zip(
-                        shown, _views(samples.images, shown, self.amplitude), strict=True
-                    )
-                ]
+                found = show(model, samples, shown, self.amplitude, len(dataset.classes))
                 columns = (torch.stack(column).cpu() for column in zip(*found, strict=True))
                 parts.append((samples.indices.cpu(), samples.labels.cpu(), *columns))
                 if subject.progress:
@@ -237,7 +255,7 @@ def evaluate_components(
 
     Returns:
         A table of rows (`passband.rows.COLUMNS`) with the metrics `accuracy` (for each class too), `loss`,
-        `confidence` and `agreement` with the prediction on the whole image.
+        `top5-accuracy` where there are more than 20 classes, `confidence` and `agreement` with the prediction on the whole image.
 
     Raises:
         InputError: If a radius, component, policy or the model's output does not fit, or the model's answer to an image
@@ -245,7 +263,7 @@ def evaluate_components(
     """
     if components and not radii:
         raise InputError("at least one radius is needed, got none")
-    pixels = as_pixel_model(model)
+    pixels = fitted(model, dataset)
     subject = Subject(pixels, dataset, pixels.name, batch_size=batch_size, device=device, progress=progress)
     instrument = ComponentAccuracy(lows_and_highs(radii, components), amplitude)
     return to_table(subject.read(instrument).rows())
@@ -266,6 +284,25 @@ def default_radii(size: tuple[int, int]) -> list[float]:
     return sorted(radius for radius in chosen if 0 < radius < corner) or [0]
 
 
+def show(
+    model: PixelModel, samples: Samples, shown: Sequence[Component], amplitude: Amplitude, classes: int
+) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Show a model a batch as each of some components; return predictions, their probabilities, losses, labels' ranks.
+
+    Args:
+        model: In the mode that is meant: see `evaluating`.
+        samples: On the model's device.
+        shown: What it is shown.
+        amplitude: What is done to a component before: see `passband.rescale`.
+        classes: The data set's number of classes.
+
+    Raises:
+        InputError: As `answers`.
+    """
+    views = zip(shown, _views(samples.images, shown, amplitude), strict=True)
+    return [_answer(model, images, samples.labels, classes, component) for component, images in views]
+
+
 def _views(images: Batch, shown: Sequence[Component], amplitude: Amplitude) -> Iterator[Batch]:
     """Yield what the model is shown."""
     for component, part in zip(shown, take(shown, images), strict=True):
@@ -274,10 +311,12 @@ def _views(images: Batch, shown: Sequence[Component], amplitude: Amplitude) -> I
 
 def _answer(
     model: PixelModel, images: Batch, labels: Labels, classes: int, component: Component
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return prediction, its probability, and the loss, of each image."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return prediction, its probability, the loss, and the label's rank, of each image."""
     shown = "whole images" if component == FULL else f"images shown as {component}"
     logits = answers(model, images, classes, shown)
     log_probability = logits.float().log_softmax(dim=1)
     confidence, prediction = log_probability.max(dim=1)
-    return prediction, confidence.exp(), -log_probability.gather(1, labels[:, None])[:, 0]
+    label = labels[:, None]
+    rank = (logits >= logits.gather(1, label)).sum(dim=1)
+    return prediction, confidence.exp(), -log_probability.gather(1, label)[:, 0], rank

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
 from passband.analysis.contrast import Term
 from passband.analysis.figure import Curve, Figure, Panel
+from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import Answers, ComponentAccuracy
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.rows import ComponentRow
@@ -60,12 +60,15 @@ class FoundFavorites(Reading):
 class FavoriteAnswer(Instrument[FoundFavorites]):
     """How often the most frequent answer is given to each component."""
 
-    name: ClassVar[str] = "favorite-answer"
-    summary: ClassVar[str] = "how often a network names the class that it names most, on each component"
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["favorite-answer"]
 
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
         """Return what the answers cost."""
         return ComponentAccuracy().cost(samples, size)
+
+    def builds_on(self, size: tuple[int, int]) -> ComponentAccuracy:
+        """Return the instrument whose answers it counts."""
+        return ComponentAccuracy()
 
     def measure(self, subject: Subject) -> FoundFavorites:
         """Ask the network, if that was not done yet."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,6 +19,7 @@ from passband.errors import InputError
 from passband.frequency.component import High, Low, lows_and_highs
 from passband.frequency.fourier import split
 from passband.frequency.rescale import rescale
+from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import Answers, ComponentAccuracy, default_radii
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
 from passband.models.pixels import PixelModel, answers, evaluating
@@ -123,11 +123,7 @@ class Flips(Instrument[FoundFlips]):
     amplitude: Amplitude = "max"
     precision: float | None = None
 
-    name: ClassVar[str] = "flips"
-    summary: ClassVar[str] = (
-        "images whose prediction follows the HFC and not the LFC, beside what chance would give"
-    )
-    source: ClassVar[str] = "Figure 2"
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["flips"]
 
     def __post_init__(self) -> None:
         """Make equal settings equal."""
@@ -136,6 +132,10 @@ class Flips(Instrument[FoundFlips]):
     def answers_needed(self, size: tuple[int, int]) -> ComponentAccuracy:
         """Return the instrument whose answers it reads, for images of a size (height, width)."""
         return ComponentAccuracy(lows_and_highs(self._radii(size)), self.amplitude, self.precision)
+
+    def builds_on(self, size: tuple[int, int]) -> ComponentAccuracy:
+        """Return `answers_needed`."""
+        return self.answers_needed(size)
 
     def resolved(self, size: tuple[int, int]) -> Flips:
         """Return it with its radii."""

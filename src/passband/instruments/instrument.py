@@ -148,6 +148,10 @@ class Instrument(ABC, Generic[Found]):
             InputError: As `measure`.
         """
 
+    def builds_on(self, size: tuple[int, int]) -> Instrument:  # most ask the network themselves
+        """Return the instrument whose answers to images of a size (height, width) it reads; itself if it asks."""
+        return self
+
     def resolved(self, size: tuple[int, int]) -> Instrument[Found]:
         """Return the same instrument with what it chooses by the size (height, width) spelled out: equal ones become equal."""
         return self

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
 from passband.kernels import roughness, smooth_kernel
 from passband.robustness.smoothing import find_convolution
@@ -68,9 +68,7 @@ class KernelRoughness(Instrument[FoundRoughness]):
 
     rhos: tuple[float, ...] = (0.0,)
 
-    name: ClassVar[str] = "kernels"
-    summary: ClassVar[str] = "how rough the first layer's kernels are, as trained and smoothed by Eq. 3"
-    source: ClassVar[str] = "Figure 7, section 6.2"
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["kernels"]
 
     def __post_init__(self) -> None:
         """Make equal settings equal."""

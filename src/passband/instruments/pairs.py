@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, get_args
+from typing import get_args
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -18,6 +18,7 @@ from passband.environment import choose_device
 from passband.frequency.component import Low, check_components
 from passband.frequency.fourier import low_pass, radial_mask
 from passband.frequency.rescale import rescale
+from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import default_radii
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
 from passband.models.independence import check_independent
@@ -120,9 +121,7 @@ class LowPassCounterexamples(Instrument[FoundPairs]):
 
     radii: tuple[float, ...] | None = None
 
-    name: ClassVar[str] = "counterexamples"
-    summary: ClassVar[str] = "images answered otherwise than their LFC, which lies no farther than epsilon"
-    source: ClassVar[str] = "Corollary 1, section 3.2"
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["counterexamples"]
 
     def __post_init__(self) -> None:
         """Make equal settings equal."""
@@ -228,8 +227,9 @@ def verify(
     found = []
     model.to(place)
     with evaluating(model):
-        for samples in pairs.differ.nonzero()[:, 0].split(choose_batch_size(None, dataset, place)):
-            images = to_pixels(dataset.images[samples], torch.device("cpu"))
+        size, differ = choose_batch_size(None, dataset, place), pairs.differ.nonzero()[:, 0]
+        for part in batches(dataset, batch_size=size, device=torch.device("cpu"), order=differ):
+            samples, images = part.indices, part.images
             low = defined_low_pass(images, radius).clamp(0, 1)
             change = (low - images.double()).flatten(1)
             near = (change.norm(dim=1) - pairs.distance["l2"][samples]).abs() <= TOLERANCE * math.sqrt(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,7 +15,8 @@ from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.frequency.fourier import corner_radius
 from passband.frequency.spectrum import energy_within, power_spectrum, radial_mean
-from passband.frequency.traces import Traces, find_traces
+from passband.frequency.traces import Traces, find_traces, sampled
+from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.rows import ENERGY_WITHIN, RadiusRow
 
@@ -79,11 +79,7 @@ class FoundSpectrum(Reading):
 class Spectrum(Instrument[FoundSpectrum]):
     """The mean power spectrum of the images, and traces of compression and resampling in them; no network is asked."""
 
-    name: ClassVar[str] = "spectrum"
-    summary: ClassVar[str] = (
-        "the images' power by frequency, and traces of compression and resampling in them"
-    )
-    source: ClassVar[str] = "section 3.1"
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["spectrum"]
 
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
         """Return that no network is asked."""
@@ -119,5 +115,5 @@ def measure_spectrum(dataset: ImageDataset, *, device: str = "auto") -> DataSpec
         power=torch.fft.fftshift(power),
         radial=radial_mean(power),
         energy=energy_within(power, whole_radii),
-        traces=find_traces(dataset.images),
+        traces=find_traces(dataset.images[sampled(dataset.images.shape)]),
     )

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from passband.checks import check_at_least_one, check_dropout
 from passband.errors import InputError, UnknownNameError
 from passband.models.alexnet import AlexNet
 from passband.models.blocks import check_batch_norm, set_batch_norm
@@ -142,23 +143,3 @@ def refuse_options(name: str, options: Mapping[str, Any]) -> None:
             raise InputError(
                 f"{option} is an option of passband's own networks, and {name} is made by your code: decide it there"
             )
-
-
-def check_at_least_one(what: str, value: int | None) -> None:
-    """Refuse what is not a count; None stands for a default.
-
-    Raises:
-        InputError: If `value` is not a whole number, or below 1.
-    """
-    if value is not None and (not isinstance(value, int) or value < 1):
-        raise InputError(f"{what} must be a whole number of at least 1, got {value!r}")
-
-
-def check_dropout(dropout: float) -> None:
-    """Refuse a share of units that is not in [0, 1).
-
-    Raises:
-        InputError: If it is not.
-    """
-    if not 0 <= dropout < 1:
-        raise InputError(f"dropout must be in [0, 1), the share of units to drop, got {dropout}")

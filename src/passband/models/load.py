@@ -9,9 +9,10 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
+from passband.checks import check_at_least_one
 from passband.errors import InputError, UnknownNameError
 from passband.models.builtin import from_file, from_run
-from passband.models.catalog import check_at_least_one, list_models
+from passband.models.catalog import list_models
 from passband.models.class_indices import choose_outputs
 from passband.models.exported import from_export
 from passband.models.hugging_face import from_hf
@@ -23,6 +24,7 @@ from passband.models.smoothed import from_smoothed, is_smoothed
 from passband.models.sources import Found, Options, normalized_by
 from passband.models.user_code import from_python
 from passband.models.zoo import from_timm, from_torchvision
+from passband.preparation import AS_STORED, Preparation
 
 SOURCES: dict[str, Callable[[str, Options], Found]] = {
     "timm": from_timm,
@@ -138,9 +140,10 @@ def load_model(
     model.source = str(source)
     model.origin = found.origin or Origin(model.source, options.to_dict(), found.network)
     model.smoothing = found.smoothing
-    model.preparation, model.notices = found.preparation, found.notices
+    model.preparation, model.notices = _choose_preparation(found, size), found.notices
     if found.normalization == "unknown":
         model.notices += (normalized_by(mean, std),)
+    model.chosen_by_user = class_indices is not None
     if found.names is not None:
         model.names = tuple(tuple(found.names[i]) for i in chosen)
     return model.eval()
@@ -188,6 +191,17 @@ def _choose_size(found: Found, size: int | tuple[int, int] | None) -> tuple[int,
             f"{found.name} takes images of {found.size} pixels (height, width) only, got size {chosen}"
         )
     return chosen
+
+
+def _choose_preparation(found: Found, size: int | tuple[int, int] | None) -> Preparation | None:
+    """Return how pictures become the model's input; where its source names a square alone, it is a center square."""
+    said = found.preparation
+    if said is None and found.size is not None:
+        height, width = found.size
+        said = AS_STORED.changed(size=height if height == width else found.size)
+    if size is None or said is None:
+        return said if size is None else AS_STORED.changed(size=size)
+    return said if size == said.size else said.changed(size=size)
 
 
 @torch.no_grad()

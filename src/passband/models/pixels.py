@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -34,6 +35,7 @@ class PixelModel(nn.Module):
 
     Attributes:
         names: All names of each output, where known: `classes` are the first of each.
+        chosen_by_user: Whether the user said which output answers for which class.
         preparation: How pictures become its input, where its source says so.
         notices: What whoever reads numbers of it must know.
         origin: How the body was loaded; None if `load_model` did not load it.
@@ -68,6 +70,7 @@ class PixelModel(nn.Module):
         self.names: tuple[tuple[str, ...], ...] | None = (
             None if classes is None else tuple((c,) for c in classes)
         )
+        self.chosen_by_user = False
         self.preparation: Preparation | None = None
         self.notices: tuple[Notice, ...] = ()
         self.register_buffer("mean", _per_channel("mean", mean, 0.0, channels), persistent=False)
@@ -84,6 +87,28 @@ class PixelModel(nn.Module):
             pixels = pixels.contiguous(memory_format=torch.channels_last)
         logits = self.body(pixels)
         return logits if self.outputs is None else logits[:, self.outputs]
+
+    def noting(self, notice: Notice) -> PixelModel:
+        """Return the same model, of which one thing more is to be known."""
+        noted = copy(self)  # shares its body
+        noted.notices = (*self.notices, notice)
+        return noted
+
+    def with_outputs(self, chosen: Sequence[int], notice: Notice) -> PixelModel:
+        """Return the same network, of whose outputs only some are kept.
+
+        Args:
+            chosen: Indices of those of this model's outputs that are kept, in their order.
+            notice: Why.
+        """
+        kept = list(chosen) if self.outputs is None else self.outputs[list(chosen)].tolist()
+        model = self.noting(notice)
+        model._buffers = dict(self._buffers)  # not shared, as a shallow copy's would be
+        model.outputs = torch.tensor(kept, dtype=torch.int64, device=self.mean.device)
+        if self.names is not None:
+            model.names = tuple(self.names[i] for i in chosen)
+            model.classes = tuple(group[0] for group in model.names)
+        return model
 
 
 def _per_channel(what: str, values: Sequence[float] | None, default: float, channels: int | None) -> Tensor:
@@ -127,6 +152,11 @@ class ImageSet(Protocol):
     @property
     def name(self) -> str:
         """What it is called."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What its classes are called."""
         ...
 
     @property

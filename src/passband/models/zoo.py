@@ -12,6 +12,7 @@ from torch import nn
 
 from passband.errors import InputError
 from passband.models.hub import ask_server, cached, download
+from passband.models.imagenet import imagenet_names
 from passband.models.sources import Found, Options
 from passband.models.weights import count_classes, load_state
 from passband.notices import Notice
@@ -161,7 +162,7 @@ def _timm_names(timm: Any, config: Any, count: int) -> Sequence[Sequence[str]] |
             _both(str(label), described.get(label) if isinstance(described, dict) else None)
             for label in labels
         ]
-    return _imagenet_names(timm, count)
+    return imagenet_names(timm, count)
 
 
 def _both(label: str, description: str | None) -> tuple[str, ...]:
@@ -231,14 +232,6 @@ def _refuse_new_head(options: Options, published: int) -> None:
             f"the published weights have {published} classes, not {options.num_classes}: the last layer would be random. "
             f"Give your own with --weights, or pick outputs with --class-indices."
         )
-
-
-def _imagenet_names(timm: Any, count: int) -> Sequence[Sequence[str]] | None:
-    subset = timm.data.infer_imagenet_subset({"num_classes": count})
-    if subset is None:
-        return None
-    info = timm.data.ImageNetInfo(subset)
-    return [(*info.label_name_to_description(synset).split(", "), synset) for synset in info.label_names()]
 
 
 def _without_slow_start(name: str) -> dict[str, bool]:

@@ -18,6 +18,7 @@ from passband.audit.card import (
     Share,
 )
 from passband.audit.parts import BY_GUESSING
+from passband.stats import wilson_interval
 from passband.types import Norm
 
 COMMON_LINF = 8 / 255  # the bound that most papers on adversarial robustness report
@@ -89,6 +90,32 @@ def ceiling_at(card: ClassifierCard, norm: Norm, epsilon: float) -> CeilingPoint
     curve = card.ceiling.curve(norm) if card.ceiling else ()
     within = [point for point in curve if point.epsilon <= epsilon * (1 + 1e-6)]
     return within[-1] if within else None
+
+
+def corollary(card: ClassifierCard) -> str:
+    """Return how many images are known to have an LFC that changes the answer, where it was looked for, and how far it lies."""
+    found = card.ceiling
+    if found is None:
+        return ""
+    evaluated = card.clean.accuracy.count
+    drawn = f" drawn at random from the {evaluated:,} evaluated" if found.samples < evaluated else ""
+    where = f"among the {found.radii} radii tried"
+    if found.search == "bounded":
+        where += " and those between two of them that halving led to"
+    said = [
+        f"Of {found.samples:,} images{drawn}, {found.correct:,} are answered right, and {found.fooled:,} of these have such an "
+        f"LFC {where}."
+    ]
+    if found.median_l2 is not None and found.median_linf is not None:
+        said.append(
+            f"In the median of these {found.fooled:,} the nearest one known lies {number(found.median_l2)} away in L2 and "
+            f"{number(found.median_linf)} in L∞."
+        )
+    if found.search == "bounded":
+        said.append(
+            "Were every radius tried (--ceiling exact), some might lie nearer, and others might be found."
+        )
+    return " ".join(said)
 
 
 REACH: dict[Norm, str] = {
@@ -184,6 +211,7 @@ def tiles(card: ClassifierCard) -> list[Tile]:
     clean, best, flips = card.clean.accuracy, best_hfc(card), card.flips
     found = [
         Tile("Clean accuracy", percent(clean.value), f"95% interval {interval(clean)}"),
+        *_top5_tile(card),
         _critical_tile(card, card.critical_radius.half, "Half of it"),
         _critical_tile(card, card.critical_radius.most, "95% of it"),
         Tile(
@@ -198,12 +226,15 @@ def tiles(card: ClassifierCard) -> list[Tile]:
         ),
     ]
     most = ceiling_at(card, "linf", COMMON_LINF)
-    if most is not None:
+    if most is not None and card.ceiling is not None:
+        count = card.ceiling.samples
+        low, high = wilson_interval(round(most.accuracy * count), count)
         found.append(
             Tile(
                 "Robust accuracy at most",
                 percent(most.accuracy),
-                f"if every pixel may change by {255 * most.epsilon:.2g}/255 (Corollary 1)",
+                f"if every pixel may change by {255 * most.epsilon:.2g}/255 (Corollary 1); "
+                f"{interval(Share(most.accuracy, low, high, count))}, {count:,} images",
             )
         )
     return [*found, *attack_tiles(card)]
@@ -265,6 +296,12 @@ def _flips(card: ClassifierCard) -> list[str]:
     by_chance = sum(point.expected for point in found.by_radius)
     share = f"{percent(min(1, by_chance / found.pairs))} of these pairs of image and radius"
     return [said, f"By chance alone, {share} would be expected."]
+
+
+def _top5_tile(card: ClassifierCard) -> list[Tile]:
+    top5 = card.clean.top5
+    note = "the right class among the five most probable, ties counted against it"
+    return [] if top5 is None else [Tile("Top-5 accuracy", percent(top5.value), f"{note}; {interval(top5)}")]
 
 
 def _critical_tile(card: ClassifierCard, critical: CriticalRadius, name: str) -> Tile:

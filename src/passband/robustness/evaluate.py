@@ -25,8 +25,9 @@ from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
+from passband.models.class_mapping import fitted
 from passband.models.independence import check_independent
-from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
+from passband.models.pixels import PixelModel, answers, check_fits, evaluating
 from passband.robustness.search import Attempts, Targets, search
 from passband.robustness.tally import Tally
 from passband.rows import RobustnessRow
@@ -128,7 +129,7 @@ def evaluate_attack(
         Wang et al. 2020, section 6, with a fixed epsilon and all samples, where the released code searches for the
         smallest epsilon on 100 of them.
     """
-    pixels, place = as_pixel_model(model), choose_device(device)
+    pixels, place = fitted(model, dataset), choose_device(device)
     check_fits(pixels, dataset)
     bounds = _checked_epsilons(epsilons, attack, dataset)
     samples = torch.arange(len(dataset)) if indices is None else indices.cpu()

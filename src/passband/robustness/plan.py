@@ -13,14 +13,16 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from passband.attacks import Attack
-from passband.attacks.epsilon import check_epsilon, write_epsilon
+from passband.attacks.catalog import SANITY_SAMPLES, named_measure
+from passband.attacks.epsilon import check_epsilon, check_epsilons
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
-from passband.models.pixels import PixelModel, answers, as_pixel_model, check_fits, evaluating
+from passband.models.class_mapping import fitted
+from passband.models.pixels import PixelModel, answers, check_fits, evaluating
 from passband.robustness.evaluate import AttackOutcome, evaluate_attack
 from passband.robustness.sanity import Finding, check_attack
-from passband.types import Norm, Progress
+from passband.types import Progress
 
 EXAMPLES = 3  # pictures that say what a perturbation looks like
 
@@ -47,19 +49,14 @@ class AttackPlan:
     attack: Attack
     epsilons: tuple[float, ...]
     samples: int | None = None
-    sanity_samples: int = 100
+    sanity_samples: int = SANITY_SAMPLES
 
     def __post_init__(self) -> None:
         """Sort the epsilons, and refuse what cannot be planned."""
         epsilons = tuple(sorted(float(epsilon) for epsilon in self.epsilons))
         if not epsilons:
             raise InputError(f"{self.attack.label} needs at least one epsilon, such as 8/255, got none")
-        if not epsilons[0] > 0:
-            raise InputError(f"epsilon must be positive, got {epsilons[0]:g}")
-        if len(set(epsilons)) < len(epsilons):
-            raise InputError(f"each epsilon is used once, got {', '.join(map(write_epsilon, epsilons))}")
-        if self.attack.norm == "linf":  # in L2 the largest bound depends on the images
-            check_epsilon(epsilons[-1], "linf", values=1)
+        check_epsilons(epsilons, self.attack.norm)
         object.__setattr__(self, "attack", self.attack.resolved())
         object.__setattr__(self, "epsilons", epsilons)
         if self.samples is not None and self.samples < 1:
@@ -85,11 +82,6 @@ class AttackPlan:
 def measure_of(attack: Attack) -> str:
     """Return what requirements and comparisons call an attack, whatever its other settings."""
     return named_measure(attack.name, attack.norm) + ("" if attack.band is None else f"-{attack.band}")
-
-
-def named_measure(name: str, norm: Norm) -> str:
-    """Return what they call an attack on all frequencies."""
-    return name if norm == "linf" else f"{name}-{norm}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +150,7 @@ def check_plans(plans: Sequence[AttackPlan], model: nn.Module, dataset: ImageDat
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"each attack is run once, at all its epsilons; {name} is asked for twice")
-    pixels = as_pixel_model(model)
+    pixels = fitted(model, dataset)
     if plans:
         check_fits(pixels, dataset)
     image = to_pixels(dataset.images[:1], pixels.mean.device)
@@ -226,7 +218,7 @@ def run_plan(
     if len(picked := _clearest(outcome)):
         # To keep all images for these few may take gigabytes.
         again = evaluate(indices=picked, keep_images=True)
-        examples = _examples(as_pixel_model(model), dataset, again, choose_device(device))
+        examples = _examples(fitted(model, dataset), dataset, again, choose_device(device))
     return Attacked(plan, outcome, findings, examples)
 
 

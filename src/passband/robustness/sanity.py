@@ -25,7 +25,8 @@ from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.errors import InputError, MissingDependencyError
-from passband.models.pixels import PixelModel, answers, as_pixel_model
+from passband.models.class_mapping import fitted
+from passband.models.pixels import PixelModel, answers
 from passband.randomness import generator_for
 from passband.robustness.evaluate import AttackOutcome, evaluate_attack
 from passband.types import Batch, Labels, Norm, Progress
@@ -157,7 +158,7 @@ def check_attack(
     half = outcome.correct.double().mean() / 2
     place = choose_device(device)
     trial = _Trial(
-        model=as_pixel_model(model).to(place),
+        model=fitted(model, dataset).to(place),
         dataset=dataset,
         outcome=outcome,
         rows=right[picked],

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from passband.attacks import PGD, Attack
 from passband.attacks.ball import Ball, draw_in_ball
 from passband.attacks.gradient import climb, loss_gradient
+from passband.data.batches import Sequel, batches
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.prediction import predict
 from passband.randomness import generator_for
@@ -109,9 +110,14 @@ def _by_batches(
 ) -> Iterator[Attempts]:
     for level, epsilon in enumerate(epsilons.tolist()):
         left = targets.tried[level].nonzero()[:, 0]
-        for rows in left.split(batch_size) if len(left) else ():  # splitting nothing gives one empty part
-            images, labels = targets.load(rows)
-            adversarial = attack.run(model, images, labels, epsilon, seed=seed)
+        if len(left) == 0:
+            continue
+        parts = batches(
+            targets.dataset, batch_size=batch_size, device=targets.device, order=targets.samples[left]
+        )
+        for rows, part in zip(left.split(batch_size), parts, strict=True):
+            images = part.images
+            adversarial = attack.run(model, images, part.labels, epsilon, seed=seed)
             with torch.no_grad():
                 predictions = predict(
                     model(adversarial), "the model", f"images made by {attack.label} at epsilon {epsilon:g}"
@@ -190,8 +196,11 @@ def _by_steps(
         moved, astray = climb(batch.images, batch.adversarial, gradient, attack.share * inside.radius, inside)
         return replace(batch, adversarial=moved, step=batch.step + 1, astray=batch.astray | astray)
 
+    coming = Sequel(targets.dataset, targets.samples[waiting], batch_size)
+
     def fresh(rows: Int64[Tensor, " n"]) -> _Batch:
-        images, labels = targets.load(rows)
+        images = to_pixels(coming.next(len(rows)), device)
+        labels = targets.dataset.labels[targets.samples[rows]].to(device)
         rows = rows.to(device)
         attempt = after[0, rows] * attack.restarts
         step, uphill = torch.zeros_like(rows), torch.zeros_like(images)

@@ -9,6 +9,7 @@ from passband.frequency.component import Low
 from passband.instruments.instrument import Instrument
 from passband.instruments.pairs import LowPassCounterexamples
 from passband.rows import COUNTEREXAMPLES, COUNTEREXAMPLES_RIGHT
+from passband.studies.catalog import STUDIES
 from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
 from passband.studies.presets import Setting
 from passband.studies.study import Study
@@ -96,10 +97,7 @@ def _share(label: str, radius: float, metric: str = COUNTEREXAMPLES) -> Contrast
 
 
 COROLLARY = Study(
-    name="corollary",
-    title="Images and their LFCs as counterexamples",
-    source="Corollary 1, section 3.2",
-    question="On how many images can a network not be both accurate and robust, for no attack at all but low-pass filtering?",
+    *STUDIES.lines["corollary"],
     runs=natural_and_adversarial,
     claims=claims,
     figure=figure,

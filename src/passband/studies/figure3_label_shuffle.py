@@ -9,6 +9,7 @@ from passband.analysis.contrast import Term, above_chance, accuracy, constant
 from passband.analysis.figure import Curve, Figure, Panel, shades
 from passband.frequency.component import Low
 from passband.rows import FIT_ACCURACY
+from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
@@ -88,10 +89,7 @@ def figure(setting: Setting) -> Figure:
 
 
 LABEL_SHUFFLE = Study(
-    name="label-shuffle",
-    title="Natural and shuffled labels",
-    source="Figure 3, section 4.2",
-    question="Does a network that fits shuffled labels also pick up the LFC first?",
+    *STUDIES.lines["label-shuffle"],
     runs=runs,
     claims=claims,
     figure=figure,

@@ -8,6 +8,7 @@ from passband.analysis.claim import ANY, Claim, Rule, correlation_of, difference
 from passband.analysis.contrast import Contrast, Term, accuracy, gap
 from passband.analysis.figure import Curve, Figure, Panel, Point, shades
 from passband.frequency.component import FULL, Component, High, Low
+from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
@@ -117,10 +118,7 @@ def _hfc(label: str, radius: float) -> Contrast:
 
 
 BATCH_SIZE = Study(
-    name="batch-size",
-    title="Batch sizes",
-    source="Figure 4, section 5.1",
-    question="How does the batch size change what is learned of the HFC, and the generalization gap?",
+    *STUDIES.lines["batch-size"],
     runs=runs,
     claims=claims,
     figure=figure,

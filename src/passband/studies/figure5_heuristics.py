@@ -19,6 +19,7 @@ from passband.analysis.contrast import Contrast, Term, above_chance, accuracy, g
 from passband.analysis.figure import Curve, Figure, Panel, Role, in_rows, shades
 from passband.attacks import PGD
 from passband.frequency.component import Component, High, Low, lows_and_highs
+from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
@@ -171,10 +172,7 @@ def _gain(label: str, component: Component) -> Contrast:
 
 
 HEURISTICS = Study(
-    name="heuristics",
-    title="Dropout, mixup, BatchNorm, adversarial training",
-    source="Figure 5, section 5.1",
-    question="Which training heuristics make a network use the HFC?",
+    *STUDIES.lines["heuristics"],
     runs=runs,
     claims=claims,
     figure=figure,

@@ -9,6 +9,7 @@ from passband.analysis.contrast import Contrast, Term, accuracy, fit
 from passband.analysis.figure import Curve, Figure, Panel, in_rows
 from passband.frequency.component import Low
 from passband.rows import FIT_ACCURACY
+from passband.studies.catalog import STUDIES
 from passband.studies.presets import Setting
 from passband.studies.study import Runs, Study
 
@@ -104,10 +105,7 @@ def _with(radius: float) -> str:
 
 
 BATCHNORM_ON_LFC = Study(
-    name="batchnorm-on-lfc",
-    title="BatchNorm on LFC data",
-    source="Figure 6, section 5.2",
-    question="Does BatchNorm help because it lets a network pick up several signals at once?",
+    *STUDIES.lines["batchnorm-on-lfc"],
     runs=runs,
     claims=claims,
     figure=figure,

@@ -8,6 +8,7 @@ from passband.instruments.instrument import Instrument
 from passband.instruments.kernels import MEASURES, KernelRoughness
 from passband.rows import REMOVED
 from passband.studies import section5_architectures as architectures
+from passband.studies.catalog import STUDIES
 from passband.studies.figure5_heuristics import adversarial, adversarial_deviations, natural_and_adversarial
 from passband.studies.kernel_figure import KernelFigure, KernelPanel
 from passband.studies.presets import Setting
@@ -77,10 +78,7 @@ def _measured(label: str, metric: str, rho: float = 0.0) -> Contrast:
 
 
 KERNELS = Study(
-    name="kernels",
-    title="First-layer kernels, natural, adversarial and smoothed",
-    source="Figure 7, section 6.2",
-    question="Are the kernels of an adversarially trained network smoother?",
+    *STUDIES.lines["kernels"],
     runs=runs,
     claims=claims,
     figure=figure,

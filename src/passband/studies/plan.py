@@ -8,7 +8,7 @@ from pathlib import Path
 
 from passband.engine.plan import PlannedMeasurement, PlannedRun, plan_measurement, plan_runs
 from passband.files import slug
-from passband.studies.catalog import find_studies
+from passband.studies.find import find_studies
 from passband.studies.presets import Setting, find_setting
 from passband.studies.study import Study, shortened, with_seeds
 

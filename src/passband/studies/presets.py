@@ -32,18 +32,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
+from passband.choices import Preset, Source
 from passband.data.load import load_dataset
 from passband.engine.probe import Probe
 from passband.errors import UnknownNameError
 from passband.studies.deviations import LAPTOP, NOT_FOLLOWED, SMOKE, Deviation
 from passband.train.config import RunConfig
-
-Preset = Literal["smoke", "laptop", "paper"]
-
-Source = Literal["text", "code"]
-"""Which reading of the paper: its text, or the code that its authors released."""
 
 
 @dataclass(frozen=True)

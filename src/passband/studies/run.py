@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from passband.engine.execute import Ended, check_workers, execute
+from passband.checks import check_workers
+from passband.engine.execute import Ended, execute
 from passband.engine.plan import PlannedRun
 from passband.environment import choose_device
 from passband.studies.plan import plan_studies

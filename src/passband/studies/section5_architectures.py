@@ -10,6 +10,7 @@ from passband.analysis.claim import ANY, Claim, Rule, least_of
 from passband.analysis.contrast import Contrast, accuracy, gap
 from passband.analysis.figure import Bar, Figure, Panel, Role
 from passband.frequency.component import High
+from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.study import Runs, Study
@@ -100,10 +101,7 @@ def bars_of(labels: list[str], radii: tuple[float, ...]) -> Figure:
 
 
 ARCHITECTURES = Study(
-    name="architectures",
-    title="LeNet, AlexNet, VGG and ResNet",
-    source="section 5.1, other tests",
-    question="Which architectures use the HFC?",
+    *STUDIES.lines["architectures"],
     runs=runs,
     claims=claims,
     figure=figure,

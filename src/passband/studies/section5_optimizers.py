@@ -9,6 +9,7 @@ from passband.analysis.claim import SIMILAR, Claim, Rule, farthest_of, least_of
 from passband.analysis.contrast import Contrast, accuracy
 from passband.analysis.figure import Figure
 from passband.frequency.component import High
+from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.section5_architectures import bars_of
@@ -70,10 +71,7 @@ def _hfc(label: str) -> Contrast:
 
 
 OPTIMIZERS = Study(
-    name="optimizers",
-    title="SGD, Adam, AdaGrad, AdaDelta, RMSprop",
-    source="section 5.1, other tests",
-    question="Which optimizers make a network use the HFC?",
+    *STUDIES.lines["optimizers"],
     runs=runs,
     claims=claims,
     figure=figure,

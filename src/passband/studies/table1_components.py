@@ -8,6 +8,7 @@ from passband.analysis.claim import MUCH, Claim, Rule, difference
 from passband.analysis.contrast import accuracy, fit
 from passband.analysis.figure import Bar, Figure, Panel
 from passband.frequency.component import High, Low
+from passband.studies.catalog import STUDIES
 from passband.studies.presets import Setting
 from passband.studies.study import Runs, Study
 
@@ -57,10 +58,7 @@ def figure(setting: Setting) -> Figure:
 
 
 TRAIN_ON_COMPONENTS = Study(
-    name="train-on-components",
-    title="Training on the LFC or the HFC",
-    source="Table 1, section 4.2",
-    question="Which component generalizes to whole images?",
+    *STUDIES.lines["train-on-components"],
     runs=runs,
     claims=claims,
     figure=figure,

@@ -13,6 +13,7 @@ from passband.attacks import FGSM, PGD, AutoAttack
 from passband.instruments.instrument import Instrument
 from passband.robustness.plan import AttackPlan
 from passband.rows import ACCURACY_CEILING, ROBUST_ACCURACY
+from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
 from passband.studies.presets import Preset, Setting
@@ -275,10 +276,7 @@ def _term(
 
 
 SMOOTHING = Study(
-    name="smoothing",
-    title="Smoothing the first layer's kernels",
-    source="Table 2, section 6.3",
-    question="Does smoothing the kernels of a trained network make it robust?",
+    *STUDIES.lines["smoothing"],
     runs=natural_and_adversarial,
     claims=claims,
     figure=figure,

@@ -12,12 +12,10 @@ from torch import nn
 
 from passband.attacks import PGD, Attack
 from passband.errors import InputError, UnknownNameError
+from passband.train.settings import ADVERSARY_STEPS
 from passband.types import Batch, Labels
 
-STEPS = 10
-"""As many as the paper's released code has."""
-
-USUAL = PGD(steps=STEPS)
+USUAL = PGD(steps=ADVERSARY_STEPS)
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class Adversary:
         epsilon = settings.get("epsilon")
         if isinstance(epsilon, bool) or not isinstance(epsilon, int | float):
             raise InputError(f"adversarial training needs an epsilon, such as 8/255, got {epsilon!r}")
-        attack = Attack.from_dict(settings.get("attack", {"steps": STEPS}))
+        attack = Attack.from_dict(settings.get("attack", {"steps": ADVERSARY_STEPS}))
         if not isinstance(attack, PGD):
             raise InputError(f"adversarial training takes PGD, got {attack.label}")
         return cls(float(epsilon), attack)
@@ -104,7 +102,7 @@ class Adversary:
         cls,
         epsilon: float | None,
         *,
-        attack_steps: int = STEPS,
+        attack_steps: int = ADVERSARY_STEPS,
         attack_step_size: float | None = None,
         attack_random_start: bool = True,
     ) -> Adversary | None:

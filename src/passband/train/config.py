@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from passband.errors import InputError, UnknownNameError
 from passband.files import digest
 from passband.frequency.component import FULL, Component, parse_component
 from passband.models.blocks import check_batch_norm
-from passband.models.catalog import (
-    XAVIER,
-    check_at_least_one,
-    check_dropout,
-    list_models,
-    refuse_options,
-)
+from passband.models.catalog import XAVIER, list_models, refuse_options
 from passband.models.initialize import INITIALIZATIONS
 from passband.models.user_code import PYTHON, describe_code, find_code, name_of
 from passband.train.adversarial import Adversary
 from passband.train.optimizers import OPTIMIZERS
-from passband.types import Amplitude
+from passband.train.settings import RunSettings
 from passband.user_modules import split_place
 
 ATTACK_OPTIONS = ("attack_steps", "attack_step_size", "attack_random_start")
@@ -35,99 +28,30 @@ SCHEMA = 2
 1 is version 0.1, whose ids knew nothing of it.
 """
 
-Precision = Literal["32", "bf16-mixed", "16-mixed"]
-"""What the network computes in: float32, or bfloat16 or float16 where that is safe, with float32 weights."""
 
-
-@dataclass(frozen=True)
-class RunConfig:
-    """Everything that decides what a training run gives, besides the data's content.
-
-    But for network and epochs (ResNet-18 and 100 there) the defaults are the paper's vanilla setting (section 4.2).
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(RunSettings):
+    """Everything that decides what a training run gives, besides the data's content: `RunSettings` that go together.
 
     Attributes:
-        dataset: The source of the data set, as `load_dataset` takes it.
-        size: What images are resized to, in pixels: one number, or (height, width); None leaves them as they are.
-        limit: How many training images to use, from the first on; None uses all.
-        model: The name of a network, or `python:path/to/file.py:function` for one of your own, as `build_model` takes it.
-        width: Channels of the network's first stage; None is the architecture's own.
-        batch_norm: Whether the network has BatchNorm.
-        batch_statistics: BatchNorm uses the current batch's statistics at test too, as in the paper's released code.
-        fixed_affine: BatchNorm's scale is 1 and its offset 0, and neither is trained.
-        dropout: Share of units to drop while training, in [0, 1); 0.5 in the paper's test of it.
-        mixup: Alpha of mixup; None is without. The paper has 0.5.
         adversarial: Train on adversarial examples, made by this `Adversary`; None is without. The paper has epsilon 8/255.
-        optimizer: The name of an optimizer, one of `passband.train.optimizers.OPTIMIZERS`.
-        learning_rate: The optimizer's rate, constant over the run; None is its rate in `OPTIMIZERS`.
-        batch_size: Images in a step, over all devices together.
-        epochs: Passes over the training images.
-        initialization: `xavier` (the paper), `code` (its released code) or `default` (torch's own); None is Xavier, and
-            for a network of your own what its function draws.
-        shuffle_labels: Permute the training labels, so that there is nothing to learn but the images.
-        component: Train on a component, such as the LFC or the HFC at a radius, `lfc:8` or `hfc:8`; None is whole images.
-        amplitude: What is done to that component before the network sees it: see `passband.rescale`.
-        weight_decay: The optimizer's L2 penalty.
-        augment: Pad 2 pixels, crop and flip at random, as the released code does in adversarial training.
-        seed: Decides the first weights, the shuffled labels, the order of images and all else that is drawn.
-        precision: What the network computes in: `32`, `bf16-mixed` or `16-mixed`.
-        compile: Compile the network with torch.compile: slow to start, faster on a GPU.
 
     Raises:
         InputError: If a value is impossible, or does not go with another one.
         UnknownNameError: If there is no such model, optimizer, initialization, component, policy or precision.
     """
 
-    dataset: str
-    _: KW_ONLY
-    size: int | tuple[int, int] | None = None
-    limit: int | None = None
-    model: str = "resnet8"
-    width: int | None = None
-    batch_norm: bool = False
-    batch_statistics: bool = False
-    fixed_affine: bool = False
-    dropout: float = 0.0
-    mixup: float | None = None
     adversarial: Adversary | None = None
-    optimizer: str = "adam"
-    learning_rate: float | None = None
-    batch_size: int = 100
-    epochs: int = 5
-    initialization: str | None = None
-    shuffle_labels: bool = False
-    component: str | None = None
-    amplitude: Amplitude = "max"
-    weight_decay: float = 0.0
-    augment: bool = False
-    seed: int = 0
-    precision: Precision = "32"
-    compile: bool = False
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        if not self.dataset:
-            raise InputError("dataset must name a source of data, got an empty text")
+        super().__post_init__()
         for kind, name, known in (
             ("model", self.model, [*list_models(), self.model] if self.has_own_model else list_models()),
-            ("optimizer", self.optimizer, OPTIMIZERS),
             ("initialization", self.initialization or XAVIER, INITIALIZATIONS),
-            ("amplitude policy", self.amplitude, get_args(Amplitude)),
-            ("precision", self.precision, get_args(Precision)),
         ):
             if name not in known:
                 raise UnknownNameError(kind, name, known)
-        for side in self.size if isinstance(self.size, tuple) else (self.size,):
-            check_at_least_one("size", side)
-        for name in ("limit", "width", "batch_size", "epochs"):
-            check_at_least_one(name, getattr(self, name))
-        rate = self.learning_rate
-        if rate is not None and not (rate > 0 and math.isfinite(rate)):
-            raise InputError(f"learning_rate must be positive, such as 1e-4, got {rate}")
-        if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):
-            raise InputError(f"weight_decay must be 0 or positive, got {self.weight_decay}")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"seed must be between 0 and 2**63 - 1, got {self.seed}")
-        check_dropout(self.dropout)
         check_batch_norm(
             self.batch_norm, batch_statistics=self.batch_statistics, fixed_affine=self.fixed_affine
         )
@@ -137,10 +61,6 @@ class RunConfig:
         self._check_heuristics()
 
     def _check_heuristics(self) -> None:
-        if self.mixup is not None and not (self.mixup > 0 and math.isfinite(self.mixup)):
-            raise InputError(
-                f"mixup is the alpha of its weights' distribution and must be positive, got {self.mixup}"
-            )
         if self.adversarial is not None and not isinstance(self.adversarial, Adversary):
             raise InputError(
                 f"adversarial is what the network is attacked with, such as Adversary(8 / 255), got {self.adversarial!r}"

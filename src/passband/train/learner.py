@@ -10,10 +10,11 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
+from passband.choices import Precision
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
-from passband.train.config import Precision, RunConfig
+from passband.train.config import RunConfig
 from passband.train.optimizers import make_optimizer
 
 

@@ -50,6 +50,7 @@ def train(
     Source:
         Wang et al. 2020, section 4.2.
     """
+    dataset.in_memory("training")
     check_data(config, samples=len(dataset), size=dataset.size)
     learner = Learner(start_fabric(device, precision=config.precision), model, config)
     learner.check_fits(dataset)
@@ -88,7 +89,7 @@ def fit(
         TrainingDiverged: If the loss of an epoch is not finite.
     """
     device = learner.fabric.device
-    images, labels = dataset.images.to(device), dataset.labels.to(device)
+    images, labels = dataset.in_memory("training").to(device), dataset.labels.to(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for epoch in range(done + 1, config.epochs + 1):
             start = time.perf_counter()

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
-
-import torch
-from torch import nn
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from passband.errors import UnknownNameError
 
+if TYPE_CHECKING:  # the names and rates are read without it
+    import torch
+
 
 class Optimizer(NamedTuple):
-    """An optimizer and its usual rate."""
+    """An optimizer, as `torch.optim` calls it, and its usual rate."""
 
-    make: Callable[..., torch.optim.Optimizer]
+    kind: str
     learning_rate: float
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "adadelta": Optimizer(torch.optim.Adadelta, 1e-1),  # the paper's released code
-    "adagrad": Optimizer(torch.optim.Adagrad, 1e-2),  # Duchi et al. 2011 name none: torch's
-    "adam": Optimizer(torch.optim.Adam, 1e-4),  # the paper, section 4.2
-    "rmsprop": Optimizer(torch.optim.RMSprop, 1e-3),  # Tieleman and Hinton 2012
-    "sgd": Optimizer(torch.optim.SGD, 1e-2),  # the paper's released code
+    "adadelta": Optimizer("Adadelta", 1e-1),  # the paper's released code
+    "adagrad": Optimizer("Adagrad", 1e-2),  # Duchi et al. 2011 name none: torch's
+    "adam": Optimizer("Adam", 1e-4),  # the paper, section 4.2
+    "rmsprop": Optimizer("RMSprop", 1e-3),  # Tieleman and Hinton 2012
+    "sgd": Optimizer("SGD", 1e-2),  # the paper's released code
 }
 """One line an optimizer: section 5.1 of the paper. Beyond rate and weight decay, each has torch's defaults; so SGD has
 no momentum, as in the paper's code."""
 
 
 def make_optimizer(
-    name: str, parameters: Iterable[nn.Parameter], *, learning_rate: float, weight_decay: float = 0.0
+    name: str, parameters: Iterable[torch.nn.Parameter], *, learning_rate: float, weight_decay: float = 0.0
 ) -> torch.optim.Optimizer:
     """Return the optimizer called `name` for `parameters`.
 
@@ -44,9 +44,13 @@ def make_optimizer(
         UnknownNameError: If there is no such optimizer.
 
     Example:
+        >>> import torch
         >>> make_optimizer("sgd", [torch.nn.Parameter(torch.zeros(2))], learning_rate=0.01).defaults["momentum"]
         0
     """
     if name not in OPTIMIZERS:
         raise UnknownNameError("optimizer", name, OPTIMIZERS)
-    return OPTIMIZERS[name].make(parameters, lr=learning_rate, weight_decay=weight_decay)
+    import torch
+
+    make = getattr(torch.optim, OPTIMIZERS[name].kind)
+    return make(parameters, lr=learning_rate, weight_decay=weight_decay)

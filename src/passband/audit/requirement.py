@@ -1,0 +1,122 @@
+"""Requirements on an audit, such as `lfc@8 >= 0.6`, as they are written and read.
+
+A requirement is MEASURE RELATION NUMBER. Relations are >=, <=, > and <. Numbers may be fractions such as 8/255.
+Measures:
+
+- `clean`: accuracy on whole images; `top5` on them, where there are more than 20 classes; `loss` and `confidence`;
+- `lfc@8`, `hfc@8`: accuracy on the component at radius 8; `lfc-agreement@8`, `hfc-agreement@8`: how often the
+  prediction is that on the whole image;
+- `critical50`, `critical95`: smallest radius at which the LFC accuracy is half, and 95%, of the clean accuracy;
+- `area-lfc`, `area-hfc`: mean accuracy over the measured range of radii;
+- `ceiling-l2@0.5`, `ceiling-linf@8/255`: Corollary 1's highest possible robust accuracy at that epsilon, on the samples
+  and by the search that the audit was asked for;
+- `fgsm@8/255`, `pgd@8/255`, `autoattack@8/255`, `pgd-l2@0.5`, `autoattack-l2@0.5`: robust accuracy under that attack,
+  in L-infinity unless the name says L2, at an epsilon at which it was run.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from passband.attacks.catalog import ATTACKS as KINDS
+from passband.attacks.catalog import EVERY_NORM, named_measure
+from passband.attacks.epsilon import write_epsilon
+from passband.errors import InputError, UnknownNameError
+
+RELATIONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+AT_RADIUS = ("lfc", "hfc", "lfc-agreement", "hfc-agreement")
+CEILINGS = ("ceiling-l2", "ceiling-linf")
+ATTACKS = tuple(
+    named_measure(line.name, norm)
+    for norm in EVERY_NORM
+    for line in KINDS.lines.values()
+    if norm in line.norms
+)
+AT_EPSILON = (*CEILINGS, *ATTACKS)
+PLAIN = ("clean", "top5", "loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
+
+NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+PATTERN = re.compile(
+    rf"\s*(?P<measure>[a-z][a-z0-9-]*)\s*(?:@\s*(?P<at>(?:{NUMBER})(?:/(?:{NUMBER}))?))?\s*"
+    rf"(?P<relation>>=|<=|>|<)\s*(?P<bound>(?:{NUMBER})(?:/(?:{NUMBER}))?)\s*"
+)
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A parsed requirement: `measure` (at a radius or an epsilon) stands in `relation` to `bound`."""
+
+    text: str
+    measure: str
+    at: float | None
+    relation: str
+    bound: float
+
+    @property
+    def radius(self) -> float | None:
+        """The radius that must be measured for it, if any."""
+        return self.at if self.measure in AT_RADIUS else None
+
+    def concerns(self, measure: str, epsilon: float) -> bool:
+        """Return whether it is about what is called `measure`, at that epsilon."""
+        return self.measure == measure and math.isclose(epsilon, self.at or 0, rel_tol=1e-6)
+
+
+def parse_requirement(text: str) -> Requirement:
+    """Read a requirement.
+
+    Raises:
+        InputError: If it does not have the form, the measure is unknown, or it lacks or does not take an `@`.
+
+    Example:
+        >>> parse_requirement("ceiling-linf@8/255 >= 0.3").at
+        0.03137254901960784
+    """
+    match = PATTERN.fullmatch(text)
+    if match is None:
+        raise InputError(
+            f"a requirement has the form MEASURE RELATION NUMBER, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; got {text!r}"
+        )
+    measure = match["measure"]
+    if measure not in (*PLAIN, *AT_RADIUS, *AT_EPSILON):
+        raise UnknownNameError("measure", measure, (*PLAIN, *AT_RADIUS, *AT_EPSILON))
+    if measure in PLAIN and match["at"]:
+        raise InputError(f"{measure} is one number for the whole audit and takes no '@', got {text!r}")
+    if measure not in PLAIN and not match["at"]:
+        what, example = ("a radius", "8") if measure in AT_RADIUS else ("an epsilon", "8/255")
+        raise InputError(f"{measure} needs {what}, such as {measure}@{example}; got {text!r}")
+    at = None if match["at"] is None else _parse_number(match["at"], text)
+    return Requirement(text.strip(), measure, at, match["relation"], _parse_number(match["bound"], text))
+
+
+def check_planned(requirement: Requirement, planned: Iterable[tuple[str, float]]) -> None:
+    """Refuse a requirement on an attack that is not going to be run.
+
+    Args:
+        requirement: The requirement.
+        planned: The attacks that are, as measure (`pgd-l2`) and epsilon.
+
+    Raises:
+        InputError: If it is not among them; the message has the options that add it.
+    """
+    if requirement.measure not in ATTACKS or requirement.at is None:
+        return
+    if not any(requirement.concerns(measure, epsilon) for measure, epsilon in planned):
+        name, _, norm = requirement.measure.partition("-")
+        raise InputError(
+            f"{requirement.text!r} needs an attack that is not asked for. Add --attack {name}"
+            f"{' --norm l2' if norm else ''} --epsilon {write_epsilon(requirement.at)}."
+        )
+
+
+def _parse_number(text: str, requirement: str) -> float:
+    numerator, _, denominator = text.partition("/")
+    try:
+        return float(Fraction(numerator) / Fraction(denominator or "1"))
+    except ZeroDivisionError as error:
+        raise InputError(f"{text} divides by zero in {requirement!r}") from error

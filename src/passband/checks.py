@@ -1,0 +1,58 @@
+"""Checks of single values, which commands make before anything that takes seconds to import."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from passband.errors import InputError
+
+
+def check_at_least_one(what: str, value: int | None) -> None:
+    """Refuse what is not a count; None stands for a default.
+
+    Raises:
+        InputError: If `value` is not a whole number, or below 1.
+    """
+    if value is not None and (not isinstance(value, int) or value < 1):
+        raise InputError(f"{what} must be a whole number of at least 1, got {value!r}")
+
+
+def check_dropout(dropout: float) -> None:
+    """Refuse a share of units that is not in [0, 1).
+
+    Raises:
+        InputError: If it is not.
+    """
+    if not 0 <= dropout < 1:
+        raise InputError(f"dropout must be in [0, 1), the share of units to drop, got {dropout}")
+
+
+def check_rho(rho: float) -> None:
+    """Refuse a strength of smoothing that is negative or not finite.
+
+    Raises:
+        InputError: If it is.
+    """
+    if not 0 <= rho < math.inf:
+        raise InputError(f"rho must be 0 or positive, and finite, got {rho}")
+
+
+def check_workers(workers: int) -> None:
+    """Refuse less than one worker.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}")
+
+
+def check_device_name(name: str) -> None:
+    """Refuse the name of a device that none has.
+
+    Raises:
+        InputError: If it is none; whether this machine has such a device, `passband.environment` knows.
+    """
+    if re.fullmatch(r"auto|(cpu|cuda|mps)(:\d{1,2})?", name) is None:
+        raise InputError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {name!r}")

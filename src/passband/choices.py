@@ -1,0 +1,30 @@
+"""What may be chosen: the words that options and functions take, said once, where a command finds them without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+Geometry = Literal["index", "isotropic"]
+"""How the radial mask measures distance: see `passband.radial_mask`."""
+
+Amplitude = Literal["raw", "clip", "max", "minmax", "rms"]
+"""What is done to a component's amplitude before a model sees it: see `passband.rescale`."""
+
+Subset = Literal["train", "test"]
+
+Norm = Literal["l2", "linf"]
+
+Search = Literal["bounded", "exact"]
+"""How the nearest LFC that changes an answer is looked for: at some radii and between two of them, or at every whole radius."""
+
+Precision = Literal["32", "bf16-mixed", "16-mixed"]
+"""What a network computes in: float32, or bfloat16 or float16 where that is safe, with float32 weights."""
+
+Preset = Literal["smoke", "laptop", "paper"]
+
+Source = Literal["text", "code"]
+"""Which reading of the paper: its text, or the code that its authors released."""
+
+Progress = Callable[[str, int, int], None]
+"""Called along long work with what is being done, how much of it is done, and how much there is."""
