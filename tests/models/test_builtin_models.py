@@ -9,6 +9,7 @@ from passband.errors import InputError
 from passband.models.catalog import build_model
 from passband.models.load import load_model
 from passband.models.weights import save_weights
+from passband.preparation import Preparation
 
 ARGUMENTS = {
     "name": "resnet8",
@@ -51,6 +52,29 @@ def test_a_run_comes_back_as_it_was_trained(run, trained):
     assert model.classes == ("shirt", "coat", "bag")
     with torch.no_grad():
         assert torch.equal(model(images), trained(images))
+
+
+TORCH = {"size": [28, 30], "fit": "crop", "resize": "torch", "crop_fraction": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"config": {"size": None}}, Preparation((28, 30), "squash")),  # whatever shape the pictures had
+        ({"config": {"size": 28}}, Preparation((28, 28), "crop")),  # as runs before there was a preparation
+        ({"config": {"size": [28, 30]}}, Preparation((28, 30), "squash")),
+        ({"config": {"size": 28}, "preparation": TORCH}, Preparation((28, 30), "crop", "torch", 0.5)),
+    ],
+)
+def test_a_run_says_how_its_pictures_were_prepared(run, values, expected):
+    change(run, **values)
+    assert load_model(str(run)).preparation == expected
+
+
+def test_a_preparation_that_is_damaged_is_refused(run):
+    change(run, preparation={"size": [28, 28], "resize": "guess"})
+    with pytest.raises(InputError, match="resize"):
+        load_model(str(run))
 
 
 def test_outputs_of_a_run_can_be_picked_by_name(run, trained):
@@ -119,9 +143,18 @@ def test_shapes_tell_what_a_file_without_metadata_is_for(tmp_path, name, batch_n
         assert torch.equal(model(images), source(images))
 
 
+@pytest.mark.parametrize("start", ["module.", "model.net."])
+def test_a_file_of_a_wrapped_network_needs_no_options(tmp_path, start):
+    source = build_model("lenet", num_classes=4, in_channels=1, seed=1).eval()
+    torch.save({f"{start}{k}": v for k, v in source.state_dict().items()}, tmp_path / "w.pth")
+    images = torch.rand(2, 1, 28, 28)
+    with torch.no_grad():
+        assert torch.equal(load_model("lenet", weights=tmp_path / "w.pth")(images), source(images))
+
+
 def test_a_file_under_other_names_needs_options_and_order(tmp_path):
     source = build_model("lenet", num_classes=4, in_channels=1, seed=1).eval()
-    torch.save({f"m.{k}": v for k, v in source.state_dict().items()}, tmp_path / "w.pth")
+    torch.save({f"m_{k}": v for k, v in source.state_dict().items()}, tmp_path / "w.pth")
     options = {"weights": tmp_path / "w.pth", "num_classes": 4, "in_channels": 1}
     with pytest.raises(InputError, match="--match-weights order"):
         load_model("lenet", **options)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import zipfile
 
 import pytest
 import torch
@@ -26,6 +27,21 @@ class Net(nn.Module):
 class TwoInputs(nn.Module):
     def forward(self, images, more):
         return (images + more).mean((2, 3))
+
+
+class OfBytes(nn.Module):
+    def forward(self, images):
+        return images.float().mean((2, 3))
+
+
+class Returns(nn.Module):
+    def __init__(self, body, make):
+        super().__init__()
+        self.body = body
+        self.make = make
+
+    def forward(self, images):
+        return self.make(self.body(images))
 
 
 class OfVectors(nn.Module):
@@ -105,8 +121,73 @@ def test_inputs_other_than_images_are_refused(net, tmp_path):
         load_model(export(TwoInputs(), tmp_path / "two.pt2", image, image))
     with pytest.raises(InputError, match=r"it takes torch.float32 of shape \(2, 3\)"):
         load_model(export(OfVectors(), tmp_path / "vectors.pt2", torch.rand(2, 3)))
-    with pytest.raises(InputError, match="it takes torch.float64"):
-        load_model(export(Net().double().eval(), tmp_path / "double.pt2", image.double()))
+    with pytest.raises(InputError, match="of floating-point numbers, it takes torch.uint8"):
+        load_model(export(OfBytes(), tmp_path / "bytes.pt2", (image * 255).byte()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_programs_of_another_precision_take_pixels_and_return_float32(net, tmp_path, dtype):
+    net = net.to(dtype)
+    model = load_model(export(net, tmp_path / "net.pt2", torch.rand(2, 3, 16, 20, dtype=dtype)), mean=[0.5])
+    batch = torch.rand(3, 3, 16, 20, requires_grad=True)
+    logits = model(batch)
+    with torch.no_grad():
+        torch.testing.assert_close(logits, net((batch - 0.5).to(dtype)).float(), rtol=1e-2, atol=1e-2)
+    assert logits.dtype == torch.float32
+    logits.sum().backward()
+    assert batch.grad is not None
+    assert batch.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "notice"),
+    [
+        (lambda y: {"logits": y}, None, None),
+        (lambda y: [y], None, None),
+        (
+            lambda y: {"features": y[:, :2], "logits": y},
+            None,
+            "'logits' is taken for the logits, not features",
+        ),
+        (lambda y: (y.argmax(1), y), None, "'1' is taken for the logits, not 0"),
+        (lambda y: (y, y * 0), None, "'0' is taken for the logits, not 1. Choose it with --output-name"),
+        (lambda y: (y * 0, y), "1", None),
+        (lambda y: {"head": {"a": y[:, :3], "b": y}}, "head.b", None),
+    ],
+)
+def test_logits_are_found_among_several_outputs(net, tmp_path, make, name, notice):
+    source = export(Returns(net, make).eval(), tmp_path / "net.pt2")
+    model = load_model(source, output_name=name)
+    batch = torch.rand(4, 3, 16, 20)
+    with torch.no_grad():
+        torch.testing.assert_close(model(batch), net(batch))
+    about = [each for each in model.notices if "outputs of" in each.message]
+    assert (notice is None) == (not about)
+    if notice is not None:
+        assert notice in about[0].message
+        assert about[0].warning == ("--output-name" in notice)
+
+
+def test_outputs_that_leave_a_choice_are_refused(net, tmp_path):
+    source = export(Returns(net, lambda y: (y[:, :3], y)).eval(), tmp_path / "net.pt2")
+    with pytest.raises(
+        InputError, match=r"cannot be told which output of net.pt2 .* 0 \(torch.float32, 3 x 3\), 1"
+    ):
+        load_model(source)
+    with pytest.raises(InputError, match="net.pt2 has no output named 'logits'; it returns 2: 0"):
+        load_model(source, output_name="logits")
+    with pytest.raises(InputError, match="must return floating-point logits"):
+        load_model(export(Returns(net, lambda y: y.argmax(1)).eval(), tmp_path / "classes.pt2"))
+
+
+def test_a_torchscript_program_is_named_as_one(tmp_path):
+    with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:  # as torch.jit.save lays it out
+        archive.writestr("script/constants.pkl", b"")
+        archive.writestr("script/data.pkl", b"")
+    with pytest.raises(
+        InputError, match="is a TorchScript program, not one of torch.export. Load it in a function"
+    ):
+        load_model(f"export:{tmp_path}/script.pt")
 
 
 def test_files_that_are_no_programs_are_refused_quietly(tmp_path, caplog, capfd):

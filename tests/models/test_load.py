@@ -9,7 +9,10 @@ from passband.models.load import load_model
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("keras:net.h5", "no source of models named 'keras'. Known: export, onnx, python, timm, torchvision"),
+        (
+            "keras:net.h5",
+            "no source of models named 'keras'. Known: export, hf, onnx, python, timm, torchvision",
+        ),
         ("tim:resnet18", "no source of models named 'tim'. Did you mean 'timm'?"),
         (
             "resnt8",

@@ -19,7 +19,8 @@ from passband.robustness.smoothing import smoothed
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-FLOAT, DOUBLE = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
+FLOAT, FLOAT16, DOUBLE = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE
+UINT8, INT32, INT64 = onnx.TensorProto.UINT8, onnx.TensorProto.INT32, onnx.TensorProto.INT64
 IMAGES = ("batch", 3, 12, 10)
 
 
@@ -158,27 +159,109 @@ def test_inputs_other_than_images_are_refused(tmp_path):
     relu = [onnx.helper.make_node("Relu", ["a"], ["c"])]
     with pytest.raises(InputError, match=r"it takes tensor\(float\) shaped \(batch, 4\)"):
         load_model(save(tmp_path / "v.onnx", relu, inputs=vectors[:1], outputs=[("c", FLOAT, ("batch", 4))]))
-    with pytest.raises(InputError, match=r"must take float32 images .*, it takes tensor\(double\)"):
+    with pytest.raises(InputError, match=r"must take images .* of the type .*, it takes tensor\(int32\)"):
         load_model(
-            save(tmp_path / "d.onnx", relu, inputs=[("a", DOUBLE, IMAGES)], outputs=[("c", DOUBLE, IMAGES)])
+            save(tmp_path / "i.onnx", relu, inputs=[("a", INT32, IMAGES)], outputs=[("c", INT32, IMAGES)])
         )
-    shape = ("batch", 12, 10, 3)
-    with pytest.raises(InputError, match="takes images with the channels last"):
-        load_model(
-            save(tmp_path / "l.onnx", relu, inputs=[("a", FLOAT, shape)], outputs=[("c", FLOAT, shape)])
-        )
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [(FLOAT16, torch.float16), (DOUBLE, torch.float64)], ids=str)
+def test_files_of_another_precision_take_pixels_and_return_float32(tmp_path, kind, dtype):
+    model = load_model(means(tmp_path / "net.onnx", kind, IMAGES))
+    pixels = torch.rand(3, 3, 12, 10)
+    logits = model(pixels)
+    assert logits.dtype == torch.float32
+    torch.testing.assert_close(logits, pixels.mean((2, 3)), rtol=2e-3, atol=2e-3)
+
+
+def test_bytes_are_pixels_times_255_rounded(tmp_path):
+    cast = [onnx.helper.make_node("Cast", ["images"], ["real"], to=FLOAT)]
+    source = means(tmp_path / "net.onnx", UINT8, IMAGES, before=cast)
+    model = load_model(source)
+    stored = torch.randint(0, 256, (5, 3, 12, 10), dtype=torch.uint8)
+    torch.testing.assert_close(model(stored / 255), stored.float().mean((2, 3)))
+    torch.testing.assert_close(model(stored / 255 * 1.4), (stored * 1.4).round().clamp(0, 255).mean((2, 3)))
+    assert [str(each) for each in model.notices] == [
+        "Note: net.onnx takes bytes: pixels are multiplied by 255, rounded and held to 0 to 255"
+    ]
+    with pytest.raises(InputError, match="net takes pixels and normalizes them itself"):
+        load_model(source, mean=[0.5])
+
+
+@pytest.mark.parametrize("size", [(12, 10), ("height", "width")], ids=["fixed", "any"])
+def test_channels_last_are_put_there(tmp_path, size):
+    first = [onnx.helper.make_node("Transpose", ["images"], ["real"], perm=[0, 3, 1, 2])]
+    model = load_model(means(tmp_path / "net.onnx", FLOAT, ("batch", *size, 3), before=first))
+    pixels = torch.rand(4, 3, 12, 10)
+    torch.testing.assert_close(model(pixels), pixels.mean((2, 3)))
+    assert (model.size, model.channels) == (size if size == (12, 10) else None, 3)
+    assert "takes images with their channels last" in model.notices[0].message
+
+
+def means(path, kind, shape, before=()):
+    """A file that returns the mean of each channel; `before` makes `real` of the images."""
+    mean = onnx.helper.make_node(
+        "ReduceMean", ["real" if before else "images"], ["out"], axes=[2, 3], keepdims=0
+    )
+    result = FLOAT if kind == UINT8 else kind
+    return save(
+        path, [*before, mean], inputs=[("images", kind, shape)], outputs=[("out", result, (shape[0], 3))]
+    )
+
+
+def several(path, **kinds):
+    """A file that returns the mean of each channel under several names, of which the first is right."""
+    mean = onnx.helper.make_node("ReduceMean", ["images"], ["mean"], axes=[2, 3], keepdims=0)
+    nodes = [mean, onnx.helper.make_node("Identity", ["mean"], [next(iter(kinds))])]
+    outputs = []
+    for number, (name, kind) in enumerate(kinds.items()):
+        if kind == INT64:
+            nodes.append(onnx.helper.make_node("ArgMax", ["mean"], [name], axis=1, keepdims=0))
+        elif number:
+            nodes.append(onnx.helper.make_node("Neg", ["mean"], [name]))
+        outputs.append((name, kind, ("batch",) if kind == INT64 else ("batch", 3)))
+    return save(path, nodes, inputs=[("images", FLOAT, IMAGES)], outputs=outputs)
+
+
+def test_one_of_several_outputs_holds_the_logits(tmp_path):
+    pixels = torch.rand(4, 3, 12, 10)
+    mean = pixels.mean((2, 3))
+    label = load_model(several(tmp_path / "label.onnx", out=FLOAT, label=INT64))
+    torch.testing.assert_close(label(pixels), mean)
+    assert str(label.notices[0]).startswith("Note: of 2 outputs of label.onnx, 'out' is taken for the logits")
+    source = several(tmp_path / "two.onnx", a=FLOAT, b=FLOAT)
+    two = load_model(source)
+    torch.testing.assert_close(two(pixels), mean)
+    assert str(two.notices[0]).startswith(
+        "Warning: of 2 outputs of two.onnx, 'a' is taken for the logits, not b"
+    )
+    torch.testing.assert_close(load_model(source, output_name="b")(pixels), -mean)
+    with pytest.raises(
+        InputError, match=r"no output named 'c'; it returns 2: a \(tensor\(float\), batch x 3\), b"
+    ):
+        load_model(source, output_name="c")
+    with pytest.raises(InputError, match="only an ONNX file or an exported program has outputs with names"):
+        load_model("torchvision:resnet18", output_name="b")
 
 
 def test_outputs_other_than_logits_are_refused(tmp_path):
     inputs = [("a", FLOAT, IMAGES)]
-    relu, more = (onnx.helper.make_node(kind, ["a"], [kind]) for kind in ("Relu", "Abs"))
-    ends = [("Relu", FLOAT, IMAGES), ("Abs", FLOAT, IMAGES)]
+    relu = onnx.helper.make_node("Relu", ["a"], ["Relu"])
+    ends = [("Relu", FLOAT, IMAGES)]
+    classes = onnx.helper.make_node("ArgMax", ["a"], ["class"], axis=1)
     with pytest.raises(
-        InputError, match=r"logits and nothing else, it returns 2: Relu \(tensor\(float\)\), Abs"
+        InputError, match=r"must return floating-point logits.*returns 1: class \(tensor\(int64\)"
     ):
-        load_model(save(tmp_path / "two.onnx", [relu, more], inputs=inputs, outputs=ends))
+        load_model(
+            save(
+                tmp_path / "c.onnx",
+                [classes],
+                inputs=inputs,
+                outputs=[("class", INT64, ("batch", 1, 12, 10))],
+            )
+        )
     with pytest.raises(InputError, match=r"must return logits shaped \(2, classes\)"):
-        load_model(save(tmp_path / "images.onnx", [relu], inputs=inputs, outputs=ends[:1]))
+        load_model(save(tmp_path / "images.onnx", [relu], inputs=inputs, outputs=ends))
 
 
 def test_onnxruntime_that_is_not_installed(tmp_path, monkeypatch):

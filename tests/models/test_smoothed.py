@@ -17,6 +17,7 @@ from passband.models.pixels import PixelModel
 from passband.models.provenance import Smoothing
 from passband.models.smoothed import save_smoothed
 from passband.models.weights import save_weights
+from passband.preparation import Preparation
 from passband.robustness.smoothing import smoothed
 
 ARGUMENTS = {"name": "resnet8", "num_classes": 3, "in_channels": 1, "batch_norm": True, "width": 4}
@@ -47,6 +48,25 @@ def own(tmp_path):
 def code(tmp_path):
     (tmp_path / "code.py").write_text(CODE.replace("SEED", "1"))
     return tmp_path / "code.py"
+
+
+def test_a_smoothed_model_keeps_how_pictures_are_prepared(tmp_path, own):
+    own.preparation = Preparation((16, 20), "crop", "torch")
+    save_smoothed(smoothed(own, 0.5), tmp_path / "out")
+    assert load_model(tmp_path / "out").preparation == own.preparation
+    change(tmp_path / "out", preparation="removed")  # as folders before there was one
+    assert load_model(tmp_path / "out").preparation == Preparation((16, 20), "squash")
+
+
+def test_a_folder_of_earlier_options_loads(tmp_path, code):
+    model = load_model(f"python:{code}:ready", size=12)
+    save_smoothed(smoothed(model, 0.5, layer="0"), tmp_path / "out")
+    base = json.loads((tmp_path / "out" / "config.json").read_text())["base"]
+    assert base["arguments"].keys() >= {"weights_key", "output_name"}
+    for name in ("weights_key", "output_name"):
+        del base["arguments"][name]
+    change(tmp_path / "out", base=base)
+    assert load_model(tmp_path / "out").smoothing == (Smoothing("0", 0.5),)
 
 
 def logits(model, size=(16, 20), channels=1):

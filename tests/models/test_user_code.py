@@ -107,7 +107,7 @@ def test_a_pixel_model_speaks_for_itself(file):
     images = torch.rand(2, 3, 20, 24)
     with torch.no_grad():
         torch.testing.assert_close(model(images), model.body.body((images - 0.5) / 0.25)[:, [2, 0]])
-    with pytest.raises(InputError, match="mine is a PixelModel, which holds its own mean and std"):
+    with pytest.raises(InputError, match="mine takes pixels and normalizes them itself"):
         load_model(f"python:{file}:pixels", mean=[0.1])
 
 
@@ -138,7 +138,10 @@ def test_an_installed_module_and_the_global_generator():
         ("{file}:needs_a_path", "without arguments failed .TypeError: .*path"),
         ("{file}:fails", "without arguments failed .KeyError: 'checkpoint'"),
         ("{file}:stops", "without arguments failed .SystemExit: 3"),
-        ("{file}:nothing", "must return a torch.nn.Module or a passband PixelModel, got None"),
+        (
+            "{file}:nothing",
+            "must return a torch.nn.Module, a passband PixelModel or a model of the MAITE .*, got None",
+        ),
         (
             "{file}:object_like",
             "must return a tensor of logits, got a dict of 'one', 'two': .* Wrap it in a function",
@@ -161,3 +164,34 @@ def test_a_file_that_cannot_be_imported(tmp_path):
     (tmp_path / "wrong.py").write_text("def broken(:\n")
     with pytest.raises(InputError, match="cannot import .*SyntaxError"):
         load_model(f"python:{tmp_path / 'wrong.py'}:broken")
+
+
+@pytest.mark.parametrize("given", [{}, {"mean": [0.5], "std": [0.25, 0.2, 0.3]}])
+def test_the_normalization_that_nobody_else_knows_is_said(file, given):
+    notices = [str(each) for each in load_model(f"python:{file}:Net", **given).notices]
+    if given:
+        assert notices == ["Note: normalization by mean 0.5 and std 0.25 0.2 0.3, as given"]
+    else:
+        assert notices[0].startswith("Note: no normalization: it sees pixels in [0, 1]")
+    assert load_model(f"python:{file}:pixels").notices == ()
+
+
+def test_networks_in_half_precision(file):
+    file.write_text(CODE + "\ndef half():\n    torch.manual_seed(0)\n    return Net().half()\n")
+    model = load_model(f"python:{file}:half")
+    images = torch.rand(2, 3, 20, 20)
+    assert model(images).dtype == torch.float32
+    assert next(model.parameters()).dtype == torch.float16
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_torchscript_programs(file, dtype):
+    file.write_text(
+        CODE + "\ndef plain():\n    torch.manual_seed(0)\n    return Net().eval()\n"
+        f"\ndef program():\n    return torch.jit.script(plain().to(torch.{dtype}))\n"
+    )
+    program, plain = (load_model(f"python:{file}:{name}", size=20) for name in ("program", "plain"))
+    images = torch.rand(2, 3, 20, 20)
+    assert program(images).dtype == torch.float32
+    torch.testing.assert_close(program(images), plain(images), rtol=1e-2, atol=1e-2)

@@ -8,6 +8,7 @@ import torch
 import torchvision
 from PIL import Image
 from safetensors.torch import save_file
+from torch import nn
 from torchvision.transforms.functional import pil_to_tensor
 
 from passband import optional
@@ -15,6 +16,7 @@ from passband.errors import DownloadError, InputError, MissingDependencyError
 from passband.models import zoo
 from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
+from passband.preparation import Preparation
 
 IMAGENETTE = "tench,English springer,cassette player,chain saw,church,French horn,garbage truck,n03425413,574,parachute"
 
@@ -32,7 +34,7 @@ def offline(monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError("no network")
 
-    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *args: None)
+    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda *args, **kwargs: None)
     monkeypatch.setattr(hub.utils, "get_session", refuse)
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
     monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", refuse)
@@ -171,3 +173,100 @@ def test_timm_that_is_not_installed(monkeypatch):
     monkeypatch.setattr(optional.importlib, "import_module", absent)
     with pytest.raises(MissingDependencyError, match=r'pip install "passband\[models\]"'):
         zoo.from_timm("resnet18", zoo.Options())
+
+
+NAMES = (
+    "resnet10t.c3_in1k",
+    "vit_tiny_patch16_224",
+    "tf_efficientnet_lite0",
+    "convnext_atto",
+    "xcit_nano_12_p8_224",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pictures_are_prepared_as_timm_prepares_them(timm, name):
+    body = timm.create_model(name)
+    data = timm.data.resolve_model_data_config(body)
+    preparation, _ = zoo._timm_preparation(timm, data, body, name)
+    resize, crop, *_ = timm.data.create_transform(**data).transforms
+    assert preparation.size == tuple(crop.size)
+    assert preparation.resize == f"pillow-{resize.interpolation.value}"
+    assert preparation.fit == "crop"
+    assert round(preparation.size[0] / preparation.crop_fraction) == resize.size
+
+
+def test_pictures_that_timm_squashes_are_squashed(timm):
+    name = "resnet10t"
+    network = nn.Identity()
+    network.pretrained_cfg = {**timm.get_pretrained_cfg("resnet10t").to_dict(), "test_input_size": None}
+    data = timm.data.resolve_model_data_config(network) | {"crop_mode": "squash", "crop_pct": 1.0}
+    preparation, notices = zoo._timm_preparation(timm, data, network, name)
+    assert (preparation, notices) == (Preparation((176, 176), "squash", "pillow-bicubic"), ())
+    _, (notice,) = zoo._timm_preparation(timm, {**data, "crop_pct": 0.9}, network, name)
+    assert str(notice).startswith("Warning: timm squashes pictures and takes the middle 90%")
+    _, (notice,) = zoo._timm_preparation(timm, {**data, "crop_mode": "border"}, network, name)
+    assert str(notice).startswith("Warning: timm pads pictures")
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet50", "efficientnet_b0", "efficientnet_b3", "shufflenet_v2_x0_5", "regnet_y_400mf"]
+)
+def test_pictures_are_prepared_as_torchvision_prepares_them(name, monkeypatch):
+    published = torchvision.models.get_model_weights(name)["DEFAULT"]
+    preset = published.transforms()
+    state = torchvision.models.get_model(name, weights=None).state_dict()
+    monkeypatch.setattr(type(published), "get_state_dict", lambda *args, **kwargs: state)
+    preparation = load_model(f"torchvision:{name}").preparation
+    assert preparation is not None
+    assert ([preparation.size[0]], preparation.fit) == (preset.crop_size, "crop")
+    assert preparation.resize == f"pillow-{preset.interpolation.value}"
+    assert [round(preparation.size[0] / preparation.crop_fraction)] == preset.resize_size
+
+
+def saved(timm, folder, **options):
+    network = timm.create_model("resnet10t", num_classes=4, **options).eval()
+    timm.models.save_for_hf(
+        network, folder, model_config={"label_names": list("abcd")}, safe_serialization=True
+    )
+    return network
+
+
+def test_a_folder_that_timm_wrote(timm, tmp_path):
+    source = saved(timm, tmp_path / "mine")
+    model = load_model(f"timm:local-dir:{tmp_path / 'mine'}", size=64)
+    assert weights_hash(model) == weights_hash(source)
+    assert (model.name, model.classes, model.channels) == ("mine", tuple("abcd"), 3)
+    torch.testing.assert_close(model.mean.flatten(), torch.tensor([0.485, 0.456, 0.406]))
+    assert model.preparation is not None
+    assert model.preparation.resize == "pillow-bicubic"
+    with pytest.raises(InputError, match="is not a folder of a timm model"):
+        load_model(f"timm:local-dir:{tmp_path / 'absent'}")
+
+
+def test_a_model_of_the_hub_needs_no_network_where_it_is_cached(timm, tmp_path, monkeypatch, offline):
+    with pytest.raises(
+        DownloadError, match="published weights of hf-hub:me/mine could not be had .OSError: no network"
+    ):
+        load_model("timm:hf-hub:me/mine")
+    source = saved(timm, tmp_path)
+    monkeypatch.setattr(
+        "huggingface_hub.try_to_load_from_cache", lambda repository, file: str(tmp_path / file)
+    )
+    monkeypatch.setattr(
+        "timm.models._hub.hf_hub_download", lambda repo_id, filename, **_: str(tmp_path / filename)
+    )
+    model = load_model("timm:hf-hub:me/mine", size=64)
+    assert weights_hash(model) == weights_hash(source)
+    assert (model.name, model.classes) == ("mine", tuple("abcd"))
+
+
+def test_gray_images_have_no_published_normalization(timm, tmp_path):
+    source = timm.create_model("resnet10t", num_classes=4, in_chans=1).eval()
+    torch.save(source.state_dict(), tmp_path / "w.pth")
+    options = {"weights": tmp_path / "w.pth", "in_channels": 1, "size": 64}
+    assert any("no normalization" in each.message for each in load_model("timm:resnet10t", **options).notices)
+    model = load_model("timm:resnet10t", **options, mean=[0.5], std=[0.25])
+    images = torch.rand(2, 1, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(model(images), source((images - 0.5) / 0.25))

@@ -59,7 +59,7 @@ Model = Annotated[
     str,
     Parameter(
         help="The model: a folder of `passband train` or `passband smooth`; a network's name with --weights; timm:NAME; "
-        "torchvision:NAME; python:package.module:function; export:FILE.pt2; onnx:FILE.onnx."
+        "torchvision:NAME; hf:FOLDER_OR_NAME; python:package.module:function; export:FILE.pt2; onnx:FILE.onnx."
     ),
 ]
 Data = Annotated[
@@ -104,22 +104,26 @@ class ModelOptions:
     """How a model is loaded.
 
     Attributes:
-        weights: File of weights: safetensors, or a PyTorch state dict (.pth, .pt, .bin).
+        weights: File of weights: safetensors, or what torch.save wrote (a state dict or a checkpoint with one).
+        weights_key: Which weights of a checkpoint, such as state_dict, ema or outer.inner; or what their names begin with.
         match_weights: Find each weight by its name, or take them in order where names differ and shapes agree.
         num_classes: Number of outputs, where the weights do not tell.
         in_channels: Channels of the model's images, 1 or 3, where it does not tell.
         class_indices: The model's outputs for the data's classes, in their order: indices or names, with commas.
         mean: What the model expects to be subtracted from [0, 1] pixels, one number or one a channel.
         std: What it expects them to be divided by.
+        output_name: Which of several outputs of an ONNX file or an exported program holds the logits.
     """
 
     weights: Path | None = None
+    weights_key: str | None = None
     match_weights: Literal["name", "order"] = "name"
     num_classes: int | None = None
     in_channels: int | None = None
     class_indices: str | None = None
     mean: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None
     std: Annotated[list[float] | None, Parameter(consume_multiple=True, negative="")] = None
+    output_name: str | None = None
 
     def load(self, source: str, size: int | tuple[int, int] | None) -> passband.models.pixels.PixelModel:
         """Load the model called `source`."""
@@ -128,6 +132,7 @@ class ModelOptions:
         return load_model(
             source,
             weights=self.weights,
+            weights_key=self.weights_key,
             match_weights=self.match_weights,
             num_classes=self.num_classes,
             in_channels=self.in_channels,
@@ -135,6 +140,7 @@ class ModelOptions:
             mean=self.mean,
             std=self.std,
             size=size,
+            output_name=self.output_name,
         )
 
 

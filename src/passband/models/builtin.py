@@ -9,9 +9,11 @@ from typing import Any
 from passband.errors import DamagedError, InputError
 from passband.files import SEAL, check_seal, read_json
 from passband.models.catalog import build_model
-from passband.models.sources import Found, Options
+from passband.models.matching import Match
+from passband.models.sources import Found, Options, read_preparation
 from passband.models.user_code import PYTHON, name_of
-from passband.models.weights import Match, Weights, load_state, read_weights
+from passband.models.weights import Weights, load_state, read_weights
+from passband.preparation import Preparation
 
 
 def from_run(folder: Path, options: Options) -> Found:
@@ -49,7 +51,24 @@ def from_run(folder: Path, options: Options) -> Found:
         arguments, classes, size = description["model"], description["classes"], description["data"]["size"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{config} is damaged: it has no {error}") from error
-    return _load(arguments, read_weights(folder / "weights.safetensors"), "name", size=size, classes=classes)
+    return _load(
+        arguments,
+        read_weights(folder / "weights.safetensors"),
+        "name",
+        size=size,
+        classes=classes,
+        preparation=_preparation(description, config),
+    )
+
+
+def _preparation(description: dict[str, Any], config: Path) -> Preparation | None:
+    """Return how pictures became the images of a run; older runs say which size was asked for."""
+    if description.get("preparation") is not None:
+        return read_preparation(description["preparation"], config)
+    size = description.get("config", {}).get("size")
+    if size is None:
+        return None
+    return Preparation().changed(size=size if isinstance(size, int) else (size[0], size[-1]))
 
 
 def _trained(description: Any) -> bool:
@@ -65,8 +84,7 @@ def from_file(name: str, options: Options) -> Found:
     Raises:
         InputError: If the file cannot be read or is of another network.
     """
-    assert options.weights is not None
-    weights = read_weights(options.weights)
+    weights = options.read_weights()
     arguments = weights.metadata.get("model", {"name": name, **_told_by_shapes(weights)})
     if arguments.get("name") != name:
         raise InputError(f"{weights.path} holds the weights of {arguments.get('name')!r}, not of {name!r}")
@@ -78,6 +96,7 @@ def from_file(name: str, options: Options) -> Found:
         options.match,
         size=weights.metadata.get("size"),
         classes=weights.metadata.get("classes"),
+        preparation=read_preparation(weights.metadata.get("preparation"), weights.path),
     )
 
 
@@ -88,12 +107,13 @@ def _load(
     *,
     size: Sequence[int] | None,
     classes: Sequence[str] | None,
+    preparation: Preparation | None,
 ) -> Found:
     try:
         body = build_model(**arguments)
     except TypeError as error:
         raise InputError(f"{weights.path} belongs to a network that cannot be built: {error}") from error
-    load_state(body, weights, match)
+    notices = load_state(body, weights, match)
     name = arguments["name"]
     return Found(
         body,
@@ -101,13 +121,21 @@ def _load(
         size=None if size is None else (size[0], size[-1]),
         channels=arguments.get("in_channels", 3),
         names=None if classes is None else [(name,) for name in classes],
+        normalization="known" if weights.metadata else "unknown",
         network=arguments,
+        preparation=preparation,
+        notices=notices,
     )
 
 
 def _told_by_shapes(weights: Weights) -> dict[str, Any]:
     arguments: dict[str, Any] = {"batch_norm": any(name.endswith("running_mean") for name in weights.state)}
-    first, last = weights.state.get("stem.weight"), weights.state.get("classifier.weight")
+    first, last = (
+        next(
+            (value for name, value in weights.state.items() if f".{name}".endswith(f".{layer}.weight")), None
+        )
+        for layer in ("stem", "classifier")  # whatever a wrapper put before their names
+    )
     if first is not None and first.ndim == 4:
         arguments |= {"width": first.shape[0], "in_channels": first.shape[1]}
     if last is not None and last.ndim == 2:

@@ -14,30 +14,36 @@ from passband.models.builtin import from_file, from_run
 from passband.models.catalog import list_models
 from passband.models.class_indices import choose_outputs
 from passband.models.exported import from_export
+from passband.models.hugging_face import from_hf
+from passband.models.matching import Match
 from passband.models.onnx import from_onnx
 from passband.models.pixels import PixelModel
 from passband.models.provenance import Origin
 from passband.models.smoothed import from_smoothed, is_smoothed
-from passband.models.sources import Found, Options
+from passband.models.sources import Found, Options, normalized_by
 from passband.models.suggestions import in_zoos, no_such_model
 from passband.models.trial import try_out
 from passband.models.user_code import from_python
-from passband.models.weights import Match
 from passband.models.zoo import from_timm, from_torchvision
 from passband.preparation import AS_STORED, Preparation
 
 SOURCES: dict[str, Callable[[str, Options], Found]] = {
     "timm": from_timm,
     "torchvision": from_torchvision,
+    "hf": from_hf,
     "python": from_python,
     "export": from_export,
     "onnx": from_onnx,
 }
 """What stands before the colon of a source, and who reads what stands behind it."""
 
+SEVERAL_OUTPUTS = ("export", "onnx")
+"""Those whose models may have several outputs, of which the user can choose one."""
+
 FORMS = (
     "timm:NAME",
     "torchvision:NAME",
+    "hf:FOLDER_OR_NAME",
     "python:MODULE:FUNCTION",
     "export:FILE.pt2",
     "onnx:FILE.onnx",
@@ -56,16 +62,18 @@ def load_model(
     size: int | tuple[int, int] | None = None,
     class_indices: str | Sequence[int | str] | None = None,
     match_weights: Match = "name",
+    weights_key: str | None = None,
+    output_name: str | None = None,
 ) -> PixelModel:
     """Load a trained classifier; what is not given is taken from its source, and nothing is ever random.
 
     Args:
         source: The folder of a run of passband, or of a model that `passband smooth` wrote; the name of one of
-            `list_models()`, with `weights`; `timm:NAME`; `torchvision:NAME`; `python:package.module:function` or
-            `python:file.py:function`, which runs that code; `export:FILE.pt2`, a program saved by torch.export; or
-            `onnx:FILE.onnx`, which has no gradient.
-        weights: A file of weights: `.safetensors`, or a state dict in `.pth`, `.pt` or `.bin`. Without it, `timm:` and
-            `torchvision:` get their published weights.
+            `list_models()`, with `weights`; `timm:NAME`; `torchvision:NAME`; `hf:FOLDER_OR_NAME`, an image classifier of
+            transformers; `python:package.module:function` or `python:file.py:function`, which runs that code;
+            `export:FILE.pt2`, a program saved by torch.export; or `onnx:FILE.onnx`, which has no gradient.
+        weights: A file of weights: `.safetensors`, or what `torch.save` wrote, a state dict or a checkpoint that holds one.
+            Without it, `timm:` and `torchvision:` get their published weights.
         num_classes: Number of classes in the file of weights, where it cannot be told from the file.
         in_channels: Channels of the network's images, where they cannot be told.
         mean: Mean that the network expects to be subtracted from [0, 1] pixels, per channel.
@@ -74,7 +82,9 @@ def load_model(
         class_indices: Which outputs stand for the classes of the data set, in their order: indices or names, in a
             sequence or a text with commas. ImageNet models of timm know WordNet ids such as n01440764 as well. Of a
             smoothed model, the outputs that it was smoothed with.
-        match_weights: `"order"` pairs the tensors of `weights` with the network's by position, not by name.
+        match_weights: `"order"` pairs the tensors of `weights` with the network's by position where names differ.
+        weights_key: Which weights of a checkpoint: their key, `outer.inner`, or what their names begin with.
+        output_name: Which of several outputs of an ONNX file or an exported program holds the logits.
 
     Returns:
         The model in evaluation mode, on the CPU. It has been tried on random pictures: see
@@ -90,12 +100,23 @@ def load_model(
         check_at_least_one(what, value)
     if match_weights not in get_args(Match):
         raise UnknownNameError("way to match weights", match_weights, get_args(Match))
-    options = Options(None if weights is None else Path(weights), num_classes, in_channels, match_weights)
+    if weights_key is not None and weights is None:
+        raise InputError(f"--weights-key {weights_key} names weights in a file: give that with --weights")
+    options = Options(
+        None if weights is None else Path(weights),
+        num_classes,
+        in_channels,
+        match_weights,
+        weights_key,
+        output_name,
+    )
     # Building a network draws weights, which those of the source replace.
     with torch.random.fork_rng(devices=[]):
         found = _find(str(source), options)
-    if isinstance(found.body, PixelModel) and (mean is not None or std is not None):
-        raise InputError(f"{found.name} is a PixelModel, which holds its own mean and std")
+    if found.normalization == "inside" and (mean is not None or std is not None):
+        raise InputError(
+            f"{found.name} takes pixels and normalizes them itself: it has no use for mean and std"
+        )
     found_size = _choose_size(found, size)
     model = PixelModel(
         found.body.eval(),
@@ -124,12 +145,18 @@ def load_model(
     model.origin = found.origin or Origin(model.source, options.to_dict(), found.network)
     model.smoothing = found.smoothing
     model.preparation = _choose_preparation(found, size)
+    if found.normalization == "unknown":
+        model.notices = (*model.notices, normalized_by(mean, std))
     model.chosen_by_user = class_indices is not None
     return model.eval()
 
 
 def _find(source: str, options: Options) -> Found:
     prefix, colon, rest = source.partition(":")
+    if prefix not in SEVERAL_OUTPUTS:
+        options.refuse(
+            "output_name", because="only an ONNX file or an exported program has outputs with names"
+        )
     if colon and prefix in SOURCES:
         return SOURCES[prefix](rest, options)
     if source in list_models() and options.weights is not None:

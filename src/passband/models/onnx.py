@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from passband.errors import InputError
+from passband.models.outputs import Output, choose_output
 from passband.models.pieces import in_pieces
 from passband.models.sources import Found, Options
+from passband.notices import Notice
 from passband.optional import require
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-FLOAT = "tensor(float)"
+DTYPES = {
+    "tensor(float)": torch.float32,
+    "tensor(float16)": torch.float16,
+    "tensor(double)": torch.float64,
+    "tensor(uint8)": torch.uint8,
+}
+"""Types of images that a file may take; bytes are pixels as they are stored, 0 to 255."""
 FATAL_ONLY = 4  # of onnxruntime's levels of logging: what is an error is raised as well
 
 LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")
@@ -25,28 +34,44 @@ LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")
 
 
 class OnnxModel(nn.Module):
-    """An ONNX file as a module, for batches of any size; what it returns has no gradient.
+    """An ONNX file as a module, for batches of any size; what it returns is float32 and has no gradient.
 
     For images on a GPU it runs there if the installed onnxruntime can, else on the CPU. A copy of it, or a process that
     it is sent to, opens the file again.
 
     Args:
         path: The file.
+        output_name: Which of its outputs holds the logits; None where that can be told.
+
+    Attributes:
+        shape: Batch, channels, height and width of its images, whatever their order in the file; texts or None stand for
+            what may vary.
+        dtype: The type of its images. Where they are bytes, pixels in [0, 1] are multiplied by 255 and rounded.
+        channels_last: Whether its images have their channels last.
+        notices: What whoever reads numbers of it must know.
 
     Raises:
         MissingDependencyError: If onnxruntime is not installed.
-        InputError: If it is not an ONNX file, or does not take one batch of float32 images and return logits.
+        InputError: If it is not an ONNX file, or does not take one batch of images and return logits.
     """
 
     file_digest: Tensor
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, output_name: str | None = None) -> None:
         super().__init__()
         self.path = path.absolute()
         self.sessions: dict[str, Any] = {}
         # Among the weights, since these cannot be read and it must tell one file from another in their stead.
         self.register_buffer("file_digest", _digest(self.path))
-        self.input_name, self.shape = _check_interface(self._session("cpu"), path)
+        session = self._session("cpu")
+        images = _check_input(session, path)
+        self.input_name, self.dtype, self.shape = images.name, DTYPES[images.type], list(images.shape)
+        self.channels_last = _has_channels_last(self.shape)
+        if self.channels_last:
+            batch, height, width, channels = self.shape
+            self.shape = [batch, channels, height, width]
+        self.output_name, chosen = _choose(session, output_name, path)
+        self.notices = (*_about_input(self.dtype, self.channels_last, path), *chosen)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return what the file's network returns for `images`, in one piece, on their device."""
@@ -55,10 +80,18 @@ class OnnxModel(nn.Module):
         limits = (batch, batch) if isinstance(batch, int) else (1, sys.maxsize)
 
         def run(piece: Tensor) -> Tensor:
-            (logits,) = session.run(None, {self.input_name: piece.contiguous().numpy()})
-            return torch.from_numpy(logits)
+            (logits,) = session.run([self.output_name], {self.input_name: piece.contiguous().numpy()})
+            return torch.from_numpy(logits).float()
 
-        return in_pieces(run, images.detach().cpu().float(), *limits).to(images.device)
+        return in_pieces(run, self._as_taken(images.detach().cpu()), *limits).to(images.device)
+
+    def _as_taken(self, images: Tensor) -> Tensor:
+        """Return images in the type and the order of axes that the file takes."""
+        if self.channels_last:
+            images = images.permute(0, 2, 3, 1)
+        if self.dtype == torch.uint8:
+            return (images * 255).round().clamp(0, 255).to(torch.uint8)
+        return images.to(self.dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the sessions out: they cannot be copied."""
@@ -92,7 +125,7 @@ def from_onnx(file: str, options: Options) -> Found:
     path = Path(file)
     if not path.is_file():
         raise InputError(f"no ONNX file {path}")
-    model = OnnxModel(path)
+    model = OnnxModel(path, options.output_name)
     _, channels, height, width = model.shape
     size = (height, width) if isinstance(height, int) and isinstance(width, int) else None
     return Found(
@@ -100,7 +133,9 @@ def from_onnx(file: str, options: Options) -> Found:
         path.stem,
         size=size,
         fixed_size=size is not None,
+        normalization="inside" if model.dtype == torch.uint8 else "unknown",
         channels=channels if isinstance(channels, int) else None,
+        notices=model.notices,
     )
 
 
@@ -119,30 +154,46 @@ def _open(runtime: Any, path: Path, provider: str) -> Any:
         raise InputError(f"{path} is not an ONNX file that onnxruntime can run ({first_line})") from error
 
 
-def _check_interface(session: Any, path: Path) -> tuple[str, list[int | str | None]]:
-    """Return name and shape of the only input; texts or None in the shape stand for what may vary."""
-    inputs, outputs = session.get_inputs(), session.get_outputs()
+def _check_input(session: Any, path: Path) -> Any:
+    """Return the only input."""
+    inputs = session.get_inputs()
     if len(inputs) != 1:
-        raise InputError(f"{path} must take one batch of images, it takes {_named(inputs)}")
+        named = ", ".join(f"{end.name} ({end.type})" for end in inputs)
+        raise InputError(
+            f"{path} must take one batch of images, it takes {len(inputs)}: {named or 'nothing'}"
+        )
     (images,) = inputs
-    if images.type != FLOAT or len(images.shape) != 4:
+    if images.type not in DTYPES or len(images.shape) != 4:
         raise InputError(
-            f"{path} must take float32 images (batch, channels, height, width), it takes {images.type} shaped "
-            f"({', '.join(map(str, images.shape))})"
+            f"{path} must take images (batch, channels, height, width) of the type {' or '.join(DTYPES)}, it takes "
+            f"{images.type} shaped ({', '.join(map(str, images.shape))})"
         )
-    _, channels, _, last = images.shape
-    if last in (1, 3) and channels not in (1, 3) and isinstance(channels, int):
-        raise InputError(
-            f"{path} takes images with the channels last, shaped ({', '.join(map(str, images.shape))}). Export it with "
-            f"the channels before height and width."
-        )
-    if len(outputs) != 1 or outputs[0].type != FLOAT:
-        raise InputError(f"{path} must return float32 logits and nothing else, it returns {_named(outputs)}")
-    return images.name, images.shape
+    return images
 
 
-def _named(ends: list[Any]) -> str:
-    return f"{len(ends)}: {', '.join(f'{end.name} ({end.type})' for end in ends) or 'nothing'}"
+def _has_channels_last(shape: list[int | str | None]) -> bool:
+    return shape[3] in (1, 3) and shape[1] not in (1, 3)
+
+
+def _choose(session: Any, wanted: str | None, path: Path) -> tuple[str, tuple[Notice, ...]]:
+    """Return the name of the output that holds the logits."""
+    ends = session.get_outputs()
+    outputs = [
+        Output(e.name, e.type, e.type in DTYPES and e.type != "tensor(uint8)", e.shape or ()) for e in ends
+    ]
+    number, notices = choose_output(outputs, wanted, path.name)
+    return ends[number].name, notices
+
+
+def _about_input(dtype: torch.dtype, channels_last: bool, path: Path) -> Iterator[Notice]:
+    if dtype == torch.uint8:
+        yield Notice(
+            "model",
+            f"{path.name} takes bytes: pixels are multiplied by 255, rounded and held to 0 to 255",
+            warning=False,
+        )
+    if channels_last:
+        yield Notice("model", f"{path.name} takes images with their channels last", warning=False)
 
 
 def _digest(path: Path) -> Tensor:

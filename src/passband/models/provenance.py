@@ -13,8 +13,8 @@ class Origin:
 
     Attributes:
         source: What `load_model` was asked for.
-        arguments: Those of its arguments that decide the weights: `weights`, `num_classes`, `in_channels` and
-            `match_weights`; None where nothing was said.
+        arguments: Those of its arguments that decide the network: `weights`, `weights_key`, `num_classes`, `in_channels`,
+            `match_weights` and `output_name`; None where nothing was said.
         network: What `build_model` builds it from; None if it is not one of passband's own networks.
         weights_hash: The hash that its weights had before they were changed; None if they were not.
     """

@@ -22,8 +22,9 @@ from passband.models.convolutions import find_convolution, replace_weight
 from passband.models.fingerprint import weights_hash
 from passband.models.pixels import PixelModel, network_of
 from passband.models.provenance import Origin, Smoothing
-from passband.models.sources import Found, Options
+from passband.models.sources import Found, Options, read_preparation
 from passband.models.weights import Weights, load_state, read_weights, save_weights
+from passband.serial import to_plain
 
 KIND = "smoothed"
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
@@ -59,6 +60,7 @@ def save_smoothed(model: PixelModel, folder: Path) -> None:
         "channels": model.channels,
         "outputs": None if model.outputs is None else model.outputs.tolist(),
         "classes": None if model.classes is None else list(model.classes),
+        "preparation": to_plain(model.preparation),
         "versions": versions(),
     }
     with written_whole(folder) as aside:
@@ -107,6 +109,8 @@ def from_smoothed(folder: Path, options: Options, find: Callable[[str, Options],
         _put_layers(found.body, about["smoothing"], weights)
         if found.names is not None:  # with their synonyms
             about["names"] = [found.names[i] for i in about["outputs"] or range(len(found.names))]
+    if "preparation" in description:
+        about["preparation"] = read_preparation(description["preparation"], folder / CONFIG)
     if weights_hash(found.body) != description.get("weights_hash"):
         raise InputError(f"{folder} is damaged: its weights are not those that its {CONFIG} is about")
     return replace(found, **about, origin=origin)

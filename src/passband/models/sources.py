@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 from passband.errors import InputError
 from passband.models.class_indices import Names
+from passband.models.matching import Match
 from passband.models.provenance import Origin, Smoothing
-from passband.models.weights import Match
+from passband.models.weights import Weights, read_weights
 from passband.notices import Notice
 from passband.preparation import Preparation
+from passband.serial import from_plain
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Options:
     num_classes: int | None = None
     in_channels: int | None = None
     match: Match = "name"
+    weights_key: str | None = None
+    output_name: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was said as the arguments of `load_model`, as JSON holds them."""
@@ -33,15 +37,31 @@ class Options:
             "num_classes": self.num_classes,
             "in_channels": self.in_channels,
             "match_weights": self.match,
+            "weights_key": self.weights_key,
+            "output_name": self.output_name,
         }
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Options:
-        """Return options from what `to_dict` returned."""
+        """Return options from what `to_dict` returned, now or before it knew all of them."""
         weights, match = said["weights"], said["match_weights"]
         return cls(
-            None if weights is None else Path(weights), said["num_classes"], said["in_channels"], match
+            None if weights is None else Path(weights),
+            said["num_classes"],
+            said["in_channels"],
+            match,
+            said.get("weights_key"),
+            said.get("output_name"),
         )
+
+    def read_weights(self) -> Weights:
+        """Read the file of weights that was given.
+
+        Raises:
+            InputError: If it cannot be read, or has no weights under the key that was given.
+        """
+        assert self.weights is not None
+        return read_weights(self.weights, self.weights_key)
 
     def refuse(self, *names: str, because: str) -> None:
         """Refuse options that a source cannot heed.
@@ -65,6 +85,8 @@ class Found:
         std: What it expects them to be divided by; None for 1.
         size: Height and width of its images; None if any will do, or nothing is known.
         fixed_size: Whether it cannot work at another size.
+        normalization: Whether its source knows its mean and std, or nobody but the user does, or the body takes [0, 1] pixels
+            and normalizes them itself, so that none can be given.
         channels: Channels of its images; None if nothing is known.
         outputs: Indices of those of its outputs that are kept, in their order; None for all.
         names: What these outputs are called, where known.
@@ -81,6 +103,7 @@ class Found:
     std: Sequence[float] | None = None
     size: tuple[int, int] | None = None
     fixed_size: bool = False
+    normalization: Literal["known", "unknown", "inside"] = "known"
     channels: int | None = None
     outputs: Sequence[int] | None = None
     names: Names | None = None
@@ -89,3 +112,27 @@ class Found:
     smoothing: tuple[Smoothing, ...] = ()
     preparation: Preparation | None = None
     notices: tuple[Notice, ...] = ()
+
+
+def normalized_by(mean: Sequence[float] | None, std: Sequence[float] | None) -> Notice:
+    """Say which normalization a network gets of which nobody but the user knows what it expects."""
+    if mean is None and std is None:
+        used = (
+            "no normalization: it sees pixels in [0, 1]; what else it expects is given with --mean and --std"
+        )
+    else:
+        used = f"normalization by mean {_listed(mean or [0])} and std {_listed(std or [1])}, as given"
+    return Notice("model", used, warning=False)
+
+
+def read_preparation(plain: Any, path: Path) -> Preparation | None:
+    """Return the preparation that a file of passband says, if it says one.
+
+    Raises:
+        InputError: If it is not as written.
+    """
+    return None if plain is None else from_plain(Preparation, plain, str(path))
+
+
+def _listed(values: Sequence[float]) -> str:
+    return " ".join(f"{value:g}" for value in values)

@@ -12,9 +12,11 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from passband.errors import InputError
-from passband.models.pixels import PixelModel
+from passband.models.maite_protocol import ABOUT, MaiteModel, follows_protocol, names_of
+from passband.models.pixels import PixelModel, network_of
+from passband.models.precision import speak_float32
 from passband.models.sources import Found, Options
-from passband.models.weights import load_state, read_weights
+from passband.models.weights import load_state
 from passband.user_modules import code_hash, import_code, importable, is_file, said, split_place
 
 
@@ -22,7 +24,7 @@ def from_python(place: str, options: Options) -> Found:
     """Load `python:package.module:function` or `python:path/to/file.py:function`. It runs that code.
 
     The function is called without arguments and returns an `nn.Module`, whose weights it has loaded itself or which
-    get those of `--weights`; or a `PixelModel`, which says for itself what it expects.
+    get those of `--weights`; a `PixelModel`, which says for itself what it expects; or a model of the MAITE protocol.
 
     Raises:
         InputError: If the code cannot be imported, has no such function, or the function fails or returns something
@@ -31,16 +33,42 @@ def from_python(place: str, options: Options) -> Found:
     options.refuse("num_classes", because="the function decides how many classes its model has")
     module_name, function_name = split_place(place, kind="a Python model", prefix=PYTHON)
     model = _call(_find(module_name, function_name, place), module_name, place)
-    if options.weights is not None:
-        load_state(model, read_weights(options.weights), options.match)
+    if follows_protocol(model):
+        options.refuse(
+            "weights", because=f"{place} returns a model of the MAITE protocol, which holds its weights"
+        )
+        return Found(
+            MaiteModel(model, place),
+            name_of(place),
+            normalization="unknown",
+            channels=options.in_channels,
+            names=names_of(model, place),
+            notices=(ABOUT,),
+        )
+    if not isinstance(model, nn.Module):
+        raise InputError(
+            f"{place} must return a torch.nn.Module, a passband PixelModel or a model of the MAITE protocol (with "
+            f"metadata), got {_kind(model)}"
+        )
+    notices = () if options.weights is None else load_state(model, options.read_weights(), options.match)
     model = model.cpu()
-    name = name_of(place)
+    if isinstance(model, torch.jit.ScriptModule):
+        model = nn.Sequential(model)  # which takes hooks, as a program does not
+    speak_float32(network_of(model))
     if isinstance(model, PixelModel):  # kept whole: it may be a subclass
-        names = None if model.classes is None else [(c,) for c in model.classes]
-        return Found(model, model.name, size=model.size, channels=model.channels, names=names)
+        return Found(
+            model,
+            model.name,
+            normalization="inside",
+            size=model.size,
+            channels=model.channels,
+            names=model.names,
+            preparation=model.preparation,
+            notices=(*model.notices, *notices),
+        )
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     channels = options.in_channels or (None if first is None else first.in_channels)
-    return Found(model, name, channels=channels)
+    return Found(model, name_of(place), normalization="unknown", channels=channels, notices=notices)
 
 
 PYTHON = "python:"
@@ -76,6 +104,8 @@ def build_from_code(
         if seed is not None:
             torch.manual_seed(seed)
         model = _call(function, module_name, place, **offered)
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{place} must return a torch.nn.Module, got {_kind(model)}")
     if any(isinstance(weight, UninitializedParameter) for weight in model.parameters()):
         raise InputError(f"the network of {place} must know its shapes when it is made: it has lazy layers")
     return model
@@ -146,19 +176,14 @@ def _find(module_name: str, function_name: str, place: str) -> Callable[..., obj
     return function
 
 
-def _call(function: Callable[..., object], module_name: str, place: str, **arguments: int) -> nn.Module:
+def _call(function: Callable[..., object], module_name: str, place: str, **arguments: int) -> object:
     """Call the function and return its model."""
     with importable(module_name):
         try:
-            model = function(**arguments)
+            return function(**arguments)
         except (Exception, SystemExit) as error:
             given = f"with {', '.join(arguments)}" if arguments else "without arguments"
             raise InputError(f"calling {place} {given} failed ({said(error)})") from error
-    if not isinstance(model, nn.Module):
-        raise InputError(
-            f"{place} must return a torch.nn.Module or a passband PixelModel, got {_kind(model)}"
-        )
-    return model
 
 
 def _kind(value: Any) -> str:

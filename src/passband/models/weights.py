@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from passband.errors import InputError
-
-Match = Literal["name", "order"]
-"""How weights in a file find their place in a network: by their names, or by their position."""
+from passband.models.checkpoints import Chosen, choose_state, read_checkpoint
+from passband.models.matching import Match, Pairing, counted, pair_by_name, pair_by_order, same_shapes
+from passband.notices import Notice
 
 METADATA_KEY = "passband"
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-PICKLED = (".pth", ".pt", ".bin")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +28,15 @@ class Weights:
         path: The file.
         state: The tensors by name, in the file's order.
         metadata: What `save_weights` was given; empty for a file from elsewhere.
+        others: Keys of other weights in the file.
+        notices: Which weights of the file these are.
     """
 
     path: Path
     state: dict[str, Tensor]
     metadata: dict[str, Any]
+    others: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 def save_weights(model: nn.Module, path: Path, metadata: Mapping[str, Any]) -> None:
@@ -51,27 +52,27 @@ def save_weights(model: nn.Module, path: Path, metadata: Mapping[str, Any]) -> N
     save_file(tensors, path, metadata={METADATA_KEY: json.dumps(metadata)})
 
 
-def read_weights(path: Path) -> Weights:
-    """Read a `.safetensors` file, or a `.pth`, `.pt` or `.bin` file that holds nothing but tensors.
+def read_weights(path: Path, key: str | None = None) -> Weights:
+    """Read a `.safetensors` file, or one that `torch.save` wrote, whatever its suffix. Nothing in it is executed.
 
-    A pickled state dict may lie under the key `state_dict`, `model_state_dict` or `model` of a checkpoint. Nothing in
-    the file is executed.
+    Args:
+        path: The file.
+        key: Where the weights are in a checkpoint; see `passband.models.checkpoints.choose_state`.
 
     Raises:
-        InputError: If there is no such file, or it is of another kind, damaged, or holds more than tensors.
+        InputError: If there is no such file, or it is of another kind, damaged, or holds no weights.
     """
     if not path.is_file():
         raise InputError(f"no file of weights {path}")
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    if path.suffix in PICKLED:
-        return Weights(path, _read_pickled(path), {})
-    raise InputError(
-        f"weights must be a .safetensors file or a state dict in {', '.join(PICKLED)}; got {path}"
-    )
+        state, metadata = _read_safetensors(path)
+        chosen = Chosen(state) if key is None else choose_state(state, path, key)
+    else:
+        chosen, metadata = choose_state(read_checkpoint(path), path, key), {}
+    return Weights(path, chosen.state, metadata, chosen.others, chosen.notices)
 
 
-def _read_safetensors(path: Path) -> Weights:
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
@@ -79,77 +80,57 @@ def _read_safetensors(path: Path) -> Weights:
         metadata = json.loads(text)
     except (SafetensorError, json.JSONDecodeError) as error:
         raise InputError(f"{path} is not a whole safetensors file: {error}") from error
-    return Weights(path, state, metadata if isinstance(metadata, dict) else {})
+    return state, metadata if isinstance(metadata, dict) else {}
 
 
-def _read_pickled(path: Path) -> dict[str, Tensor]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises whatever its unpickler, zip reader or tensors raise
-        raise InputError(
-            f"{path} cannot be read as a state dict; it is damaged, or holds more than tensors. Write it again with "
-            f"torch.save(model.state_dict(), ...). ({type(error).__name__})"
-        ) from error
-    if isinstance(content, dict):
-        content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)
-    if (
-        not isinstance(content, dict)
-        or not content
-        or not all(isinstance(v, Tensor) for v in content.values())
-    ):
-        raise InputError(
-            f"{path} holds no state dict (names and tensors). Write it with torch.save(model.state_dict(), ...)."
-        )
-    return dict(content)
+def load_state(model: nn.Module, weights: Weights, match: Match = "name") -> tuple[Notice, ...]:
+    """Copy weights from a file into a network, whose types they take.
 
-
-def load_state(model: nn.Module, weights: Weights, match: Match = "name") -> None:
-    """Copy weights from a file into a network.
-
-    BatchNorm's counter of batches is left out where the file has none: only training uses it.
+    Counters of batches and of profilers are left out: no answer depends on them.
 
     Args:
         model: The network, changed in place.
         weights: What `read_weights` returned.
-        match: `"name"` wants the same names; `"order"` pairs tensors by position, whatever their names.
+        match: `"name"` wants the same names, but for those of wrappers (see `pair_by_name`); `"order"` pairs tensors by
+            position where the names do not tell.
+
+    Returns:
+        What whoever uses the weights must know.
 
     Raises:
-        InputError: If tensors are missing, left over or have another shape.
+        InputError: If tensors are missing, left over, or have another shape or kind.
     """
-    own = _counted(model.state_dict())
-    given = _counted(weights.state)
-    if match == "order":
-        if weights.path.suffix == ".safetensors":
-            raise InputError(
-                f"{weights.path} cannot be matched by order: safetensors files sort their tensors. "
-                f"Use a state dict ({', '.join(PICKLED)}) of the original network."
-            )
-        if _shapes(own) != _shapes(given):
-            raise InputError(
-                f"{weights.path} cannot be matched by order: {_first_difference(own, given)}. "
-                f"Is this the file of another network?"
-            )
-        given = dict(zip(own, given.values(), strict=True))
+    own, given = counted(model.state_dict()), counted(weights.state)
+    pairing = _pair(own, given, weights, match)
+    if pairing is None:
+        problems = [
+            _some("missing", [name for name in own if name not in given]),
+            _some("unexpected", [name for name in given if name not in own]),
+        ]
+        raise InputError(_misfit(weights, problems, _hint(own, given, weights)))
+    state = pairing.state
     problems = [
-        _some("missing", [name for name in own if name not in given]),
-        _some("unexpected", [name for name in given if name not in own]),
         _some(
             "of another shape",
             [
-                f"{name} (file {tuple(given[name].shape)}, model {tuple(own[name].shape)})"
-                for name in own
-                if name in given and own[name].shape != given[name].shape
+                f"{name} (file {tuple(value.shape)}, model {tuple(own[name].shape)})"
+                for name, value in state.items()
+                if own[name].shape != value.shape
+            ],
+        ),
+        _some(
+            "of another kind",
+            [
+                f"{name} (file {value.dtype}, model {own[name].dtype})"
+                for name, value in state.items()
+                if _kind(own[name]) != _kind(value)
             ],
         ),
     ]
     if any(problems):
-        message = f"{weights.path} does not fit the network: {'; '.join(filter(None, problems))}."
-        if weights.path.suffix != ".safetensors" and _shapes(own) == _shapes(given):
-            message += (
-                " The same shapes come in the same order: match them by position with --match-weights order."
-            )
-        raise InputError(message)
-    model.load_state_dict(given, strict=False)
+        raise InputError(_misfit(weights, problems))
+    model.load_state_dict(state, strict=False)
+    return (*weights.notices, *_noticed(pairing, weights.path))
 
 
 def count_classes(model: nn.Module, weights: Weights, match: Match) -> int | None:
@@ -163,24 +144,81 @@ def count_classes(model: nn.Module, weights: Weights, match: Match) -> int | Non
     Returns:
         The number of classes in the file; None if it is the network's, or the file differs in more than that.
     """
-    own, given = _counted(model.state_dict()), _counted(weights.state)
-    if match == "order" and len(own) == len(given):
-        given = dict(zip(own, given.values(), strict=True))
-    if own.keys() != given.keys():
-        return None
-    changed = [(own[name].shape, given[name].shape) for name in own if own[name].shape != given[name].shape]
+    own, given = counted(model.state_dict()), counted(weights.state)
+    pairing = _pair(own, given, weights, match)
+    return None if pairing is None else _classes(own, pairing)
+
+
+def _pair(
+    own: Mapping[str, Tensor], given: Mapping[str, Tensor], weights: Weights, match: Match
+) -> Pairing | None:
+    """Pair the tensors of a network with those of a file; None if their names differ and position is not to count."""
+    try:
+        by_name = pair_by_name(own, given)
+    except InputError as error:
+        raise InputError(f"{weights.path}: {error}") from error
+    if by_name is not None or match == "name":
+        return by_name
+    found = "safetensors files are sorted by name" if _is_sorted(weights) else pair_by_order(own, given)
+    if isinstance(found, Pairing):
+        unlike = next((n for n, v in found.state.items() if v.shape != own[n].shape), None)
+        if unlike is None or _classes(own, found) is not None:
+            return found
+        theirs = tuple(found.state[unlike].shape)
+        found = f"a tensor has shape {theirs} where the network's {unlike} has {tuple(own[unlike].shape)}"
+    raise InputError(
+        f"{weights.path} cannot be matched by order: {found}. It must be the file of this network, as "
+        f"torch.save(model.state_dict(), ...) wrote it where the network was built; one that was made of a safetensors file "
+        f"keeps the order of that. Else rename its tensors to the network's names."
+    )
+
+
+def _hint(own: Mapping[str, Tensor], given: Mapping[str, Tensor], weights: Weights) -> str:
+    if _is_sorted(weights):
+        return ""
+    found = pair_by_order(own, given)
+    if isinstance(found, str) or not (same_shapes(own, found) or _classes(own, found) is not None):
+        return ""
+    return " The same shapes come in the same order: match them by position with --match-weights order."
+
+
+def _is_sorted(weights: Weights) -> bool:
+    return weights.path.suffix == ".safetensors"
+
+
+def _classes(own: Mapping[str, Tensor], pairing: Pairing) -> int | None:
+    """Return the file's number of classes, if the first axis of some tensors is all in which it differs."""
+    changed = [
+        (own[n].shape, value.shape) for n, value in pairing.state.items() if own[n].shape != value.shape
+    ]
     counts = {(mine[:1], theirs[:1]) for mine, theirs in changed}
     if len(counts) != 1 or any(mine[1:] != theirs[1:] for mine, theirs in changed):
         return None
     return changed[0][1][0]
 
 
-def _counted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
+def _misfit(weights: Weights, problems: list[str], hint: str = "") -> str:
+    others = f" It also holds {', '.join(weights.others)}: see --weights-key." if weights.others else ""
+    return f"{weights.path} does not fit the network: {'; '.join(filter(None, problems))}.{hint}{others}"
 
 
-def _shapes(state: Mapping[str, Tensor]) -> list[torch.Size]:
-    return [value.shape for value in state.values()]
+def _noticed(pairing: Pairing, path: Path) -> Iterator[Notice]:
+    if pairing.start:
+        left_out = f"; {_some('left out', list(pairing.left_out))}" if pairing.left_out else ""
+        message = f"of {path.name} the tensors were taken whose names begin with '{pairing.start}'{left_out}"
+        yield Notice("model", message, warning=bool(pairing.left_out))
+    real = [value.float() for value in pairing.state.values() if value.is_floating_point()]
+    kernels = [value for value in real if value.ndim > 1]
+    if not all(bool(value.isfinite().all()) for value in real):
+        yield Notice(
+            "model", f"{path.name} holds weights that are NaN or infinite: its training may have failed"
+        )
+    if kernels and not any(bool(value.any()) for value in kernels):
+        yield Notice("model", f"every weight in {path.name} is 0: no training has filled it")
+
+
+def _kind(value: Tensor) -> str:
+    return "complex" if value.is_complex() else "real" if value.is_floating_point() else "whole"
 
 
 def _some(what: str, names: list[str]) -> str:
@@ -188,10 +226,3 @@ def _some(what: str, names: list[str]) -> str:
         return ""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{what} {', '.join(names[:3])}{more}"
-
-
-def _first_difference(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
-    for (mine, a), (theirs, b) in zip(own.items(), given.items(), strict=False):
-        if a.shape != b.shape:
-            return f"{theirs} has shape {tuple(b.shape)} where the network's {mine} has {tuple(a.shape)}"
-    return f"it holds {len(given)} tensors and the network {len(own)}"

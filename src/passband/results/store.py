@@ -18,6 +18,7 @@ from passband.errors import DamagedError, InputError
 from passband.files import SEAL, check_seal, read_json, seal, write_json, written_whole
 from passband.models.fingerprint import weights_hash
 from passband.models.weights import save_weights
+from passband.serial import to_plain
 from passband.train.config import SCHEMA, RunConfig, model_arguments
 from passband.types import Subset
 
@@ -69,6 +70,7 @@ def write_run(
             "channels": dataset.channels,
             **_noticed(datasets),
         },
+        "preparation": to_plain(dataset.preparation),
         "weights_hash": weights_hash(model) if failure is None else None,
     }
     with written_whole(folder) as aside:
@@ -76,7 +78,12 @@ def write_run(
         write_json(aside / ENVIRONMENT, environment)
         rows.write_parquet(aside / ROWS)
         if failure is None:
-            about = {"model": arguments, "classes": list(dataset.classes), "size": list(dataset.size)}
+            about = {
+                "model": arguments,
+                "classes": list(dataset.classes),
+                "size": list(dataset.size),
+                "preparation": description["preparation"],
+            }
             save_weights(model, aside / WEIGHTS, about)
         seal(aside)
 
