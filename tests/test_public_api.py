@@ -42,7 +42,7 @@ PUBLIC = {
     "high_pass": ["images", "radius", "geometry", "inclusive"],
     "instruments": [],
     "load_dataset": ["source", "subset", "size", "resize", "crop_fraction", "preparation", "channels", "limit", "root",
-                     "memory_limit"],
+                     "memory_limit", "num_workers"],
     "load_model": None,
     "low_pass": ["images", "radius", "geometry", "inclusive"],
     "make_phantom": None,

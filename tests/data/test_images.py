@@ -10,9 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 
 from passband.data.images import Request, decode_images, decode_with_notices
+from passband.data.stream import StreamedImages
 from passband.errors import InputError, UnknownNameError
 from passband.preparation import Preparation
 
@@ -270,6 +271,28 @@ def test_pixels_on_a_scale_that_nobody_states_are_refused(kind):
         InputError, match="image 0: its pixels are floats, or .* what is black .*save it with 8 bits"
     ):
         decode(file.getvalue())
+
+
+def test_what_does_not_fit_is_decoded_when_it_is_looked_at():
+    stored = [png(Image.new("RGB", (4, 3), (9 * i, 20, 30))) for i in range(5)]
+    assert isinstance(decode(*stored, memory_limit=5 * 36), torch.Tensor)
+    streamed = decode(*stored, memory_limit=5 * 36 - 1)
+    assert isinstance(streamed, StreamedImages)
+    assert torch.equal(streamed[:], decode(*stored))
+
+
+def test_notices_of_what_is_not_decoded_yet():
+    turned, clear = Image.Exif(), Image.new("RGBA", (4, 3), (9, 9, 9, 0))
+    turned[ExifTags.Base.Orientation] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (4, 3)).save(file, "JPEG", exif=turned)
+    stored = [file.getvalue(), png(clear), png(Image.new("RGBA", (4, 3), "red")), png(Image.new("L", (4, 3)))]
+    held, streamed = (
+        decode_with_notices(stored, ["a", "b", "c", "d"], Request(memory_limit=limit)) for limit in (1000, 1)
+    )
+    assert isinstance(streamed[0], StreamedImages)
+    assert len(held[1]) == 2
+    assert streamed[1] == held[1]
 
 
 @pytest.mark.parametrize(

@@ -175,9 +175,11 @@ class DataOptions:
         size: int | tuple[int, int] | None = None,
     ) -> passband.data.dataset.ImageDataset:
         """Load the data set called `source`, prepared as a model wants it; with a model, the size is the model's."""
+        from passband.cli.console import say
         from passband.data.load import load_dataset
+        from passband.data.stream import StreamedImages
 
-        return load_dataset(
+        dataset = load_dataset(
             source,
             self.subset,
             size=size if model is None or model.preparation is None else None,
@@ -189,6 +191,12 @@ class DataOptions:
             memory_limit=int(self.memory_limit * 2**30),
             num_workers=self.num_workers,
         )
+        if isinstance(images := dataset.images, StreamedImages):
+            say(
+                f"{len(dataset):,} images would take {images.shape.numel() / 2**30:.2f} GiB, more than --memory-limit: they are "
+                f"decoded whenever they are looked at, by {images.num_workers or 'no'} processes beside this one"
+            )
+        return dataset
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
@@ -47,7 +49,7 @@ TASK_BYTES, LARGEST_TASK = 2**20, 64
 """Pixels that a worker decodes at a time: so few that those on their way take little shared memory, so many images that it
 does not cost as much to send them as to decode them."""
 
-HELD_BYTES = 2**27
+HELD_BYTES = 2**28
 """Encoded images that are held at most, so that an order which is not that of the file can be read in that of the file."""
 
 FEW = 64
@@ -69,6 +71,7 @@ class StreamedImages:
         stored_bytes: What a stored image takes in this process's memory, on average.
         num_workers: Processes that decode; 0 decodes in this one.
         positions: Which of the stored images these are, and in which order.
+        folder: Where relative paths begin. Workers have another working folder, and this process may come to.
     """
 
     stored: Indexed
@@ -78,6 +81,7 @@ class StreamedImages:
     stored_bytes: float
     num_workers: int
     positions: Int64[Tensor, " samples"]
+    folder: Path = field(default_factory=Path.cwd)
     _digest: Digest | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -126,7 +130,8 @@ class StreamedImages:
             InputError: If one cannot be decoded, or a process that decodes was killed.
         """
         size = min(max(TASK_BYTES // math.prod(self.shape[1:]), 1), LARGEST_TASK)
-        workers = 0 if len(order) <= FEW else min(self.num_workers, math.ceil(len(order) / size))
+        alone = len(order) <= FEW or multiprocessing.current_process().daemon  # which may have no children
+        workers = 0 if alone else min(self.num_workers, math.ceil(len(order) / size))
         complete = self._digest is None and torch.equal(order, torch.arange(len(self)))
         digest, seen = Digest(), 0
         if complete:
@@ -139,6 +144,7 @@ class StreamedImages:
             num_workers=workers,
             prefetch_factor=max(2, math.ceil(batch_size / (size * workers))) if workers else None,
             multiprocessing_context=_context() if workers else None,
+            worker_init_fn=_end_with_parent,
             generator=torch.Generator(),  # or it would draw from torch's, of which results may depend
         )
         for images in _decoded(loader):
@@ -158,9 +164,13 @@ class StreamedImages:
         ascending = bool((positions.diff() >= 0).all())
         held = size if ascending else max(size, int(HELD_BYTES // max(self.stored_bytes, 1)) // size * size)
         for together in positions.split(held) if len(positions) else ():
-            found = {position: self.stored[position] for position in together.unique().tolist()}
+            found = {position: self._stored(position) for position in together.unique().tolist()}
             for task in together.split(size):
                 yield [(found[position], self.names[position]) for position in task.tolist()]
+
+    def _stored(self, position: int) -> Any:
+        stored = self.stored[position]
+        return self.folder / stored if isinstance(stored, Path) else stored
 
 
 def choose_workers(asked: int | None) -> int:
@@ -207,19 +217,25 @@ class _Worker(Dataset):
 def _decoded(loader: DataLoader) -> Generator[ByteImages]:
     with _undisturbed():
         tasks = iter(loader)
-    while True:
-        try:
-            found = next(tasks, None)
-        except (RuntimeError, OSError, EOFError) as error:
-            raise InputError(
-                f"a process that decodes images ended unexpectedly, perhaps for lack of memory ({error}). Fewer of them need "
-                "less: --num-workers 1 (num_workers=), or 0 for none."
-            ) from error
-        if found is None:
-            return
-        if isinstance(found, PassbandError):
-            raise found
-        yield found
+    try:
+        while True:
+            try:
+                found = next(tasks, None)
+            except (RuntimeError, OSError, EOFError) as error:
+                if loader.num_workers == 0:
+                    raise
+                raise InputError(
+                    f"a process that decodes images ended unexpectedly, perhaps for lack of memory ({error}). Fewer of them "
+                    "need less: --num-workers 1 (num_workers=), or 0 for none."
+                ) from error
+            if found is None:
+                return
+            if isinstance(found, PassbandError):
+                raise found
+            yield found
+    finally:  # not when the last trace of an error is gone, as torch would by itself
+        if loader.num_workers:
+            tasks._shutdown_workers()  # ty: ignore[missing-attribute]
 
 
 def _context() -> str:
@@ -231,6 +247,18 @@ def _context() -> str:
         return "spawn"
     multiprocessing.set_forkserver_preload(["torch", "PIL.Image"])  # what takes long to import
     return "forkserver"
+
+
+def _end_with_parent(worker: int) -> None:
+    """Let a worker end when the process that it works for is killed; torch looks after the one that it was started from."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager
