@@ -43,7 +43,7 @@ def files(tmp_path_factory) -> Path:
     draw = np.random.Generator(np.random.PCG64(0))
     images = draw.integers(0, 256, (60, 16, 16, 3), np.uint8)
     labels = np.arange(60) % 3
-    np.savez(folder / "data.npz", x_train=images, y_train=labels, x_test=images[:30], y_test=labels[:30])
+    np.savez(folder / "data.npz", x_train=images, y_train=labels, x_test=images[30:], y_test=labels[30:])
     arguments = {"name": "resnet8", "num_classes": 3, "in_channels": 3, "width": 4}
     save_weights(build_model(**arguments, seed=0), folder / "weights.safetensors", {"model": arguments})
     Image.fromarray(draw.integers(0, 256, (20, 24, 3), np.uint8)).save(folder / "photo.png")
