@@ -12,6 +12,8 @@ from torchvision.transforms.functional import InterpolationMode, center_crop, pi
 from passband.errors import DownloadError, InputError
 from passband.models.load import load_model
 from passband.models.processors import measure
+from passband.models.smoothed import save_smoothed
+from passband.robustness.smoothing import smoothed
 
 transformers = pytest.importorskip("transformers")
 LABELS = {0: "tench, Tinca tinca", 1: "goldfish", 2: "shark"}
@@ -84,6 +86,18 @@ def test_half_weights_and_unnamed_classes(tmp_path):
     model = load_model(f"hf:{tmp_path}", class_indices="2,0")
     assert model.classes is None
     assert model(torch.rand(2, 3, 32, 32)).dtype == torch.float32
+
+
+def test_a_smoothed_one_is_found_from_elsewhere(tmp_path, monkeypatch):
+    saved(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    model = smoothed(load_model("hf:mine"), 0.5)
+    save_smoothed(model, tmp_path / "smooth")
+    monkeypatch.chdir("/")
+    again, images = load_model(tmp_path / "smooth"), torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(again(images), model(images))
+    assert (again.names, again.preparation) == (model.names, model.preparation)
 
 
 BLUR = [0.48, 0.45, 0.40], [0.22, 0.21, 0.25]

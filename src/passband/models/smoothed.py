@@ -169,4 +169,8 @@ def _findable(base: dict[str, Any]) -> dict[str, Any]:
     module, _, function = source.removeprefix("python:").rpartition(":")
     if source.startswith("python:") and module.endswith(".py"):
         source = f"python:{Path(module).absolute()}:{function}"
+    for prefix in ("hf:", "timm:local-dir:"):
+        place = Path(source.removeprefix(prefix))
+        if source.startswith(prefix) and place.is_dir():
+            source = f"{prefix}{place.absolute()}"
     return {**base, "source": source, "arguments": arguments}
