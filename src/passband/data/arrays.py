@@ -23,7 +23,7 @@ from passband.data.images import Request, decode_images
 from passband.data.labeling import UNLABELED, number_labels
 from passband.data.order import fair_order
 from passband.data.pixels import as_bytes, channels_last, without_alpha
-from passband.data.subsets import SUBSET_NAMES
+from passband.data.subset_names import SUBSET_NAMES
 from passband.errors import InputError
 from passband.types import Subset
 

@@ -21,7 +21,7 @@ from passband.data.images import Request, Stored, decode_with_notices
 from passband.data.labeling import UNLABELED, Labeling, number_labels, one_order, other_order, renumber
 from passband.data.order import fair_order
 from passband.data.parquet_files import Found, find_files
-from passband.data.subsets import SUBSET_NAMES, UNJUDGED
+from passband.data.subset_names import SUBSET_NAMES, UNJUDGED
 from passband.errors import InputError
 from passband.notices import Notice
 

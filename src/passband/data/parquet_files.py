@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from passband.data.subsets import SUBSET_NAMES
+from passband.data.subset_names import SUBSET_NAMES
 from passband.errors import InputError
 from passband.types import Subset
 

@@ -1,4 +1,4 @@
-"""What the folders and files of a subset are called."""
+"""What people call the subsets of a data set, in files, folders, arrays and splits."""
 
 from __future__ import annotations
 
@@ -9,14 +9,29 @@ from passband.types import Subset
 
 Kind = Literal["train", "test", "val", "dev", "eval"]
 
+WORDS: dict[Kind, tuple[str, ...]] = {
+    "train": ("train", "training", "trainval"),
+    "test": ("test", "testing"),
+    "val": ("val", "validation", "valid", "validate"),
+    "dev": ("dev", "devel", "development"),
+    "eval": ("eval", "evaluation"),
+}
+"""The words for each kind of subset in lower case, in the order tried."""
+
 SERVING: dict[Subset, tuple[Kind, ...]] = {"train": ("train",), "test": ("test", "val", "dev", "eval")}
 """What serves as a subset, in the order in which it is taken."""
 
+SUBSET_NAMES: dict[Subset, tuple[str, ...]] = {
+    subset: tuple(word for kind in kinds for word in WORDS[kind]) for subset, kinds in SERVING.items()
+}
+"""The words that serve for each subset, in the order tried."""
+
+UNJUDGED = WORDS["test"]
+"""Names of subsets whose labels may be kept secret, in which case another of `SUBSET_NAMES` serves for them."""
+
 _FILLER = r"(?:images?|imgs?|pics?|pictures?|photos?|sets?|data|dataset|split|folder|full)"
-_NAME = re.compile(
-    rf"{_FILLER}*(?:(?P<train>train(?:ing|val)?)|(?P<test>test(?:ing)?)|(?P<val>val(?:id(?:ation|ate)?)?)"
-    rf"|(?P<dev>dev(?:el(?:opment)?)?)|(?P<eval>eval(?:uation)?))(?:{_FILLER}|\d+)*"
-)
+_KINDS = "|".join(f"(?P<{kind}>{'|'.join(words)})" for kind, words in WORDS.items())
+_NAME = re.compile(rf"{_FILLER}*(?:{_KINDS})(?:{_FILLER}|\d+)*")
 
 
 def subset_kind(name: str) -> Kind | None:
