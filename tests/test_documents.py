@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from passband.cli.main import app
+from passband.audit.classifier import Audit
+from passband.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -46,6 +50,26 @@ def test_the_readme_runs(tmp_path, monkeypatch):
     exec(mathematics, names)
     assert names["low"].shape == (16, 3, 32, 32)
     assert names["network"](names["images"]).shape == (16, 8, 30, 30)
+
+
+@pytest.mark.slow
+def test_the_story_of_a_deployment_runs(tmp_path):
+    """Command by command, as the guide has them, in a folder of their own."""
+    pytest.importorskip("onnxscript")
+    guide = ROOT / "docs" / "guides" / "deployment.md"
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    here = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    lines = [line for text in blocks(guide, "sh") for line in text.splitlines()]
+    assert len(lines) >= 7
+    for line in lines:
+        done = subprocess.run(line, shell=True, cwd=tmp_path, env=here, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    export, int8 = (Audit.load(tmp_path / "deploy" / f"audit-{name}").card for name in ("float32", "int8"))
+    network = Audit.load(tmp_path / "deploy" / "audit").card
+    assert [p.accuracy for p in export.curves] == [p.accuracy for p in network.curves]
+    assert abs(int8.clean.accuracy.value - network.clean.accuracy.value) < 0.03
+    gate = ("compare", "deploy/audit", "deploy/audit-int8", "--require", "lfc@2-drop <= 0.05")
+    assert subprocess.run(["passband", *gate], cwd=tmp_path, env=here).returncode == 1
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

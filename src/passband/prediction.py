@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from passband.errors import InputError
 from passband.types import Logits
+
+
+def as_float(logits: Logits) -> Logits:
+    """Return logits in float32, or wider where they are: in half precision losses and their differences are lost."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def predict(logits: Logits, who: str, shown: str = "images") -> Int64[Tensor, " batch"]:

@@ -15,7 +15,7 @@ from passband.attacks import fgsm, pgd
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import High, Low
 from passband.models.catalog import build_model
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
 
 LABELS = torch.arange(6) % 4
 
@@ -373,3 +373,30 @@ def test_a_start_is_not_chosen_by_an_answer_that_is_not_finite():
     images, labels = torch.rand(3, 1, 6, 6), torch.tensor([0, 1, 2])
     with pytest.raises(InputError, match="NaN or infinite logits for 3 of 3 images made by PGD"):
         pgd(Broken(), images, labels, 0.1, steps=1, restarts=2)
+
+
+class Undone(nn.Module):
+    """Changes in place what the gradient needs."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        roots = (images + 1).sqrt()
+        logits = roots.flatten(1)[:, :4]
+        roots.mul_(0)
+        return logits
+
+
+def test_a_gradient_that_cannot_be_computed_is_said_in_torchs_words(images):
+    with pytest.raises(
+        InputError, match="gradient with respect to its images cannot be computed .one of the variables"
+    ):
+        pgd(Undone(), images, LABELS, 0.03, steps=1)
+
+
+def test_half_precision_is_climbed_by_a_loss_in_float32(model, images):
+    class Half(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return model(images).half()
+
+    adversarial = pgd(Half(), images, LABELS, 0.03, steps=3, random_start=False)
+    assert adversarial.dtype == torch.float32
+    assert loss(model, adversarial) > loss(model, images)

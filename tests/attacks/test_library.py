@@ -14,8 +14,8 @@ from passband.attacks import autoattack, pgd
 from passband.attacks.library import square
 from passband.errors import InputError, MissingDependencyError, UnknownNameError
 from passband.models.catalog import build_model
+from passband.models.fingerprint import weights_hash
 from passband.models.pixels import PixelModel
-from passband.models.weights import weights_hash
 
 pytest.importorskip("pyautoattack")
 

@@ -1,10 +1,16 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
+from helpers import noise
 from passband.audit import parts
-from passband.audit.card import CriticalRadius, FlipCount, FlipCounts
+from passband.audit.card import Baselines, CriticalRadius, FlipCount, FlipCounts
+from passband.models.pixels import PixelModel
+from passband.notices import Notice
 
 points = st.lists(
     st.tuples(st.integers(1, 40), st.floats(0, 1)), min_size=1, max_size=8, unique_by=lambda p: p[0]
@@ -55,3 +61,36 @@ def test_flips_count_by_radius():
         eligible=4,
         by_radius=(FlipCount(4, 2, 0.5, 0.5), FlipCount(8, 1, 0.25, 1.5)),
     )
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "majority", "noticed"),
+    [
+        (42, 169, 0.25, True),
+        (60, 169, 0.25, False),
+        (0, 8, 0.25, True),
+        (8, 8, 0.25, False),
+        (96, 100, 0.95, True),
+    ],
+)
+def test_an_accuracy_that_is_not_above_guessing_is_noticed(right, of, majority, noticed):
+    model, dataset = PixelModel(nn.Identity(), name="x"), noise(samples=9)
+    accuracy = parts.share(torch.arange(of) < right)
+    found = parts.notices(model, dataset, accuracy, Baselines(majority))
+    assert [notice.about for notice in found] == ["fit"] * noticed
+    if noticed:
+        assert f"{right / of:.1%} [" in found[0].message
+        assert f"is not above the {majority:.1%} of naming the most frequent class" in found[0].message
+
+
+def test_gray_pictures_in_three_channels_are_noticed():
+    model, dataset, sure = (
+        PixelModel(nn.Identity(), name="x"),
+        noise(samples=9),
+        parts.share(torch.arange(99) >= 0),
+    )
+    gray = replace(dataset, images=dataset.images[:, :1].repeat(1, 3, 1, 1))
+    said = "the pictures are gray, and shown to the model as red, green and blue alike"
+    assert parts.notices(model, gray, sure, Baselines(0.25)) == (Notice("fit", said, warning=False),)
+    for other in (dataset, noise(samples=9, channels=1)):
+        assert parts.notices(model, other, sure, Baselines(0.25)) == ()

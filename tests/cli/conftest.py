@@ -71,5 +71,9 @@ def files(tmp_path_factory) -> Path:
     (folder / "broken.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{broken}")
     torch.save({"other.weight": torch.zeros(2)}, folder / "other.pth")
     np.savez(folder / "empty.npz", images=images[:0], labels=labels[:0])
+    np.save(folder / "images.npy", images)
+    (folder / "shards").mkdir()
+    for shard in (0, 2):
+        (folder / "shards" / f"test-0000{shard}-of-00003-0123456789abcdef.parquet").touch()
     np.savez(folder / "more.npz", images=images, labels=labels[:30])
     return folder

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from passband.cli.main import app
+from passband.cli.app import app
 from passband.cli.study import study
 
 HEAVY = {

@@ -185,7 +185,7 @@ def test_settings_after_the_data_have_names(command, data):
 
 
 def test_other_commands_do_not_load_what_only_training_needs(command):
-    program = "import passband.cli.main, sys; print('lightning_fabric' in sys.modules)"
+    program = "import passband.cli.app, sys; print('lightning_fabric' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -214,21 +216,8 @@ def test_broken_images_are_counted_and_the_first_named():
         decode(whole[:50], whole)
 
 
-@pytest.mark.parametrize(
-    "image",
-    [Image.fromarray(np.zeros((2, 2), np.uint16)), Image.fromarray(np.zeros((2, 2), np.float32))],
-)
-def test_more_than_8_bits_are_refused(image):
-    file = io.BytesIO()
-    image.save(file, "TIFF")
-    with pytest.raises(InputError, match="image 0: it has more than 8 bits a channel"):
-        decode(file.getvalue())
-
-
-def test_16_bit_color_png_is_refused():
-    """Pillow cannot write such a file, and reads it as 8 bits without a word."""
-    import struct
-    import zlib
+def deep_color(values: list[int]) -> bytes:
+    """Return a PNG of one pixel with 16 bits a channel, which Pillow reads, and cannot write."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return (
@@ -236,16 +225,51 @@ def test_16_bit_color_png_is_refused():
         )
 
     header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
-    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" + bytes(6))) + chunk(b"IEND", b"")
-    with pytest.raises(InputError, match="more than 8 bits"):
-        decode(b"\x89PNG\r\n\x1a\n" + content)
+    pixel = b"\0" + struct.pack(">3H", *values)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(pixel)), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def test_memory_is_checked_before_decoding():
+def deep_gray(values: np.ndarray, kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16)).save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+@pytest.mark.parametrize("factor", [256, 257])
+def test_of_16_bits_the_higher_8_are_used(kind, factor):
+    """Gray, whichever of the two customs made 16 bits of 8; and beside a picture of 8 bits."""
+    every = np.arange(256).reshape(16, 16)
+    deep, plain = deep_gray(every * factor, kind), np.zeros((16, 16), np.uint8)
+    pixels, notices = decode_with_notices([deep, plain], ["a", "b"], ANY)
+    assert pixels[0, 0].tolist() == every.tolist()
+    assert [str(notice) for notice in notices] == [
+        "Note: 1 of 2 pictures have 16 bits a channel: the higher 8 are used"
+    ]
+    assert decode(deep, channels=3).shape == (1, 3, 16, 16)
+
+
+def test_color_of_16_bits():
+    pixels, notices = decode_with_notices([deep_color([65535, 257, 511])], ["a"], ANY)
+    assert pixels.flatten().tolist() == [255, 1, 1]
+    assert len(notices) == 1
+
+
+@pytest.mark.parametrize("stored", [deep_gray(np.full((2, 2), 4095), "PNG"), deep_color([4095, 0, 0])])
+def test_12_bits_in_files_of_16_are_refused(stored):
+    with pytest.raises(InputError, match="1 of 1 pictures have 16 bits .* no pixel reaches the upper half"):
+        decode(stored)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_pixels_on_a_scale_that_nobody_states_are_refused(kind):
+    file = io.BytesIO()
+    Image.fromarray(np.ones((2, 2), kind)).save(file, "TIFF")
     with pytest.raises(
-        InputError, match=r"2 images of 3x1000x1000 would take 0\.01 GiB .* limit is 0\.01 GiB.*limit="
+        InputError, match="image 0: its pixels are floats, or .* what is black .*save it with 8 bits"
     ):
-        decode(*[np.zeros((10, 10), np.uint8)] * 2, size=1000, channels=3, memory_limit=5_999_999)
+        decode(file.getvalue())
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ def test_every_source_has_a_loader():
         "parquet",
         "folder",
         "npz",
+        "hf",
+        "python",
         "cifar10",
         "mnist",
         "imagenette",
@@ -87,8 +89,9 @@ def test_limit_beyond_the_end_takes_everything(tmp_path, write_parquet, photos):
     [
         ("fashion-minst", "no data source named 'fashion-minst'. Did you mean 'fashion-mnist'.*parquet:PATH"),
         ("", "no data source named ''"),
-        ("parquet:", "'parquet' needs a path: parquet:PATH"),
-        ("folder", "'folder' needs a path: folder:PATH"),
+        ("parquet:", "'parquet' needs what it reads: parquet:PATH"),
+        ("folder", "'folder' needs what it reads: folder:PATH"),
+        ("hf:", "'hf' needs what it reads: hf:PATH_OR_NAME"),
         ("mnist:train", "'mnist' takes nothing after its name, got 'mnist:train'"),
     ],
 )

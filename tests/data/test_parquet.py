@@ -5,8 +5,10 @@ import polars as pl
 import pytest
 import torch
 
+from passband.data import parquet
 from passband.data.images import Request
 from passband.data.parquet import load_parquet
+from passband.data.stream import StreamedImages
 from passband.errors import InputError
 from passband.preparation import Preparation
 
@@ -93,18 +95,23 @@ def test_labels_beyond_the_names(tmp_path, write_parquet, photos):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"picture": [b""], "label": [0]}, "image called 'image' or 'img', and has 'picture', 'label'"),
-        (
-            {"image": [b""], "target": [0]},
-            "label called 'label' or 'labels' or 'fine_label', and has 'image', 'target'",
-        ),
-        ({"image": ["a.png"], "label": [0]}, "'image' must hold encoded images, .* got String"),
-        ({"image": [b""], "label": ["cat"]}, "'label' must hold integers, got String"),
+        ({"view": [b""], "label": [0]}, "image called 'image', 'img', .* and has 'view', 'label'"),
+        ({"image": [b""], "id": [0]}, "label called 'label', 'labels', .* and has 'id'"),
+        ({"image": ["a.png"], "label": [0]}, "row 0 of .* no picture 'a.png' in .*embed"),
+        ({"image": ["x" * 5000], "label": [0]}, "no picture 'xxx"),
+        ({"image": ["https://example.org/a.png"], "label": [0]}, "no picture 'https"),
+        ({"image": [[1, 2]], "label": [0]}, "'image' must hold encoded images, .* got List"),
+        ({"image": [b""], "label": [0.5]}, "labels 'label' of .* must be whole numbers, .* got 0.5"),
+        ({"image": [b""], "label": [{"a": 1}]}, "'label' must hold labels, got Struct"),
         (
             {"image": [{"bytes": None, "path": "a.png"}], "label": [0]},
-            "'image' must hold encoded images|no image bytes",
+            "no image bytes, and there is no picture",
         ),
-        ({"image": [], "label": []}, "must hold encoded images"),
+        (
+            {"image": [{"bytes": b"", "path": None}, {"bytes": None, "path": None}], "label": [0, 0]},
+            "row 1 of .* no path",
+        ),
+        ({"image": [], "label": []}, "has no images"),
     ],
 )
 def test_other_layouts_are_refused(tmp_path, columns, message):
@@ -113,12 +120,115 @@ def test_other_layouts_are_refused(tmp_path, columns, message):
         load_parquet(str(tmp_path / "a.parquet"), Request())
 
 
-def test_missing_bytes(tmp_path):
-    kinds = {"image": pl.Struct({"bytes": pl.Binary, "path": pl.String}), "label": pl.Int64}
-    rows = {"image": [{"bytes": None, "path": "a.png"}], "label": [0]}
-    pl.DataFrame(rows, schema=kinds).write_parquet(tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="row 0 of .* has no image bytes.*embed the images"):
-        load_parquet(str(tmp_path / "a.parquet"), Request())
+@pytest.mark.parametrize("kind", ["struct", "struct without bytes", "text"])
+def test_pictures_beside_the_file(tmp_path, encode, photos, kind):
+    """Paths are read from the file's folder, or from that which was asked for."""
+    paths = [f"pictures/{i}.png" for i in range(3)]
+    for i, (folder, path) in enumerate(zip(("data", "data", ""), paths, strict=True)):
+        (tmp_path / folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / path).write_bytes(encode(photos[i]))
+    image = {
+        "struct": [{"bytes": None, "path": path} for path in paths],
+        "struct without bytes": [{"path": path} for path in paths],
+        "text": paths,
+    }[kind]
+    pl.DataFrame({"image": image, "label": [0, 1, 0]}).write_parquet(tmp_path / "data" / "test.parquet")
+    dataset = load_parquet(str(tmp_path), Request())
+    assert torch.equal(dataset.images, torch.from_numpy(photos[:3].transpose(0, 3, 1, 2).copy()))
+
+
+def test_a_column_of_text_is_no_image_where_another_is(tmp_path, encode, photos):
+    columns = {"image": ["a cat", "a dog"], "jpg": [encode(photo) for photo in photos[:2]], "cls": [0, 1]}
+    pl.DataFrame(columns).write_parquet(tmp_path / "a.parquet")
+    assert len(load_parquet(str(tmp_path / "a.parquet"), Request())) == 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (["owl", "cat", "dog"], pl.String),
+        (["owl", "cat", "dog"], pl.Categorical),
+        ([2.0, 0.0, 1.0], pl.Float32),
+        ([2, 0, 1], pl.UInt8),
+        ([[2], [0], [1]], pl.List(pl.Int64)),
+        ([3, 1, 2], pl.Int64),
+    ],
+)
+def test_kinds_of_labels(tmp_path, encode, photos, labels, kind):
+    columns = {"image": [encode(photo) for photo in photos[:3]], "label": pl.Series(labels, dtype=kind)}
+    pl.DataFrame(columns).write_parquet(tmp_path / "a.parquet")
+    assert load_parquet(str(tmp_path / "a.parquet"), Request()).labels.tolist() == [2, 0, 1]
+
+
+def test_shards_of_other_widths_and_an_empty_one(tmp_path, encode, photos):
+    for part, kind in enumerate((pl.Int64, pl.UInt8, pl.Int64)):
+        rows = photos[2 * part : 2 * part + 2] if part else photos[:0]
+        columns = {
+            "image": pl.Series([encode(row) for row in rows], dtype=pl.Binary),
+            "label": pl.Series([0, 1][: len(rows)], dtype=kind),
+        }
+        pl.DataFrame(columns).write_parquet(tmp_path / f"test-{part:05d}-of-00003.parquet")
+    dataset = load_parquet(str(tmp_path), Request())
+    assert torch.equal(dataset.images, torch.from_numpy(photos[2:6].transpose(0, 3, 1, 2).copy()))
+    assert dataset.labels.tolist() == [0, 1, 0, 1]
+
+
+def test_shards_with_other_columns_are_refused(tmp_path, write_parquet, photos):
+    write_parquet(tmp_path / "test-00000-of-00002.parquet", photos[:1], [0])
+    write_parquet(tmp_path / "test-00001-of-00002.parquet", photos[:1], [0], columns=("image", "target"))
+    with pytest.raises(
+        InputError, match="must have the same columns, .* 'label' of .*, and 'image' and 'target' of"
+    ):
+        load_parquet(str(tmp_path), Request())
+
+
+def test_files_that_name_the_classes_in_two_orders_are_mapped(tmp_path, write_parquet, photos):
+    """Each shard and each subset: the labels mean the same animals whichever file they are from."""
+    write_parquet(tmp_path / "train.parquet", photos[:3], [0, 1, 2])
+    write_parquet(tmp_path / "test-00000-of-00002.parquet", photos[:2], [0, 2], names=["owl", "dog", "cat"])
+    write_parquet(tmp_path / "test-00001-of-00002.parquet", photos[:2], [1, 0], names=["dog", "owl"])
+    dataset = load_parquet(str(tmp_path), Request())
+    assert [dataset.classes[label] for label in dataset.labels] == ["owl", "cat", "owl", "dog"]
+    assert dataset.classes == ("cat", "dog", "owl")
+    assert "name the classes differently" in str(dataset.notices[0])
+    write_parquet(tmp_path / "train.parquet", photos[:3], [0, 1, 2], names=["cat", "dog", "eel"])
+    with pytest.raises(InputError, match="has 'owl', which .* lacks"):
+        load_parquet(str(tmp_path), Request())
+
+
+def test_names_in_one_shard_serve_for_all(tmp_path, write_parquet, photos):
+    write_parquet(tmp_path / "test-00000-of-00002.parquet", photos[:2], [0, 2], names=None)
+    write_parquet(tmp_path / "test-00001-of-00002.parquet", photos[:2], [1, 0])
+    dataset = load_parquet(str(tmp_path), Request())
+    assert (dataset.labels.tolist(), dataset.classes) == ([0, 2, 1, 0], ("cat", "dog", "owl"))
+
+
+def test_secret_labels_of_a_test_set(tmp_path, write_parquet, photos):
+    write_parquet(tmp_path / "test.parquet", photos[:3], [-1, -1, -1])
+    with pytest.raises(InputError, match="3 of 3 rows .* have no label"):
+        load_parquet(str(tmp_path), Request())
+    write_parquet(tmp_path / "valid.parquet", photos[:2], [0, 1])
+    dataset = load_parquet(str(tmp_path), Request())
+    assert len(dataset) == 2
+    assert "Warning: the labels of 'test' in" in str(dataset.notices[0])
+    write_parquet(tmp_path / "test.parquet", photos[:3], [-1, 0, -1])
+    with pytest.raises(InputError, match="2 of 3 rows .* have no label"):
+        load_parquet(str(tmp_path), Request())
+
+
+def test_a_limit_takes_a_fair_part_of_what_is_sorted_by_class(tmp_path, write_parquet, photos):
+    labels = sorted(i % 3 for i in range(60))
+    shown = [np.full((4, 4, 3), 4 * i, np.uint8) for i in range(60)]
+    write_parquet(tmp_path / "test-00000-of-00002.parquet", shown[:25], labels[:25])
+    write_parquet(tmp_path / "test-00001-of-00002.parquet", shown[25:], labels[25:])
+    whole, part = load_parquet(str(tmp_path), Request()), load_parquet(str(tmp_path), Request(limit=20))
+    assert part.class_counts().min() >= 2  # of the first twenty in the files, all are of one class
+    assert torch.equal(whole.images[:20], part.images)
+    assert torch.equal(whole.labels[:20], part.labels)
+    rows = whole.images[:, 0, 0, 0].long() // 4
+    assert sorted(rows.tolist()) == list(range(60))
+    assert [labels[row] for row in rows] == whole.labels.tolist()  # image and label stay together
+    assert "class lie together" in str(part.notices[0])
 
 
 def test_no_rows(tmp_path, write_parquet):
@@ -144,10 +254,20 @@ def test_not_parquet(tmp_path, content):
         load_parquet(str(tmp_path / "a.parquet"), Request())
 
 
-def test_memory_is_checked_before_reading(tmp_path, write_parquet, photos):
-    path = write_parquet(tmp_path / "a.parquet", photos, LABELS)
-    with pytest.raises(InputError, match="12 encoded images of .* raise memory_limit="):
-        load_parquet(str(path), Request(memory_limit=100))
+@pytest.mark.parametrize("labels", [LABELS, sorted(LABELS * 5)])
+def test_what_is_too_large_is_streamed_and_the_same(tmp_path, write_parquet, photos, labels, monkeypatch):
+    """Also where it lies class by class, and is put into another order; in windows of a few rows."""
+    monkeypatch.setattr(parquet, "WINDOW_BYTES", 2000)
+    pictures = [photos[i % len(photos)] for i in range(len(labels))]
+    for part, place in enumerate((slice(None, 7), slice(7, None))):
+        write_parquet(tmp_path / f"test-0000{part}-of-00002.parquet", pictures[place], labels[place])
+    whole = load_parquet(str(tmp_path), Request())
+    streamed = load_parquet(str(tmp_path), Request(memory_limit=1, num_workers=0))
+    assert isinstance(streamed.images, StreamedImages)
+    assert torch.equal(streamed.images[:], whole.images)
+    assert torch.equal(streamed.labels, whole.labels)
+    assert streamed.fingerprint == whole.fingerprint
+    assert streamed.notices == whole.notices
 
 
 def test_real_images(real_data):

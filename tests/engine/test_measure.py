@@ -18,8 +18,8 @@ from passband.files import seal, write_json
 from passband.frequency.component import FULL
 from passband.instruments.instrument import Cost, Instrument, Rows, Subject
 from passband.models.catalog import build_model
+from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
-from passband.models.weights import weights_hash
 from passband.results.store import find_measurement
 from passband.rows import ComponentRow
 from passband.train.config import RunConfig

@@ -14,11 +14,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 import killed_runs
 from helpers import bright_sides
 from passband.attacks import PGD
+from passband.engine.measure import finished_run
 from passband.engine.probe import Probe
 from passband.engine.run import identify, load_datasets, run
 from passband.errors import InputError
@@ -564,3 +566,35 @@ def test_two_processes_give_the_rows_of_one(source, tmp_path):
         torch.testing.assert_close(others[name], tensor, rtol=1e-4, atol=1e-5)
     assert json.loads((two / "environment.json").read_text())["devices"] == 2
     assert not checkpoint_folder(two).exists()
+
+
+@pytest.mark.parametrize("form", ["npz", "folder"])
+def test_a_source_without_subsets_holds_images_out_for_test(form, tmp_path):
+    images = bright_sides(60, size=16)
+    if form == "npz":
+        source = f"npz:{tmp_path / 'all.npz'}"
+        arrays = {"images": images.images.permute(0, 2, 3, 1).numpy(), "labels": images.labels.numpy()}
+        np.savez(tmp_path / "all.npz", **arrays)
+    else:
+        source = f"folder:{tmp_path / 'all'}"
+        for index, (image, label) in enumerate(zip(images.images, images.labels.tolist(), strict=True)):
+            place = tmp_path / "all" / images.classes[label]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.permute(1, 2, 0).numpy()).save(place / f"{index}.png")
+    config = settings(source, epochs=1)
+    data = load_datasets(config)
+    assert {subset: len(part) for subset, part in data.items()} == {"train": 48, "test": 12}
+    shown = {image.numpy().tobytes() for image in data["train"].images}
+    assert not shown & {image.numpy().tobytes() for image in data["test"].images}
+    limited = load_datasets(replace(config, limit=20), test_limit=5)
+    assert torch.equal(limited["train"].images, data["train"].images[:20])
+    assert torch.equal(limited["test"].images, data["test"].images[:5])
+
+    folder = run(config, None, tmp_path / "run", device="cpu")
+    record = json.loads((folder / "config.json").read_text())
+    assert record["data"]["test_fingerprint"] == data["test"].fingerprint
+    assert "has no test images of its own: 20% of its 60 images" in record["data"]["notices"][0]
+    rows = rows_of(folder).filter(pl.col("metric") == "accuracy", pl.col("class").is_null())
+    assert dict(rows.select("subset", "count").iter_rows()) == {"train": 48, "test": 12}
+    subject = finished_run(folder, device="cpu")
+    assert torch.equal(subject.dataset.images, data["test"].images)

@@ -9,8 +9,8 @@ from passband.engine.run import run
 from passband.errors import InputError
 from passband.files import read_json
 from passband.models.catalog import build_model
+from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
-from passband.models.weights import weights_hash
 from passband.train.config import RunConfig
 
 CODE = """

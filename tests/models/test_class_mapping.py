@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import passband as pb
-from helpers import Memory, noise
+from helpers import Constant, Memory, noise
 from passband.errors import InputError
 from passband.models.class_mapping import fitted, match_classes
 from passband.models.imagenet import imagenet_names, torchvision_names
@@ -153,3 +153,20 @@ def test_folders_of_two_classes_of_one_name_are_told_apart_by_their_number():
 
 def test_one_output_is_not_given_to_two_classes():
     assert match_classes([("cat",), ("dog",)], ["cat", "Cat"]).outputs == (None, None)
+
+
+def test_another_number_of_classes_is_refused_with_the_classes_found():
+    few = replace(DATA.take(DATA.labels < 3), classes=("red", "green", "blue"))
+    with pytest.raises(
+        InputError, match=r"pets has 4 outputs \(ant, bee, .* and noise 3 classes: red \(\d+\), green"
+    ):
+        pb.audit(named(PETS), few, ceiling_samples=0)
+
+
+def test_imagenets_names_under_a_network_without_names_say_which_outputs_to_choose():
+    model = pb.PixelModel(Constant(0, 1000), name="exported")
+    data = replace(noise(classes=2), classes=("English_springer", "tench"))
+    with pytest.raises(
+        InputError, match=r"if the outputs are in ImageNet's order, give --class-indices 217,0\."
+    ):
+        pb.audit(model, data, ceiling_samples=0)

@@ -40,7 +40,7 @@ def test_a_folder_that_is_not_there():
 def test_a_bare_file_of_weights_is_refused_with_the_way_out(tmp_path):
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"")
-    with pytest.raises(InputError, match="the network is not known. Write NAME --weights"):
+    with pytest.raises(InputError, match="holds no network. Name the network too: NAME --weights"):
         load_model(str(path))
 
 
@@ -51,6 +51,7 @@ def test_a_bare_file_of_weights_is_refused_with_the_way_out(tmp_path):
         ({"size": (32, -1)}, "size must be a whole number of at least 1, got -1"),
         ({"std": [0.0]}, "std must be positive"),
         ({"mean": [0.5, 0.5]}, "mean must have 1 or 3 values, one a channel, got 2"),
+        ({"mean": [123.675, 116.28, 103.53]}, "Divide by 255: --mean 0.485 0.456 0.406 --std 0.00392157"),
         ({"in_channels": 0}, "in_channels must be a whole number of at least 1, got 0"),
         ({"num_classes": 5}, "--num-classes cannot be used here: the function decides"),
     ],

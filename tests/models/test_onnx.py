@@ -13,8 +13,8 @@ from passband import optional
 from passband.attacks import fgsm
 from passband.audit.classifier import audit
 from passband.errors import InputError, MissingDependencyError
+from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
-from passband.models.weights import weights_hash
 from passband.robustness.smoothing import smoothed
 
 onnx = pytest.importorskip("onnx")

@@ -11,11 +11,12 @@ from torch import nn
 from passband.errors import InputError
 from passband.kernels import smooth_kernel
 from passband.models.catalog import build_model
+from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
 from passband.models.pixels import PixelModel
 from passband.models.provenance import Smoothing
 from passband.models.smoothed import save_smoothed
-from passband.models.weights import save_weights, weights_hash
+from passband.models.weights import save_weights
 from passband.preparation import Preparation
 from passband.robustness.smoothing import smoothed
 

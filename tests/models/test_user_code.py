@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from passband.errors import InputError
+from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
-from passband.models.weights import weights_hash
 
 CODE = """
 import torch
@@ -43,19 +43,16 @@ class Output(nn.Module):
         return self.make(images)
 
 def object_like():
-    return Output(lambda images: {"logits": images.mean((2, 3))})
+    return Output(lambda images: {"one": images.mean((2, 3)), "two": images.mean((2, 3))})
 
 def tuple_like():
-    return Output(lambda images: (images.mean((2, 3)),))
+    return Output(lambda images: ("logits", images.mean((2, 3))))
 
 def maps():
     return Output(lambda images: images)
 
 def transposed():
     return Output(lambda images: images.mean((2, 3)).T)
-
-def one_output():
-    return Output(lambda images: images.mean((1, 2, 3)).unsqueeze(1))
 
 def not_finite():
     return Output(lambda images: images.mean((2, 3)) / 0)
@@ -145,11 +142,13 @@ def test_an_installed_module_and_the_global_generator():
             "{file}:nothing",
             "must return a torch.nn.Module, a passband PixelModel or a model of the MAITE .*, got None",
         ),
-        ("{file}:object_like", "must return a tensor of logits, got a dict. Wrap it in a function"),
+        (
+            "{file}:object_like",
+            "must return a tensor of logits, got a dict of 'one', 'two': .* Wrap it in a function",
+        ),
         ("{file}:tuple_like", "must return a tensor of logits, got a tuple"),
         ("{file}:maps", r"must return logits shaped \(2, classes\) .* got \(2, 3, 32, 32\)"),
         ("{file}:transposed", r"must return logits shaped .* got \(3, 2\)"),
-        ("{file}:one_output", r"with 2 classes or more; got \(2, 1\)"),
         ("{file}:not_finite", "returns NaN or infinity"),
         ("{file}", "is written python:package.module:NAME or python:path/to/file.py:NAME"),
         ("absent.py:make", "cannot import 'absent.py' .FileNotFoundError: no file absent.py"),

@@ -9,8 +9,8 @@ from torch import nn
 
 from passband.errors import InputError
 from passband.models.catalog import build_model
-from passband.models.pixels import PixelModel
-from passband.models.weights import count_classes, load_state, read_weights, save_weights, weights_hash
+from passband.models.fingerprint import weights_hash
+from passband.models.weights import count_classes, load_state, read_weights, save_weights
 
 
 def network(classes: int = 3, hidden: int = 4) -> nn.Module:
@@ -131,26 +131,6 @@ def test_broken_files_are_refused(tmp_path, case):
     path, message = broken(tmp_path)[case]
     with pytest.raises(InputError, match=message):
         read_weights(path)
-
-
-def test_hash_follows_values_names_and_types_but_not_layout():
-    model = build_model("resnet8", seed=0)
-    value = weights_hash(model)
-    assert len(value) == 16
-    assert weights_hash(build_model("resnet8", seed=0).to(memory_format=torch.channels_last)) == value
-    assert weights_hash(PixelModel(build_model("resnet8", seed=0), name="x", mean=[0.5])) == value
-    assert weights_hash(build_model("resnet8", seed=1)) != value
-    assert weights_hash(build_model("resnet8", seed=0).double()) != value
-    assert weights_hash(nn.Sequential(build_model("resnet8", seed=0))) != value
-    assert weights_hash(build_model("resnet8", seed=0).bfloat16()) != value
-
-
-def test_hash_sees_a_single_bit():
-    model = nn.Linear(2, 2)
-    before = weights_hash(model)
-    with torch.no_grad():
-        model.bias[1] = torch.nextafter(model.bias[1], torch.tensor(2.0))
-    assert weights_hash(model) != before
 
 
 def fitted(path, state, match="name"):

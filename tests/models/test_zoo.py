@@ -14,8 +14,8 @@ from torchvision.transforms.functional import pil_to_tensor
 from passband import optional
 from passband.errors import DownloadError, InputError, MissingDependencyError
 from passband.models import zoo
+from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
-from passband.models.weights import weights_hash
 from passband.preparation import Preparation
 
 IMAGENETTE = "tench,English springer,cassette player,chain saw,church,French horn,garbage truck,n03425413,574,parachute"

@@ -13,8 +13,8 @@ from passband.errors import DamagedError, InputError
 from passband.files import SEAL, seal
 from passband.frequency.component import FULL
 from passband.models.catalog import build_model
+from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
-from passband.models.weights import weights_hash
 from passband.results.store import (
     find_measurement,
     find_run,

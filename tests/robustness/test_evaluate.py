@@ -18,6 +18,7 @@ from passband.data.dataset import ImageDataset, to_pixels
 from passband.errors import InputError
 from passband.frequency.component import Component, High, Low
 from passband.frequency.fourier import high_pass, low_pass
+from passband.models.trial import tried
 from passband.randomness import generator_for
 from passband.robustness.evaluate import AttackOutcome, attack_rows, evaluate_attack
 from passband.rows import COLUMNS, to_table
@@ -258,7 +259,9 @@ class Counted(nn.Module):
 
 def test_what_is_wrong_or_broken_is_left_alone_and_batches_stay_full(model):
     counted = Counted(model)
-    outcome = evaluate_attack(counted, DATA, PGD(steps=10), LINF, batch_size=10)
+    once = tried(counted, DATA, torch.device("cpu"))  # not counted, and not tried again
+    counted.seen = counted.calls = 0
+    outcome = evaluate_attack(once, DATA, PGD(steps=10), LINF, batch_size=10)
     # One look at each sample; then, at each epsilon, a start and ten steps if it withstands, about half if it does not.
     broken = int((outcome.correct & ~outcome.robust).sum())
     assert broken > 30
@@ -268,7 +271,7 @@ def test_what_is_wrong_or_broken_is_left_alone_and_batches_stay_full(model):
     )  # only the last ones leave slots empty
     wrong = replace(DATA, labels=(model(to_pixels(DATA.images)).argmax(1) + 1) % 4)
     counted.seen = 0
-    assert not evaluate_attack(counted, wrong, PGD(), LINF).correct.any()
+    assert not evaluate_attack(once, wrong, PGD(), LINF).correct.any()
     assert counted.seen == len(DATA) + 6  # three pairs show whether images are answered alone
 
 
@@ -543,7 +546,7 @@ def test_a_sample_without_a_gradient_stays_and_the_others_are_attacked(model, gr
 def test_an_answer_that_is_not_finite_is_an_error_and_neither_right_nor_fooled(model):
     class Cliff(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
-            far = (images - to_pixels(DATA.images[:1])).abs().amax() > 0
+            far = 0 < (images - to_pixels(DATA.images[:1])).abs().amax() < 0.02
             return model(images) + (math.nan if far else 0.0)
 
     one = DATA.take(slice(1))

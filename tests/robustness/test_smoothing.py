@@ -15,10 +15,10 @@ from passband.errors import InputError, UnknownNameError
 from passband.kernels import smooth_kernel
 from passband.models.catalog import build_model, list_models
 from passband.models.exported import ExportedModel
+from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
 from passband.models.pixels import PixelModel
 from passband.models.provenance import Smoothing
-from passband.models.weights import weights_hash
 from passband.robustness.smoothing import find_convolution, smoothed
 
 

@@ -9,7 +9,7 @@ from helpers import bright_sides
 from passband.attacks import PGD, pgd
 from passband.errors import InputError, PassbandError
 from passband.models.catalog import build_model
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
 from passband.randomness import generator_for
 from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig
@@ -268,3 +268,17 @@ def test_it_learns_on_a_gpu(values):
 def test_the_component_must_fit_the_images():
     with pytest.raises(InputError, match="radius 20 is not below the corner"):
         train(network(), bright_sides(40), config(component="lfc:20"), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        (lambda images: images["pixels"], "the model cannot take images shaped .*indices"),
+        (lambda images: {"logits": images.flatten(1)[:, :3]}, "must return a tensor of logits, got a dict"),
+    ],
+)
+def test_a_network_that_fails_in_its_own_way_is_refused(forward, message):
+    body = network()
+    body.forward = forward
+    with pytest.raises(InputError, match=message):
+        train(body, bright_sides(50), config(), device="cpu")

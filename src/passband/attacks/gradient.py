@@ -15,7 +15,7 @@ from passband.attacks.ball import Ball, Bound, check_band, draw_in_ball, per_ima
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import Component
 from passband.frequency.fourier import check_images
-from passband.prediction import predict
+from passband.prediction import as_float, predict
 from passband.types import Batch, Labels, Logits, Norm
 
 REACH = 2.5  # steps times their length, in epsilons, where no length is given (Madry et al. 2018)
@@ -147,14 +147,22 @@ def loss_gradient(model: nn.Module, images: Batch, labels: Labels) -> tuple[Logi
     Nothing else is differentiated, so parameters keep their gradients. Gradients must be enabled.
 
     Raises:
-        InputError: If the model has no gradient with respect to its images.
+        InputError: If the model has no gradient with respect to its images, or it cannot be computed.
     """
     images = images.detach().requires_grad_()
-    logits = model(images)
+    logits = as_float(model(images))
     gradient = None
     if logits.requires_grad:
         loss = F.cross_entropy(logits, labels, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, images, allow_unused=True)
+        try:
+            (gradient,) = torch.autograd.grad(loss, images, allow_unused=True)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # an operation has none, or was undone in place
+            said = str(error).strip().split("\n")[0]
+            raise InputError(
+                f"the model's gradient with respect to its images cannot be computed ({said})"
+            ) from error
     if gradient is None:
         raise InputError(
             "the model has no gradient with respect to its images, so it cannot be attacked with one"

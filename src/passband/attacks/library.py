@@ -19,7 +19,7 @@ from passband.attacks.gradient import attacking, check_attacked, frozen, loss_gr
 from passband.errors import InputError
 from passband.frequency.component import Component
 from passband.optional import require
-from passband.prediction import predict
+from passband.prediction import as_float, predict
 from passband.types import Batch, Labels, Logits, Norm
 
 LOGGER = "auto-attack"  # the library's
@@ -201,7 +201,7 @@ def _made_by_library(
         if some.requires_grad:
             some = some.view_as(some)
             some.register_hook(lambda gradient: usable(gradient, norm))
-        logits = model(some)
+        logits = as_float(model(some))
         predict(logits, "the model", "images made by pyautoattack")
         return logits.clone()  # the library writes into logits, which may be the model's own
 

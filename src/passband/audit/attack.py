@@ -25,12 +25,14 @@ from passband.audit.card import (
 )
 from passband.audit.pictures import PICTURES, Pictures, read_pictures
 from passband.data.dataset import ImageDataset
+from passband.environment import choose_device
 from passband.errors import InputError
 from passband.files import read_json, write_json
 from passband.instruments.counterexamples import Counterexamples
 from passband.instruments.spectrum import DataSpectrum, measure_spectrum
-from passband.models.class_mapping import fitted
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
+from passband.models.pixels import as_pixel_model
+from passband.models.trial import tried
 from passband.robustness.evaluate import attack_rows
 from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
 from passband.robustness.sanity import Finding
@@ -117,7 +119,9 @@ def measure_robustness(
     """
     if not plans:
         raise InputError("at least one attack is needed, got none")
-    pixels = fitted(model, dataset)
+    pixels = as_pixel_model(model)
+    run = weights_hash(pixels)
+    pixels = tried(pixels, dataset, choose_device(device))
     check_plans(plans, pixels, dataset)
     attacks = tuple(
         run_plan(
@@ -132,15 +136,15 @@ def measure_robustness(
         )
         for plan in plans
     )
-    run = weights_hash(pixels)
     most = max((attacked.outcome for attacked in attacks), key=lambda outcome: len(outcome.samples))
+    clean, baselines = parts.share(most.correct), parts.baselines(most.labels, dataset)
     card = AttackCard(
         model=parts.model_entry(pixels, dataset, run),
         data=parts.data_entry(dataset, evaluated=len(most.samples)),
-        notices=parts.notices(pixels, dataset),
+        notices=parts.notices(pixels, dataset, clean, baselines),
         settings=AttackSettings(seed=seed),
-        clean=Clean(parts.share(most.correct)),
-        baselines=parts.baselines(most.labels, dataset),
+        clean=Clean(clean),
+        baselines=baselines,
         attacks=tuple(attack_entry(attacked, dataset) for attacked in attacks),
         manifest=parts.manifest(sum(attacked.outcome.seconds for attacked in attacks), device),
     )

@@ -20,6 +20,7 @@ from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictu
 from passband.audit.requirement import parse_requirement
 from passband.choices import Search
 from passband.data.dataset import ImageDataset, to_pixels
+from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
 from passband.files import write_json
 from passband.frequency.fourier import corner_radius, split_many
@@ -36,8 +37,9 @@ from passband.instruments.flips import FlipExample, Flips
 from passband.instruments.forecast import forecast
 from passband.instruments.instrument import Instrument, Subject
 from passband.instruments.spectrum import DataSpectrum, Spectrum
-from passband.models.class_mapping import fitted
-from passband.models.weights import weights_hash
+from passband.models.fingerprint import weights_hash
+from passband.models.pixels import as_pixel_model
+from passband.models.trial import tried
 from passband.robustness.plan import Attacked, AttackPlan, check_plans
 from passband.rows import COLUMNS, SAMPLE_COLUMNS, read_table, to_table
 from passband.serial import write_tensors
@@ -214,8 +216,9 @@ def audit(
         raise InputError(f"ceiling_samples must be >= 0, got {ceiling_samples}")
     if ceiling not in get_args(Search):
         raise UnknownNameError("search", ceiling, get_args(Search))
-    pixels = fitted(model, dataset)
+    pixels = as_pixel_model(model)
     run = weights_hash(pixels)
+    pixels = tried(pixels, dataset, choose_device(device))
     subject = Subject(
         pixels, dataset, run, seed=seed, batch_size=batch_size, device=device, progress=progress
     )
@@ -245,7 +248,7 @@ def audit(
     card = ClassifierCard(
         model=parts.model_entry(pixels, dataset, run),
         data=parts.data_entry(dataset, evaluated=len(answers.samples)),
-        notices=parts.notices(pixels, dataset),
+        notices=parts.notices(pixels, dataset, whole.accuracy, baselines),
         settings=Settings(
             amplitude=amplitude,
             geometry="index",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import ClassifierCard, Share
+from passband.audit.compare import Difference
 from passband.audit.parts import share
 from passband.audit.requirement import ATTACKS, CEILINGS, RELATIONS, Requirement
 from passband.errors import InputError
@@ -50,6 +52,32 @@ def check(requirement: Requirement, card: ClassifierCard, counterexamples: Count
     value, detail = _value(requirement, card, counterexamples)
     met = value is not None and RELATIONS[requirement.relation](value, requirement.bound)
     return Checked(requirement, met, value, detail)
+
+
+def check_drop(requirement: Requirement, differences: Sequence[Difference]) -> Checked:
+    """Hold a requirement on a drop against what a comparison found: the first audit minus the second.
+
+    Raises:
+        InputError: If the comparison does not have that measure, or one of the audits has no value of it.
+    """
+    at = requirement.at
+    written = requirement.measure
+    if at is not None:
+        written += f"@{at:g}" if requirement.radius is not None else f"@{write_epsilon(at)}"
+    for found in differences:
+        if found.measure != written:
+            continue
+        if found.first is None or found.second is None:
+            raise InputError(
+                f"{requirement.text!r} needs {found.measure}, which one of the two audits does not have"
+            )
+        drop = found.first - found.second
+        detail = f"{drop:+.4f}, from {found.first:.4f} to {found.second:.4f}"
+        if found.low is not None and found.high is not None:
+            detail = f"{drop:+.4f} [{-found.high:+.4f}, {-found.low:+.4f}], from {found.first:.4f} to {found.second:.4f}"
+        return Checked(requirement, RELATIONS[requirement.relation](drop, requirement.bound), drop, detail)
+    compared = ", ".join(each.measure for each in differences)
+    raise InputError(f"{requirement.text!r} is about what is not compared; compared are {compared}")
 
 
 def _value(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import torch
@@ -34,12 +34,14 @@ from passband.frequency.component import High, Low
 from passband.frequency.traces import Traces
 from passband.instruments.components import Answers
 from passband.instruments.counterexamples import Counterexamples, ceiling_curve
+from passband.models.fingerprint import count_parameters
 from passband.models.pixels import PixelModel
 from passband.notices import Notice
 from passband.serial import from_plain
 from passband.stats import wilson_interval
 from passband.types import Labels
 
+GRAY_SAMPLES = 64  # that are looked at: sets of gray pictures are gray from the first
 AT_MOST = "at or below the smallest radius measured"
 NOT_REACHED = "not reached within the radii measured"
 BY_GUESSING = "guessing alone would reach it"
@@ -57,7 +59,7 @@ def model_entry(model: PixelModel, dataset: ImageDataset, run: str) -> ModelEntr
         name=model.name,
         source=model.source,
         weights_hash=run,
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=count_parameters(model),
         outputs=len(dataset.classes),
         class_outputs=None if model.outputs is None else tuple(model.outputs.tolist()),
     )
@@ -80,9 +82,36 @@ def data_entry(dataset: ImageDataset, evaluated: int) -> DataEntry:
     )
 
 
-def notices(model: PixelModel, dataset: ImageDataset) -> tuple[Notice, ...]:
-    """Return what is to be known of the numbers: of the model, of the data, and of how they fit."""
-    return (*model.notices, *dataset.notices)
+def notices(
+    model: PixelModel, dataset: ImageDataset, accuracy: Share, guessing: Baselines
+) -> tuple[Notice, ...]:
+    """Return what is to be known of the numbers: of the model, of the data, and of how they fit.
+
+    Args:
+        model: The model.
+        dataset: The data.
+        accuracy: On whole images.
+        guessing: What needs no image, of the same images.
+    """
+    return (*model.notices, *dataset.notices, *_of_fit(dataset, accuracy, guessing.majority))
+
+
+def _of_fit(dataset: ImageDataset, accuracy: Share, majority: float) -> Iterator[Notice]:
+    if dataset.channels == 3 and _are_gray(dataset.images[:GRAY_SAMPLES]):
+        yield Notice(
+            "fit", "the pictures are gray, and shown to the model as red, green and blue alike", warning=False
+        )
+    if accuracy.low <= majority:
+        yield Notice(
+            "fit",
+            f"the accuracy, {accuracy.value:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}] of {accuracy.count} images, is not "
+            f"above the {majority:.1%} of naming the most frequent class throughout. Does the model fit the data? Classes in "
+            "another order (--class-indices), another mean and std (--mean, --std), another size or other weights all look so.",
+        )
+
+
+def _are_gray(images: Tensor) -> bool:
+    return bool((images == images[:, :1]).all())
 
 
 def manifest(seconds: float, device: str, images: int | None = None) -> Manifest:

@@ -12,6 +12,9 @@ Measures:
   and by the search that the audit was asked for;
 - `fgsm@8/255`, `pgd@8/255`, `autoattack@8/255`, `pgd-l2@0.5`, `autoattack-l2@0.5`: robust accuracy under that attack,
   in L-infinity unless the name says L2, at an epsilon at which it was run.
+
+With `-drop` behind it, as in `clean-drop <= 0.01` or `lfc@8-drop <= 0.02`, it is about the first of two audits minus the
+second, for each measure that `passband compare` shows.
 """
 
 from __future__ import annotations
@@ -39,17 +42,18 @@ ATTACKS = tuple(
 )
 AT_EPSILON = (*CEILINGS, *ATTACKS)
 PLAIN = ("clean", "top5", "loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
+DROP = "-drop"
 
 NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 PATTERN = re.compile(
-    rf"\s*(?P<measure>[a-z][a-z0-9-]*)\s*(?:@\s*(?P<at>(?:{NUMBER})(?:/(?:{NUMBER}))?))?\s*"
-    rf"(?P<relation>>=|<=|>|<)\s*(?P<bound>(?:{NUMBER})(?:/(?:{NUMBER}))?)\s*"
+    rf"\s*(?P<measure>[a-z][a-z0-9-]*)\s*(?:@\s*(?P<at>(?:{NUMBER})(?:/(?:{NUMBER}))?))?(?P<drop>{DROP})?\s*"
+    rf"(?P<relation>>=|<=|>|<)\s*(?P<bound>(?P<sign>-?)(?:{NUMBER})(?:/(?:{NUMBER}))?)\s*"
 )
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """A parsed requirement: `measure` (at a radius or an epsilon) stands in `relation` to `bound`."""
+    """A parsed requirement: `measure` (at a radius or an epsilon), or what is lost of it, stands in `relation` to `bound`."""
 
     text: str
     measure: str
@@ -77,12 +81,41 @@ def parse_requirement(text: str) -> Requirement:
         >>> parse_requirement("ceiling-linf@8/255 >= 0.3").at
         0.03137254901960784
     """
+    found, drop = _parse(text)
+    if drop:
+        raise InputError(f"{text!r} is about two audits: hold it against them with passband compare")
+    return found
+
+
+def parse_drop(text: str) -> Requirement:
+    """Read a requirement on what is lost from one audit to another: its measure is written with `-drop` behind it.
+
+    Raises:
+        InputError: As `parse_requirement`, or if it is no drop.
+        UnknownNameError: As `parse_requirement`.
+
+    Example:
+        >>> parse_drop("lfc@8-drop <= 0.02").measure
+        'lfc'
+    """
+    found, drop = _parse(text)
+    if not drop:
+        raise InputError(
+            f"a requirement on a comparison is about what is lost, such as 'clean-drop <= 0.01' or 'lfc@8-drop <= 0.02'; "
+            f"got {text!r}"
+        )
+    return found
+
+
+def _parse(text: str) -> tuple[Requirement, bool]:
+    """Return a requirement, and whether it is on a drop, the only number that may be negative."""
     match = PATTERN.fullmatch(text)
-    if match is None:
+    drop = match is not None and (match["drop"] is not None or match["measure"].endswith(DROP))
+    if match is None or (match["sign"] and not drop):
         raise InputError(
             f"a requirement has the form MEASURE RELATION NUMBER, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; got {text!r}"
         )
-    measure = match["measure"]
+    measure = match["measure"].removesuffix(DROP)
     if measure not in (*PLAIN, *AT_RADIUS, *AT_EPSILON):
         raise UnknownNameError("measure", measure, (*PLAIN, *AT_RADIUS, *AT_EPSILON))
     if measure in PLAIN and match["at"]:
@@ -91,7 +124,9 @@ def parse_requirement(text: str) -> Requirement:
         what, example = ("a radius", "8") if measure in AT_RADIUS else ("an epsilon", "8/255")
         raise InputError(f"{measure} needs {what}, such as {measure}@{example}; got {text!r}")
     at = None if match["at"] is None else _parse_number(match["at"], text)
-    return Requirement(text.strip(), measure, at, match["relation"], _parse_number(match["bound"], text))
+    return Requirement(
+        text.strip(), measure, at, match["relation"], _parse_number(match["bound"], text)
+    ), drop
 
 
 def check_planned(requirement: Requirement, planned: Iterable[tuple[str, float]]) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from passband.audit.requirement import CEILINGS, check_planned, parse_requirement
+from passband.audit.requirement import CEILINGS, check_planned, parse_drop, parse_requirement
 from passband.choices import Amplitude, Search
 from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
+from passband.cli.ci import annotate, check_junit, write_junit
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
 from passband.errors import InputError
 from passband.files import check_target, slug, write_json, written_whole
@@ -44,7 +45,8 @@ def audit(
     with_instruments: Annotated[
         list[str] | None, Parameter(name="--with", consume_multiple=True, negative="")
     ] = None,
-    require: Annotated[list[str] | None, Parameter(consume_multiple=False, negative="")] = None,
+    require: options.Require = None,
+    junit: options.Junit = None,
     report: bool = True,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
@@ -86,6 +88,7 @@ def audit(
         if requirement.measure in CEILINGS and ceiling_samples == 0:
             raise InputError(f"{requirement.text!r} needs the ceiling, which --ceiling-samples 0 leaves out")
         check_planned(requirement, attacked)
+    check_junit(junit, requirements)
     if out is not None:
         check_target(out, overwrite=overwrite)
     if report:
@@ -133,6 +136,9 @@ def audit(
         if report:
             write_report(found, aside)
 
+    suite = f"{found.card.model.name} on {found.card.data.name}"
+    if junit is not None:
+        write_junit(junit, suite, checked)
     if json:
         print_json(
             {"folder": str(folder), "card": found.card.to_dict(), "requirements": list(map(_plain, checked))}
@@ -146,6 +152,7 @@ def audit(
         print_lines(
             [f"{'Report' if report else 'Card'}: {folder / ('report.html' if report else 'card.json')}"]
         )
+    annotate(suite, checked, json=json)
     return 0 if all(each.met for each in checked) else 1
 
 
@@ -155,6 +162,8 @@ def compare(
     /,
     *,
     any_preparation: Annotated[bool, Parameter(negative="")] = False,
+    require: options.Require = None,
+    junit: options.Junit = None,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     seed: options.Seed = 0,
@@ -162,25 +171,38 @@ def compare(
 ) -> int:
     """Show two audits side by side, with paired tests where both audited the same images.
 
+    The exit code is 1 if a requirement is not met.
+
     Args:
         first: Folder or card.json of the audit to compare with.
         second: Folder or card.json of the audit in question.
         any_preparation: Compare also audits whose pictures were resized or cropped in different ways.
+        require: A requirement on what is lost from the first to the second, such as 'clean-drop <= 0.01' or
+            'lfc@8-drop <= 0.02'; may be repeated.
         out: Folder to write comparison.json to; by default nothing is written.
     """
+    requirements = [parse_drop(text) for text in require or []]
+    check_junit(junit, requirements)
     if out is not None:
         check_target(out, overwrite=overwrite)
     from passband.audit.compare import compare as compare_audits
+    from passband.audit.gate import check_drop
 
     found = compare_audits(first, second, any_preparation=any_preparation, seed=seed)
+    checked = [check_drop(requirement, found.differences) for requirement in requirements]
     if out is not None:
         with written_whole(out) as aside:
             write_json(aside / "comparison.json", asdict(found))
+    suite = f"{found.names[1]} compared with {found.names[0]}"
+    if junit is not None:
+        write_junit(junit, suite, checked)
     if json:
-        print_json(asdict(found))
+        print_json(asdict(found) | ({"requirements": list(map(_plain, checked))} if checked else {}))
     else:
         _print_comparison(found)
-    return 0
+        print_lines(list(map(str, checked)))
+    annotate(suite, checked, json=json)
+    return 0 if all(each.met for each in checked) else 1
 
 
 def _say_expected(seconds: dict[str, float]) -> None:

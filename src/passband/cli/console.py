@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from passband.cli.streams import open_streams
+
 if TYPE_CHECKING:
     import passband.audit.card
 
@@ -21,6 +24,9 @@ Report = Callable[..., None]
 
 out = Console(highlight=False)
 log = Console(stderr=True, highlight=False)
+
+LONGEST = 10_000
+"""Characters that a line may have while it is measured how many it needs."""
 
 STAGES = {
     "attack": "Attacking",
@@ -33,13 +39,9 @@ STAGES = {
 }
 
 
-def complain(message: str) -> None:
-    """Print an error on standard error, as one message without decoration."""
-    print(f"passband: {message}", file=sys.stderr)  # noqa: T201
-
-
 def say(message: str) -> None:
     """Tell what is being done, on standard error, so that standard output stays the result."""
+    open_streams()  # not yet done where a process of a run says something
     log.print(message, markup=False, soft_wrap=True)
 
 
@@ -64,7 +66,8 @@ def print_table(
 ) -> None:
     """Print a table on standard output, its title above and its caption below.
 
-    The first column is set left, the others right; where texts are `wrapped`, all of them left, with lines between.
+    The first column is set left, the others right; where texts are `wrapped`, all of them left, with lines between. On a
+    terminal that is too narrow for it, each row is a paragraph: nothing is ever cut off.
     """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=wrapped)
     for index, column in enumerate(columns):
@@ -73,7 +76,14 @@ def print_table(
     for row in rows:
         table.add_row(*row)
     print_lines([title])
-    out.print(table)
+    needed = out.measure(table, options=out.options.update(max_width=LONGEST)).minimum
+    narrow = out.is_terminal or "COLUMNS" in os.environ
+    if narrow and needed > out.width:
+        for row in rows:
+            filled = [f"{column}: {cell}" for column, cell in zip(columns, row, strict=True) if cell]
+            print_lines(["", *filled])
+    else:
+        (out if needed <= out.width else Console(highlight=False, width=needed)).print(table)
     print_lines([caption] if caption else [])
 
 
@@ -86,7 +96,7 @@ def percent(share: passband.audit.card.Share) -> str:
 def progress_bars() -> Generator[Report]:
     """Yield a function that shows how far each stage of long work is, on standard error.
 
-    On a terminal these are bars; in a log, a line at every tenth of the way.
+    On a terminal these are bars; in a log, a line at every tenth of the way, with about the time that is left.
     """
     if not log.is_terminal:
         yield _log_tenths()
@@ -105,14 +115,33 @@ def progress_bars() -> Generator[Report]:
 
 def _log_tenths() -> Report:
     shown: dict[str, int] = {}
+    began: dict[str, float] = {}
+    last = time.monotonic()  # a stage begins when the last one has reported
 
     def report(stage: str, done: int, total: int, detail: str = "") -> None:
+        nonlocal last
+        now = time.monotonic()
+        took = now - began.setdefault(stage, last)
+        last = now
         tenth = 10 * done // total
         if tenth > shown.get(stage, 0):
             shown[stage] = tenth
-            say(f"{_described(stage, detail)} {done}/{total}")
+            left = f", about {duration(took / done * (total - done))} left" if done < total else ""
+            say(f"{_described(stage, detail)} {done}/{total}{left}")
 
     return report
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people say it.
+
+    Example:
+        >>> duration(42), duration(600), duration(10_000)
+        ('42 s', '10 min', '2.8 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _described(stage: str, detail: str) -> str:

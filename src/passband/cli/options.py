@@ -65,8 +65,8 @@ Model = Annotated[
 Data = Annotated[
     str,
     Parameter(
-        help="The data: fashion-mnist (built in), phantom, parquet:PATH, folder:PATH, npz:PATH, cifar10, mnist, "
-        "fashion-mnist-full, imagenette."
+        help="The data: fashion-mnist (built in), phantom, parquet:PATH, folder:PATH, npz:PATH, hf:FOLDER_OR_NAME, "
+        "python:file.py:function, cifar10, mnist, fashion-mnist-full, imagenette."
     ),
 ]
 Out = Annotated[Path | None, Parameter(help="Folder to write to.")]
@@ -76,6 +76,10 @@ Device = Annotated[
 ]
 Seed = Annotated[int, Parameter(help="Decides everything that is drawn at random.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
+Require = Annotated[list[str] | None, Parameter(consume_multiple=False, negative="")]
+Junit = Annotated[
+    Path | None, Parameter(help="File to write what became of the requirements to, as JUnit XML.")
+]
 BatchSize = Annotated[
     int | None,
     Parameter(
@@ -146,7 +150,7 @@ class DataOptions:
 
     Attributes:
         subset: Which part of the data to use.
-        limit: Use only the first images, this many.
+        limit: Use only the first images, this many; data that are sorted by class are shuffled before, always alike.
         resize: By which filter of which library pictures are resized; by default as the model's source says, else
             pillow-lanczos.
         crop_fraction: How large a part of a picture's sides is kept, from the middle, such as 0.875; by default as the

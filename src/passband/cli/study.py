@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from passband.checks import check_workers
 from passband.choices import Preset, Source
 from passband.cli import options
-from passband.cli.console import print_json, print_lines, print_table, progress_bars, say
+from passband.cli.console import duration, print_json, print_lines, print_table, progress_bars, say
 from passband.errors import InputError
 from passband.optional import require
 from passband.studies.catalog import STUDIES, check_names
@@ -34,7 +34,7 @@ class StudyOptions:
 
     Attributes:
         preset: smoke (tens of images, to see that it runs), laptop (two CPU cores, an hour), paper (its protocol).
-        data: The data: fashion-mnist (built in), phantom, parquet:PATH, folder:PATH, npz:PATH, cifar10, mnist, ...
+        data: The data: fashion-mnist (built in), phantom, parquet:PATH, folder:PATH, npz:PATH, hf:FOLDER_OR_NAME, cifar10, mnist, ...
         source: Where text and released code of the paper differ: which one to follow.
         seeds: How many times to make each run.
         epochs: Cut every run to at most so many epochs, to check a protocol.
@@ -108,14 +108,14 @@ def show(
         return 0
     print_lines([f"{one.title}: {one.source}", one.question, ""])
     table = [
-        (label, str(run.config.seed), run.id, _changes(run.config, setting), _minutes(seconds[run.id]))
+        (label, str(run.config.seed), run.id, _changes(run.config, setting), duration(seconds[run.id]))
         for label, run in planned.runs
     ]
     heading = f"Runs on {setting.data}, preset {setting.preset}, source {setting.source}"
     print_table(heading, ("run", "seed", "id", "settings", "time"), table, wrapped=True)
     if planned.measurements:
         measured = [
-            (label, str(m.run.config.seed), m.id, str(m.measurement), _minutes(seconds[m.id]))
+            (label, str(m.run.config.seed), m.id, str(m.measurement), duration(seconds[m.id]))
             for label, m in planned.measurements
         ]
         heading = "Measurements of finished runs"
@@ -124,7 +124,7 @@ def show(
     print_table("Claims", ("claim", "in rows", "rule"), claims, wrapped=True)
     deviations = [(d.what, d.paper, d.here, d.why) for d in one.all_deviations(setting)]
     print_table("Deviations from the paper", ("what", "paper", "here", "why"), deviations, wrapped=True)
-    print_lines([f"Estimated: {_minutes(total)} with {workers} workers; what the store holds takes nothing."])
+    print_lines([f"Estimated: {duration(total)} with {workers} workers; what the store holds takes nothing."])
     return 0
 
 
@@ -186,10 +186,6 @@ def _changes(config: passband.train.config.RunConfig, setting: passband.studies.
         default = type(config)(config.dataset).to_dict()
         changed = {k: v for k, v in own.items() if k not in ("dataset", "seed") and v != default[k]}
     return ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in changed.items())
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def _shown(

@@ -73,7 +73,8 @@ def train(
 
     The folder holds config.json, rows.parquet, environment.json and weights.safetensors. By default it is
     runs/ID, where the id follows from settings and data: what was trained already is not trained again, and what was
-    interrupted goes on from its last epoch.
+    interrupted goes on from its last epoch. Of data without test images of their own, such as one folder of classes or one
+    file, a fifth is held out from training for test, the same in every run.
 
     Args:
         config: What to train, and how.
@@ -101,6 +102,8 @@ def train(
     settings = RunConfig.from_dict(asdict(config) | asdict(adversary))
     say(f"Loading the data {settings.dataset}")
     datasets = load_datasets(settings)
+    for notice in dict.fromkeys((*datasets["train"].notices, *datasets["test"].notices)):
+        say(str(notice))
     chosen = _choose_probe(probe, probe_radii, settings, datasets)
     name = identify(settings, chosen, datasets)
     folder = out or Path("runs") / name

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import math
+import pickle
+import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,61 +20,69 @@ import torch
 
 from passband.data.dataset import ImageDataset
 from passband.data.images import Request, decode_images
+from passband.data.labeling import UNLABELED, number_labels
+from passband.data.order import fair_order
+from passband.data.pixels import as_bytes, channels_last, without_alpha
+from passband.data.subsets import SUBSET_NAMES
 from passband.errors import InputError
 from passband.types import Subset
 
-ARRAY_NAMES: dict[Subset, tuple[tuple[str, str], ...]] = {
-    "train": (("x_train", "y_train"), ("train_images", "train_labels"), ("images", "labels")),
-    "test": (
-        ("x_test", "y_test"),
-        ("test_images", "test_labels"),
-        ("val_images", "val_labels"),
-        ("images", "labels"),
-    ),
-}
-"""Names of the images and the labels in an archive, in the order tried: Keras', MedMNIST's, and one subset alone."""
+ROWS = 256  # read at a time
+
+IMAGE_NAMES = ("images", "image", "imgs", "img", "x", "data", "inputs", "pixels")
+LABEL_NAMES = ("labels", "label", "targets", "target", "y", "finelabels")
+CLASS_NAMES = ("classes", "classnames", "labelnames", "targetnames", "categories", "names")
+"""What arrays are called, in lower case, without underscores and the name of a subset."""
 
 
 def load_npz(argument: str, request: Request) -> ImageDataset:
     """Load the archive `argument`, such as `numpy.savez("photos.npz", images=..., labels=...)` writes it.
 
-    It holds `images` and `labels`, which serve for either subset, or both subsets under Keras' names (`x_train`,
-    `y_train`, `x_test`, `y_test`) or MedMNIST's (`train_images`, ...). Images are uint8, or floats in [0, 1],
-    shaped (samples, height, width), (samples, height, width, channels) or (samples, channels, height, width)
-    with 1 or 3 channels; labels are integers shaped (samples,) or (samples, 1). An optional array `classes`
-    holds the names of the classes. No more of the images is read than `request.limit` asks for.
+    It holds images and labels, which serve for either subset, or those of both subsets: `images` and `labels`, `x_test` and
+    `y_test`, `test_images` and `test_labels`, `X` and `y`, `data` and `targets`, in any case, or two arrays without a name.
+    Images are shaped (samples, height, width), (samples, height, width, channels) or (samples, channels, height, width), and
+    of a type that `as_bytes` takes; labels are of a kind that `number_labels` takes. An optional array `classes` holds the
+    names of the classes. Samples keep their order, unless they lie there class by class (`fair_order`), and no more of the
+    images is read than `request.limit` asks for.
 
     Raises:
         InputError: If the file is not such an archive; the message says what was found and how to convert it.
     """
     path = Path(argument).expanduser()
     with _open_archive(path) as archive:
-        stored = [name.removesuffix(".npy") for name in archive.namelist()]
-        images_name, labels_name = _choose_arrays(path, stored, request.subset)
-        labels = _read_labels(archive, labels_name, path)
-        # The highest class may be missing from one of the subsets, which must agree on how many there are.
-        others = {name for pairs in ARRAY_NAMES.values() for _, name in pairs} & set(stored) - {labels_name}
-        highest = max(
-            int(each.max(initial=0)) for each in (labels, *(_read_labels(archive, o, path) for o in others))
-        )
-        classes = [str(number) for number in range(highest + 1)]
-        if "classes" in stored:
-            classes = [str(name) for name in _Member(archive, "classes", path).read()]
-        member = _Member(archive, images_name, path)
+        members = {name: _Member(archive, name, path) for name in _stored(archive)}
+        images_name, labels_name = _choose_arrays(path, members, request.subset)
+        member, labels = members[images_name], members[labels_name].read()
+        what = f"{images_name!r} in {path}"
         if len(member.shape) not in (3, 4):
             raise InputError(
-                f"images must be shaped (samples, height, width[, channels]), got {member.shape} for {images_name!r} "
-                f"in {path}"
+                f"images must be shaped (samples, height, width[, channels]), got {member.shape} for {what}"
             )
-        if len(labels) != member.shape[0]:
+        if labels.shape[:1] != member.shape[:1]:
             raise InputError(
-                f"{path} must have as many labels as images, got {len(labels)} in {labels_name!r} and "
+                f"{path} must have as many labels as images, got {len(np.atleast_1d(labels))} in {labels_name!r} and "
                 f"{member.shape[0]} in {images_name!r}"
             )
-        count = request.count(member.shape[0], f"{images_name!r} in {path}")
-        request.check_memory(count * member.row_bytes, f"{count:,} images of {images_name!r} in {path}")
-        images = _as_bytes(member.read(count), f"{images_name!r} in {path}")
-    return from_arrays(images, labels[:count], classes, path.stem, request)
+        # The highest class may be missing from one of the subsets, which must agree on how many there are.
+        others = [
+            label for name in _other_labels(members, labels_name) for label in members[name].read().tolist()
+        ]
+        names = next((members[name].read_names() for name in members if _key(name) in CLASS_NAMES), ())
+        labeling = number_labels(labels.tolist(), f"the labels {labels_name!r} in {path}", names, others)
+        count = request.count(member.shape[0], what)
+        request.check_memory(count * member.row_bytes, f"{count:,} images of {what}")
+        order, sorting = fair_order(labeling.labels)
+        chosen = order[:count]
+        if (labeling.labels[chosen] == UNLABELED).any():
+            raise InputError(
+                f"{labels_name!r} in {path} holds negative labels, or none: those images are unlabeled. Leave them out."
+            )
+        rows = np.sort(chosen)
+        [images], scaling = as_bytes([member.read(rows)[np.searchsorted(rows, chosen)]], what)
+        images, alpha = without_alpha(channels_last(images, what), what)
+    notices = (*labeling.notices, *sorting, *scaling, *alpha)
+    found = from_arrays(images, labeling.labels[chosen], labeling.classes, path.stem, request)
+    return replace(found, notices=notices)
 
 
 def from_arrays(
@@ -80,15 +91,14 @@ def from_arrays(
     """Make a data set of pixels in memory, cut, resized and converted as `request` says.
 
     Args:
-        images: uint8, shaped (samples, height, width), (samples, height, width, channels) or
-            (samples, channels, height, width).
+        images: uint8, shaped as `channels_last` takes them, without alpha.
         labels: Integers, shaped (samples,).
         classes: Names of the classes.
         name: What the data set is called.
         request: What is wanted of it.
     """
     count = request.count(len(images), name)
-    images = _channels_last(images[:count], name)
+    images = channels_last(images[:count], name)
     height, width, channels = images.shape[1:]
     if request.preparation.leaves((height, width)) and request.channels in (None, channels):
         pixels = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
@@ -134,24 +144,55 @@ class _Member:
         self.archive, self.file, self.what = archive, f"{name}.npy", f"{name!r} in {path}"
         with self.archive.open(self.file) as stream:
             self.shape, self.fortran, self.dtype = self._read_header(stream)
-        if self.dtype.hasobject:
-            raise InputError(
-                f"{self.what} holds Python objects. Save it as a plain array: numpy.stack(images)"
-            )
 
     @property
     def row_bytes(self) -> int:
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
-    def read(self, count: int | None = None) -> np.ndarray:
-        """Return the first `count` rows; where they lie one after the other, no others are decompressed."""
-        with self.archive.open(self.file) as stream:
-            if count is None or self.fortran:
-                return np.lib.format.read_array(stream)[:count]
-            self._read_header(stream)
-            return np.frombuffer(stream.read(count * self.row_bytes), self.dtype).reshape(
-                count, *self.shape[1:]
+    def read(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return these rows, ascending, or all; where they lie one after the other, none after the last is decompressed."""
+        if self.dtype.hasobject:
+            raise InputError(
+                f"{self.what} holds Python objects, which could run code. Save it as a plain array: numpy.stack(images), "
+                "numpy.array(labels.tolist())"
             )
+        with self.archive.open(self.file) as stream:
+            if rows is None or self.fortran:
+                content = np.lib.format.read_array(stream)
+                return content if rows is None else content[rows]
+            self._read_header(stream)
+            found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+            at = 0
+            for start in range(0, int(rows[-1]) + 1, ROWS):
+                size = min(ROWS, self.shape[0] - start)
+                block = np.frombuffer(stream.read(size * self.row_bytes), self.dtype).reshape(
+                    size, *self.shape[1:]
+                )
+                wanted = rows[(rows >= start) & (rows < start + size)] - start
+                found[at : at + len(wanted)] = block[wanted]
+                at += len(wanted)
+            return found
+
+    def read_names(self) -> tuple[str, ...]:
+        """Return text, which may have been saved as objects: of these nothing else is made than an array of text."""
+        if not self.dtype.hasobject:
+            names = self.read().tolist()
+        else:
+            with self.archive.open(self.file) as stream:
+                self._read_header(stream)
+                try:
+                    names = _TextUnpickler(stream).load().tolist()
+                except (pickle.UnpicklingError, AttributeError, IndexError, TypeError) as error:
+                    raise InputError(
+                        f"{self.what} must hold text: {error}. Save it as numpy.array(names)"
+                    ) from error
+        if not isinstance(names, list) or not all(isinstance(name, str | bytes | int) for name in names):
+            raise InputError(
+                f"{self.what} must be a list of names, got the shape {self.shape} and the type {self.dtype}"
+            )
+        return tuple(
+            name.decode(errors="replace") if isinstance(name, bytes) else str(name) for name in names
+        )
 
     def _read_header(self, stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
         version = np.lib.format.read_magic(stream)
@@ -161,79 +202,84 @@ class _Member:
         return read(stream)
 
 
+class _TextUnpickler(pickle.Unpickler):
+    """Makes arrays of text and nothing else, so that reading runs no code of the file."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what makes an array."""
+        if name == "_reconstruct" and module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            return np.empty(0).__reduce__()[0]
+        if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
+            return getattr(np, name)
+        raise pickle.UnpicklingError(f"it holds {module}.{name}")
+
+
 @contextmanager
 def _open_archive(path: Path) -> Generator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder, and an .npz archive is a file") from error
     except FileNotFoundError as error:
         raise InputError(f"no file {path}") from error
     except InputError:
         raise
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        if _begins_with(path, b"\x93NUMPY"):
+            raise InputError(
+                f"{path} holds one array, and labels are needed beside the images. Save both in one archive: "
+                "numpy.savez('FILE.npz', images=images, labels=labels)"
+            ) from error
         raise InputError(
             f"cannot read {path} as an .npz archive (numpy.savez writes them): {error}"
         ) from error
 
 
-def _choose_arrays(path: Path, stored: Sequence[str], subset: Subset) -> tuple[str, str]:
-    for pair in ARRAY_NAMES[subset]:
-        if set(pair) <= set(stored):
-            return pair
-    expected = " or ".join(f"{images!r} and {labels!r}" for images, labels in ARRAY_NAMES[subset])
+def _begins_with(path: Path, magic: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(magic)) == magic
+    except OSError:
+        return False
+
+
+def _stored(archive: zipfile.ZipFile) -> list[str]:
+    return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _named(stored: Iterable[str], subset: str, names: Sequence[str]) -> list[str]:
+    """Return the arrays called by one of the names, before or after that of the subset."""
+    wanted = {key for name in names for key in (name + subset, subset + name)}
+    return [name for name in stored if _key(name) in wanted]
+
+
+def _choose_arrays(path: Path, members: Mapping[str, _Member], subset: Subset) -> tuple[str, str]:
+    for name in (*SUBSET_NAMES[subset], ""):
+        images, labels = _named(members, name, IMAGE_NAMES), _named(members, name, LABEL_NAMES)
+        if len(images) == 1 == len(labels):
+            return images[0], labels[0]
+        if images and labels:
+            raise InputError(
+                f"{path} must hold one array of images and one of labels for the {subset} subset, and holds "
+                f"{', '.join(map(repr, images + labels))}. Save the right two in an archive"
+            )
+    if set(members) == {"arr_0", "arr_1"}:
+        images, labels = sorted(members, key=lambda name: -len(members[name].shape))
+        if len(members[labels].shape) < 3:
+            return images, labels
+    word = SUBSET_NAMES[subset][0]
     raise InputError(
-        f"{path} must hold {expected} for the {subset} subset, and holds {', '.join(stored) or 'nothing'}"
+        f"{path} must hold 'x_{word}' and 'y_{word}', '{word}_images' and '{word}_labels', or 'images' and 'labels' for the "
+        f"{subset} subset, and holds {', '.join(members) or 'no array'}"
     )
 
 
-def _read_labels(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
-    labels = _Member(archive, name, path).read()
-    if labels.ndim == 2 and labels.shape[1] == 1:  # as Keras and MedMNIST have them
-        labels = labels[:, 0]
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(
-            f"labels must be integers shaped (samples,), got {labels.dtype} shaped {labels.shape} for {name!r} in "
-            f"{path}. One-hot labels become integers with .argmax(1)"
-        )
-    if labels.min(initial=0) < 0:
-        raise InputError(
-            f"{name!r} in {path} holds negative labels: those images are unlabeled. Leave them out."
-        )
-    return labels
-
-
-def _as_bytes(images: np.ndarray, what: str) -> np.ndarray:
-    if images.dtype == np.uint8:
-        return images
-    if not np.issubdtype(images.dtype, np.floating):
-        raise InputError(
-            f"pixels must be uint8, or floats in [0, 1], got {images.dtype} for {what}. If they lie between 0 and "
-            "255, convert with images.astype('uint8')"
-        )
-    if not np.isfinite(images).all():
-        raise InputError(f"pixels must be finite, got NaN or infinity for {what}")
-    lowest, highest = images.min(), images.max()
-    if lowest < 0 or highest > 1:
-        conversion = (
-            "(images + 1) / 2"
-            if lowest >= -1 and highest <= 1
-            else "images / 255"
-            if lowest >= 0 and highest <= 255
-            else "images * std + mean, with the mean and standard deviation that they were normalized with"
-        )
-        raise InputError(
-            f"float pixels must lie in [0, 1], got {lowest:g} to {highest:g} for {what}. Convert them: {conversion}"
-        )
-    return np.rint(images * 255).astype(np.uint8)
-
-
-def _channels_last(images: np.ndarray, what: str) -> np.ndarray:
-    if images.ndim == 3:
-        return images[..., None]
-    if images.shape[3] in (1, 3):
-        return images
-    if images.shape[1] in (1, 3):
-        return images.transpose(0, 2, 3, 1)
-    raise InputError(
-        f"images must have 1 or 3 channels, as second or last axis, got the shape {images.shape} for {what}"
-    )
+def _other_labels(members: Mapping[str, _Member], chosen: str) -> list[str]:
+    words = (*(name for names in SUBSET_NAMES.values() for name in names), "")
+    found = {name for word in words for name in _named(members, word, LABEL_NAMES)}
+    return sorted(found - {chosen})

@@ -100,12 +100,14 @@ class _Header:
     color: bool
     alpha: bool
     rotated: bool
+    deep: bool
 
 
 @dataclass(frozen=True)
 class _Seen:
     transparent: bool
     rotated: bool
+    highest: int | None = None  # of the higher bytes of an image with 16 bits a channel
 
 
 class _Undecoded(InputError):
@@ -133,7 +135,8 @@ def decode_with_notices(
 
     Gray stays gray unless one image of the set is in color, or `request` says otherwise. A palette counts as
     color. Of an animation, the first frame is taken. As torchvision's and timm's loaders do, alpha is dropped, so that what
-    lies beneath shows, and EXIF rotation is not applied.
+    lies beneath shows, and EXIF rotation is not applied. Of 16 bits a channel the higher 8 are used, which is Pillow's rule
+    for color; the scale is fixed, so a set that uses only the lower part of it, as 12 bits in files of 16 do, is refused.
 
     Args:
         stored: The images, already cut to `request.limit`.
@@ -141,11 +144,12 @@ def decode_with_notices(
         request: The size and channels wanted, and the memory allowed.
 
     Returns:
-        Pixels (samples, channels, height, width), or what decodes them, and how many are transparent or stored on their side.
+        Pixels (samples, channels, height, width), or what decodes them, and how many are transparent, stored on their side
+        or of more than 8 bits.
 
     Raises:
-        InputError: If images cannot be decoded or have more than 8 bits a channel, or if they differ in size and none is
-            asked for.
+        InputError: If images cannot be decoded, or have floats or 32 bits as pixels, if images with 16 bits reach no higher
+            than half their scale, or if they differ in size and none is asked for.
     """
     with warnings.catch_warnings():
         # Pillow warns above 89 million pixels, which a photograph may have, and refuses twice as many.
@@ -207,13 +211,15 @@ def _measured(names: Sequence[str], i: int, image: Stored) -> tuple[_Header, int
 
 
 def _glanced(stored: Indexed, names: Sequence[str], headers: Sequence[_Header]) -> list[_Seen]:
-    """Return what is to be noticed of images of which only those are decoded now that may be transparent."""
-    if not any(header.alpha for header in headers):
+    """Return what is to be noticed of images of which only those are decoded now that may be transparent, or dark."""
+    if not any(header.alpha or header.deep for header in headers):
         return [_Seen(transparent=False, rotated=header.rotated) for header in headers]
 
     def glance(i: int, image: Stored) -> _Seen:
         header = headers[i]
-        return _decoded(image, names[i], _look) if header.alpha else _Seen(False, header.rotated)
+        if header.alpha or header.deep:
+            return _decoded(image, names[i], _look)
+        return _Seen(False, header.rotated)
 
     return _map_chunks(glance, stored)
 
@@ -276,19 +282,40 @@ def _reason(error: Exception, stored: Stored) -> str:
 
 
 def _header(image: Image.Image) -> _Header:
-    # Pillow opens a color PNG with 16 bits a channel as "RGB" and drops the low bits; only its tiles tell.
-    if image.mode[0] in "IF" or any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
-        raise InputError(f"it has more than 8 bits a channel (mode {image.mode!r}); convert it to 8 first")
+    deep = _is_deep(image)
+    if image.mode[0] in "IF" and not deep:
+        raise InputError(
+            f"its pixels are floats, or whole numbers of more than 16 bits (mode {image.mode!r}), and nothing says what is black "
+            "and what is white; save it with 8 bits, or with 16 of their full range"
+        )
     # A PNG may have its EXIF at the end, where it is found only by decoding it; a JPEG has it in front.
     rotated = ("exif" in image.info or image.format != "PNG") and _rotated(image)
-    color = image.mode not in ("1", "L", "LA", "La")
-    return _Header(image.height, image.width, color, image.has_transparency_data, rotated)
+    color = image.mode not in ("1", "L", "LA", "La") and image.mode[0] != "I"
+    return _Header(image.height, image.width, color, image.has_transparency_data, rotated, deep)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Return whether an image is stored with 16 bits a channel, counted from 0."""
+    # Pillow opens a color PNG with 16 bits a channel as "RGB" and drops the low bits; only its tiles tell.
+    tiles = [str(tile[3]) for tile in getattr(image, "tile", ())]
+    signed = any("S" in tile.partition(";16")[2] for tile in tiles)
+    deep = image.mode.startswith("I;16") or any(";16" in tile for tile in tiles)
+    # Pillow scales what PPM files hold to 16 bits.
+    return not signed and (deep or (image.mode == "I" and image.format == "PPM"))
 
 
 def _look(image: Image.Image) -> _Seen:
+    deep = _is_deep(image)  # before it is loaded: then its tiles are gone
     image.load()  # what stands at the end of a PNG is known only then
-    transparent = image.has_transparency_data and bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
-    return _Seen(transparent, _rotated(image))
+    alpha = image.has_transparency_data and image.mode[0] != "I"
+    transparent = alpha and bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
+    return _Seen(transparent, _rotated(image), int(np.asarray(_to_8_bits(image)).max()) if deep else None)
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    if image.mode[0] != "I":
+        return image
+    return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
 
 
 def _rotated(image: Image.Image) -> bool:
@@ -299,10 +326,16 @@ def _rotated(image: Image.Image) -> bool:
 
 def _convert(image: Image.Image, channels: int) -> Image.Image:
     image.info.pop("transparency", None)  # dropped in any case, and of a palette's Pillow would warn
+    image = _to_8_bits(image)
     return image.convert("L" if channels == 1 else "RGB")
 
 
 def _notices(seen: Sequence[_Seen]) -> list[Notice]:
+    """Say what is odd about how many images.
+
+    Raises:
+        InputError: If there are images with 16 bits, and none reaches the upper half of that scale.
+    """
     transparent, rotated = sum(each.transparent for each in seen), sum(each.rotated for each in seen)
     notices = []
     if transparent:
@@ -313,6 +346,14 @@ def _notices(seen: Sequence[_Seen]) -> list[Notice]:
         message = f"{rotated:,} of {len(seen):,} pictures are to be turned or mirrored by their EXIF; they are taken as stored, as "
         message += "torchvision's loader does and OpenCV's does not"
         notices.append(Notice("data", message))
+    if deep := [each.highest for each in seen if each.highest is not None]:
+        message = f"{len(deep):,} of {len(seen):,} pictures have 16 bits a channel"
+        if max(deep) < 128:
+            raise InputError(
+                f"{message}, and no pixel reaches the upper half of that scale, as of 12 bits in files of 16: they would be dark "
+                "to a model. Save them on their full range, or with 8 bits"
+            )
+        notices.append(Notice("data", f"{message}: the higher 8 are used", warning=False))
     return notices
 
 

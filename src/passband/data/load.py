@@ -7,13 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch import Tensor
+
 from passband.data.arrays import load_npz
 from passband.data.builtin import load_fashion_mnist
 from passband.data.dataset import ImageDataset
 from passband.data.folder import load_folder
+from passband.data.hub import load_hub
 from passband.data.images import MEMORY_LIMIT, Request
 from passband.data.parquet import load_parquet
 from passband.data.phantom import load_phantom
+from passband.data.pixels import exposure
+from passband.data.stream import FEW
+from passband.data.user_code import load_from_code
 from passband.errors import InputError, UnknownNameError
 from passband.preparation import AS_STORED, Preparation, Resize
 from passband.types import Subset
@@ -25,7 +31,7 @@ class Source:
 
     Attributes:
         load: Takes what follows the colon, and the request.
-        argument: What follows the colon: nothing, a path, or options that may be left out.
+        argument: What follows the colon: nothing, or a word for it, in lower case if it may be left out.
     """
 
     load: Callable[[str, Request], ImageDataset]
@@ -48,10 +54,12 @@ def _of_torchvision(load: str) -> Source:
 SOURCES: dict[str, Source] = {
     "fashion-mnist": _named(load_fashion_mnist),
     "fashion-mnist-full": _of_torchvision("load_full_fashion_mnist"),
-    "phantom": Source(load_phantom, "[OPTIONS]"),
+    "phantom": Source(load_phantom, "[options]"),
     "parquet": Source(load_parquet, "PATH"),
     "folder": Source(load_folder, "PATH"),
     "npz": Source(load_npz, "PATH"),
+    "hf": Source(load_hub, "PATH_OR_NAME"),
+    "python": Source(load_from_code, "MODULE:FUNCTION"),
     "cifar10": _of_torchvision("load_cifar10"),
     "mnist": _of_torchvision("load_mnist"),
     "imagenette": _of_torchvision("load_imagenette"),
@@ -76,8 +84,9 @@ def load_dataset(
 
     Args:
         source: `fashion-mnist` (built in, a part), `phantom` or `phantom:shape=1,texture=0,...` (made by rule,
-            see `make_phantom`), `parquet:PATH`, `folder:PATH`, `npz:PATH`, or, downloaded once, `cifar10`,
-            `mnist`, `fashion-mnist-full` and `imagenette`.
+            see `make_phantom`), `parquet:PATH`, `folder:PATH`, `npz:PATH`, `hf:FOLDER_OR_NAME` (the `datasets`
+            library), `python:file.py:function` (runs that code), or, downloaded once, `cifar10`, `mnist`,
+            `fashion-mnist-full` and `imagenette`.
         subset: `"train"` or `"test"` (what some call validation).
         size: An int resizes the shorter side and takes the middle: a square of that side, which keeps the aspect. A pair
             (height, width) resizes to exactly that. None keeps the size that all images share.
@@ -88,7 +97,7 @@ def load_dataset(
         channels: 1 converts to gray (luma, ITU-R 601), 3 to color (gray is repeated). None keeps gray gray,
             unless the set has color images too.
         limit: Take only the first so many images, before anything is decoded. Every source is in a fixed order:
-            that of its file, or shuffled where files are sorted by class (`folder:`, `imagenette`).
+            that of its file, or shuffled where that is sorted by class.
         root: Where downloads are kept; default the environment variable `PASSBAND_DATA`, or else
             `~/.cache/passband/data`.
         memory_limit: Keep images in memory up to so many bytes. More of them are not kept: worker processes decode them
@@ -115,13 +124,16 @@ def load_dataset(
     if name not in SOURCES:
         raise _unknown(source, name)
     expected = SOURCES[name].argument
-    if expected == "PATH" and not argument:
-        raise InputError(f"the data source {name!r} needs a path: {name}:PATH")
+    if expected.isupper() and not argument:
+        raise InputError(f"the data source {name!r} needs what it reads: {name}:{expected}")
     if not expected and colon:
         raise InputError(f"the data source {name!r} takes nothing after its name, got {source!r}")
+    found = SOURCES[name].load(argument, request)
+    looked_at = found.images if isinstance(found.images, Tensor) else found.images[:FEW]
     return replace(
-        SOURCES[name].load(argument, request),
+        found,
         source=source,
+        notices=(*found.notices, *exposure(looked_at)),
         preparation=None if prepared.size is None else prepared,
     )
 
@@ -137,7 +149,7 @@ def _unknown(source: str, name: str) -> InputError:
             f"a data source begins with its kind. Did you mean folder:{source} or parquet:{source}?"
         )
     if path.is_file():
-        kind = "npz" if path.suffix == ".npz" else "parquet"
+        kind = "npz" if path.suffix in (".npz", ".npy") else "parquet"
         return InputError(f"a data source begins with its kind. Did you mean {kind}:{source}?")
-    known = [f"{each}:{made.argument}" if made.argument == "PATH" else each for each, made in SOURCES.items()]
+    known = [f"{each}:{made.argument}" if made.argument.isupper() else each for each, made in SOURCES.items()]
     return UnknownNameError("data source", name, known)

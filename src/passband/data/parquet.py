@@ -1,43 +1,42 @@
-"""Parquet files in the Hugging Face layout: encoded images, integer labels, class names in the metadata."""
+"""Parquet files of encoded images, or of paths to them, with a column of labels: the Hugging Face layout and its kin."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
 
+from passband.data.columns import IMAGE_COLUMNS, LABEL_COLUMNS, choose_column
 from passband.data.dataset import ImageDataset
-from passband.data.images import Request, decode_images
+from passband.data.images import Request, Stored, decode_with_notices
+from passband.data.labeling import UNLABELED, Labeling, number_labels, one_order, other_order, renumber
+from passband.data.order import fair_order
+from passband.data.parquet_files import Found, find_files
+from passband.data.subsets import SUBSET_NAMES, UNJUDGED
 from passband.errors import InputError
-from passband.types import Subset
-
-STEMS: dict[Subset, tuple[str, ...]] = {"train": ("train",), "test": ("test", "val", "validation")}
-"""What the files of a subset are called, in the order tried."""
-
-IMAGE_COLUMNS = ("image", "img")
-LABEL_COLUMNS = ("label", "labels", "fine_label")
+from passband.notices import Notice
 
 WINDOW_BYTES = 2**25
 """What is read at once: a file whose rows are one group, as pandas writes it, is gone through for each window."""
-
-_SHARD = re.compile(r"-(\d+)-of-(\d+)\.parquet$")
 
 
 def load_parquet(argument: str, request: Request, name: str | None = None) -> ImageDataset:
     """Load the Parquet file or folder `argument`.
 
-    A folder holds `train.parquet` and `test.parquet`, `val.parquet` or `validation.parquet`, or the same in
-    shards such as `train-00000-of-00002.parquet`, there or in its subfolder `data`. A file is taken for either
-    subset. The column `image` or `img` holds the encoded image as `bytes` within a struct (or alone), `label`,
-    `labels` or `fine_label` its class. Class names come from the metadata that `datasets` writes; without them
-    they are "0", "1", and so on. Rows keep the order of the file, and only those asked for are read.
+    A folder holds one file a subset or its shards, named as `find_files` says. A file is taken for either subset. One column
+    holds the images (`IMAGE_COLUMNS`): encoded, as `bytes` within a struct or alone, or paths of pictures beside the file;
+    another the labels (`LABEL_COLUMNS`), of the kinds that `number_labels` takes. Class names come from the metadata that
+    `datasets` writes; files that name the classes in another order are mapped to one. Rows keep the order of the files, unless
+    they lie there class by class (`fair_order`), and only images of those asked for are read.
 
     Args:
         argument: The path.
@@ -45,159 +44,257 @@ def load_parquet(argument: str, request: Request, name: str | None = None) -> Im
         name: What to call the data set; default the folder's name.
 
     Raises:
-        InputError: If there is no such file, it is not Parquet or not in this layout, an image cannot be
+        InputError: If there is no such file, one is missing, it is not Parquet or not in this layout, an image cannot be
             decoded, or an image has no label.
     """
     path = Path(argument).expanduser()
-    files = _find_files(path, request.subset)
-    table = _open_table(files)
-    count = request.count(table.rows, str(path))
-    given = _collect(table.scan.select("label").head(count), files)["label"]
-    _check_labeled(given, files[0])
-    stored = _Rows(
-        table.scan, count, files, row_bytes=sum(file.stat().st_size for file in files) / table.rows
+    table, labeling, notices = _open_judged(path, request)
+    count = request.count(len(labeling.labels), str(path))
+    order, sorting = fair_order(labeling.labels)
+    chosen = order[:count]
+    _check_labeled(labeling.labels[chosen], table.files[0].path)
+    ascending = np.sort(chosen)  # files are read from their beginning to their end, and put into order then
+    stored = _Rows(table.files, ascending, path)
+    images, seen = decode_with_notices(stored, stored.names, request)
+    notices = (*table.notices, *seen, *notices, *labeling.notices, *sorting)
+    dataset = ImageDataset(
+        images,
+        torch.from_numpy(labeling.labels[ascending]),
+        labeling.classes,
+        name or _name(path),
+        request.subset,
+        notices=tuple(dict.fromkeys(notices)),
     )
-    if len(files) == 1:
-        names = [f"the image in row {i} of {files[0]}" for i in range(count)]
-    else:
-        names = [
-            f"the image in row {i} of the {request.subset} files in {files[0].parent}" for i in range(count)
-        ]
-    images = decode_images(stored, names, request)
-    classes = table.classes or _number_classes(path, files)
-    labels = torch.tensor(given.to_list(), dtype=torch.int64)
-    return ImageDataset(images, labels, tuple(classes), name or _name(path), request.subset)
+    return dataset if not sorting else dataset.take(torch.from_numpy(chosen.argsort().argsort()))
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file: its columns are known, and nothing is read yet."""
+
+    path: Path
+    rows: int
+    schema: dict[str, Any]
+    features: dict[str, Any]  # what `datasets` says of the columns
+
+    @staticmethod
+    def open(path: Path) -> _File:
+        try:
+            schema = dict(pl.read_parquet_schema(path))
+            metadata = pl.read_parquet_metadata(path)
+            rows = pl.scan_parquet(path).select(pl.len()).collect().item()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InputError(f"{path} cannot be read as Parquet: {error}") from error
+        try:
+            features = json.loads(metadata["huggingface"])["info"]["features"]
+        except (KeyError, TypeError, ValueError):  # they are optional, and so is every level above them
+            features = {}
+        return _File(path, rows, schema, features if isinstance(features, dict) else {})
+
+    @cached_property
+    def image(self) -> tuple[str, tuple[Notice, ...]]:
+        usable = [column for column, kind in self.schema.items() if _content(kind, column)]
+        encoded = [column for column in usable if self.schema[column] != pl.String]
+        # Text comes last: 'image' or 'x' may be a description beside the picture.
+        known = (some for some in (encoded, usable) if any(each.lower() in IMAGE_COLUMNS for each in some))
+        candidates = next(known, list(self.schema))
+        typed = [column for column in self.schema if _type(self.features.get(column)) == "Image"]
+        return choose_column("image", IMAGE_COLUMNS, candidates, typed, str(self.path))
+
+    @cached_property
+    def label(self) -> tuple[str, tuple[Notice, ...]]:
+        typed = [column for column in self.schema if _names(self.features.get(column))]
+        columns = [column for column in self.schema if column != self.image[0]]
+        return choose_column("label", LABEL_COLUMNS, columns, typed, str(self.path))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return _names(self.features.get(self.label[0])) if self.rows else ()
+
+    def labels(self) -> list[Any]:
+        column = self.label[0]
+        kind = self.schema[column]
+        content = pl.col(column)
+        if isinstance(kind, pl.Categorical | pl.Enum):
+            content = content.cast(pl.String)
+        elif isinstance(kind, pl.Decimal):
+            content = content.cast(pl.Float64)
+        elif isinstance(kind, pl.Struct):
+            raise InputError(f"the column {column!r} must hold labels, got {kind} in {self.path}")
+        return _collect(pl.scan_parquet(self.path).select(label=content), self.path)["label"].to_list()
+
+    def images(self, start: int, count: int) -> list[tuple[bytes | None, str | None]]:
+        """Return the encoded images in so many rows, and where they lie if they lie elsewhere."""
+        column = self.image[0]
+        content = _content(self.schema[column], column)
+        if content is None:
+            raise InputError(
+                f"the column {column!r} must hold encoded images, as a struct with a field 'bytes', or paths of pictures, got "
+                f"{self.schema[column]} in {self.path}"
+            )
+        rows = pl.scan_parquet(self.path).slice(start, count)
+        return _collect(rows.select(bytes=content[0], path=content[1]), self.path).rows()
 
 
 @dataclass(frozen=True)
 class _Table:
-    scan: pl.LazyFrame  # columns image (bytes) and label (int64), nothing read yet
-    rows: int
-    classes: tuple[str, ...]  # empty where the metadata have no names
+    """The files of a subset."""
 
+    files: tuple[_File, ...]
 
-def _find_files(path: Path, subset: Subset) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise InputError(f"no file or folder {path}")
-    for stem in STEMS[subset]:
-        for folder in (path, path / "data"):
-            whole = folder / f"{stem}.parquet"
-            if whole.is_file():
-                return [whole]
-            if shards := sorted(folder.glob(f"{stem}-*-of-*.parquet")):
-                _check_shards(shards)
-                return shards
-    expected = " or ".join(f"{stem}.parquet" for stem in STEMS[subset])
-    found = ", ".join(sorted(file.name for file in path.glob("**/*.parquet"))[:6])
-    raise InputError(
-        f"{path} must hold {expected} (or shards such as {STEMS[subset][0]}-00000-of-00002.parquet) for the {subset} "
-        f"subset, and holds {found or 'no Parquet file'}. A file can also be given itself: parquet:{path}/FILE"
-    )
+    @staticmethod
+    def open(found: Found) -> _Table:
+        files = tuple(_File.open(path) for path in found.files)
+        files = tuple(file for file in files if file.rows) or files  # an empty shard may lack even the types
+        for file in files:
+            if (file.image[0], file.label[0]) != (files[0].image[0], files[0].label[0]):
+                raise InputError(
+                    f"the files of a data set must have the same columns, and images and labels are in {files[0].image[0]!r} "
+                    f"and {files[0].label[0]!r} of {files[0].path}, and {file.image[0]!r} and {file.label[0]!r} of {file.path}"
+                )
+        return _Table(files)
 
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        return (*self.files[0].image[1], *self.files[0].label[1])
 
-def _check_shards(shards: Sequence[Path]) -> None:
-    matches = [match for match in (_SHARD.search(shard.name) for shard in shards) if match]
-    present, total = (
-        {int(match[1]) for match in matches},
-        max((int(match[2]) for match in matches), default=0),
-    )
-    if missing := sorted(set(range(total)) - present):
-        raise InputError(
-            f"shard {missing[0]} of {total} is missing beside {shards[0]}. Fetch the whole data set."
-        )
+    def names(self) -> list[tuple[str, tuple[str, ...]]]:
+        return [(str(file.path), file.names) for file in self.files]
 
-
-def _open_table(files: list[Path]) -> _Table:
-    try:
-        schema = pl.read_parquet_schema(files[0])
-        metadata = pl.read_parquet_metadata(files[0])
-        rows = pl.scan_parquet(files).select(pl.len()).collect().item()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{files[0]} cannot be read as Parquet: {error}") from error
-    image = _choose_column(files[0], schema, "image", IMAGE_COLUMNS)
-    label = _choose_column(files[0], schema, "label", LABEL_COLUMNS)
-    content = pl.col(image)
-    kind = schema[image]
-    if isinstance(kind, pl.Struct) and any(field.name == "bytes" for field in kind.fields):
-        content, kind = content.struct.field("bytes"), pl.Binary()
-    if kind != pl.Binary:
-        raise InputError(
-            f"the column {image!r} must hold encoded images, as a struct with a field 'bytes', got {kind} in {files[0]}"
-        )
-    if not schema[label].is_integer():
-        raise InputError(f"the column {label!r} must hold integers, got {schema[label]} in {files[0]}")
-    scan = pl.scan_parquet(files).select(image=content, label=pl.col(label).cast(pl.Int64))
-    return _Table(scan, rows, _class_names(metadata, label))
-
-
-def _choose_column(file: Path, schema: dict[str, Any], what: str, names: Sequence[str]) -> str:
-    for name in names:
-        if name in schema:
-            return name
-    raise InputError(
-        f"{file} must have a column for the {what} called {' or '.join(map(repr, names))}, and has "
-        f"{', '.join(map(repr, schema)) or 'none'}. Rename it."
-    )
-
-
-def _class_names(metadata: dict[str, str], label: str) -> tuple[str, ...]:
-    try:
-        return tuple(map(str, json.loads(metadata["huggingface"])["info"]["features"][label]["names"]))
-    except (KeyError, TypeError, ValueError):  # names are optional, and so is every level above them
-        return ()
-
-
-def _number_classes(path: Path, files: Sequence[Path]) -> list[str]:
-    """Name the classes by number, as many as there are in all files, since a subset may lack the last one."""
-    everything = set(files)
-    if path.is_dir():
-        for subset in STEMS:
-            try:
-                everything.update(_find_files(path, subset))
-            except InputError:  # a folder may hold one subset alone
-                continue
-    scans = [_open_table([file]).scan for file in sorted(everything)]
-    highest = max(_collect(scan.select(pl.col("label").max()), files).item() or 0 for scan in scans)
-    return [str(number) for number in range(highest + 1)]
-
-
-def _collect(scan: pl.LazyFrame, files: Sequence[Path]) -> pl.DataFrame:
-    try:
-        return scan.collect()
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"cannot read {files[0]}: {error}") from error
+    def labels(self, classes: tuple[str, ...]) -> list[Any]:
+        """Return the labels of all files, by the place in `classes` where a file has other places."""
+        return [
+            label
+            for file in self.files
+            for label in renumber(file.labels(), file.names, classes, str(file.path))
+        ]
 
 
 class _Rows:
-    """The encoded images of a table, of which only a few megabytes are in memory: those about the last one asked for."""
+    """The encoded images in rows of all files together, of which only some megabytes are in memory: those asked for last."""
 
-    def __init__(self, scan: pl.LazyFrame, count: int, files: Sequence[Path], row_bytes: float) -> None:
-        self._scan, self._count, self._files = scan.select("image"), count, files
-        self._at_once = max(1, int(WINDOW_BYTES // max(row_bytes, 1)))
+    def __init__(self, files: Sequence[_File], places: np.ndarray, root: Path) -> None:
+        self._files, self._root = files, root
+        ends = np.cumsum([file.rows for file in files])
+        self._file = np.searchsorted(ends, places, side="right")
+        self._row = places - (ends - [file.rows for file in files])[self._file]
+        where = zip(self._file.tolist(), self._row.tolist(), strict=True)
+        self.names = [f"the image in row {row} of {files[file].path}" for file, row in where]
         self._window = lru_cache(maxsize=2)(self._read)  # two, since threads that take turns share a border
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._row)
 
-    def __getitem__(self, row: int, /) -> bytes:
-        content = self._window(row // self._at_once)[row % self._at_once]
-        if content is None:
-            raise InputError(
-                f"row {row} of {self._files[0]} has no image bytes. Files that only point to images elsewhere cannot "
-                "be read: embed the images."
-            )
-        return content
+    def __getitem__(self, index: int, /) -> Stored:
+        which, row = int(self._file[index]), int(self._row[index])
+        file = self._files[which]
+        at_once = max(1, WINDOW_BYTES * file.rows // file.path.stat().st_size)
+        content, path = self._window(which, row // at_once, at_once)[row % at_once]
+        return content if content is not None else _beside(path, file.path, self._root, row)
 
-    def _read(self, window: int) -> list[bytes | None]:
-        rows = self._scan.slice(window * self._at_once, self._at_once)
-        return _collect(rows, self._files)["image"].to_list()
+    def _read(self, which: int, window: int, at_once: int) -> list[tuple[bytes | None, str | None]]:
+        return self._files[which].images(window * at_once, at_once)
 
 
-def _check_labeled(labels: pl.Series, file: Path) -> None:
-    unlabeled = int((labels.is_null() | (labels < 0)).sum())
-    if unlabeled:
+def _open_judged(path: Path, request: Request) -> tuple[_Table, Labeling, tuple[Notice, ...]]:
+    """Return the files of the subset and their labels: of those whose labels are secret, another subset's."""
+    candidates = find_files(path, request.subset)
+    found = candidates[0]
+    table, labeling = _read_labels(path, found)
+    judged = next((each for each in candidates if each.name not in UNJUDGED), None)
+    if (labeling.labels == UNLABELED).all() and len(labeling.labels) and found.name in UNJUDGED and judged:
+        table, labeling = _read_labels(path, judged)
+        note = Notice(
+            "data",
+            f"the labels of '{found.name}' in {path} are secret (all null or negative): '{judged.name}' is used",
+        )
+        return table, labeling, (note,)
+    return table, labeling, ()
+
+
+def _read_labels(path: Path, found: Found) -> tuple[_Table, Labeling]:
+    table = _Table.open(found)
+    others = _other_tables(path, found)
+    named = [each for table in (*others, table) if table.files[0].rows for each in table.names()]
+    classes, differ = one_order(named)
+    column = table.files[0].label[0]
+    what = f"the labels {column!r} of {table.files[0].path}"
+    elsewhere = [] if classes else [label for other in others for label in other.labels(classes)]
+    labeling = number_labels(table.labels(classes), what, classes, elsewhere)
+    if not differ:
+        return table, labeling
+    return table, Labeling(
+        labeling.labels, labeling.classes, (*labeling.notices, other_order(str(path), classes))
+    )
+
+
+def _other_tables(path: Path, found: Found) -> list[_Table]:
+    """Return the other subsets: together they say how many classes there are, and their order."""
+    tables = []
+    for subset in SUBSET_NAMES:
+        # A folder may hold one subset alone, and another need not be whole, or have labels.
+        with suppress(InputError):
+            for other in find_files(path, subset):
+                if not set(other.files) & set(found.files):
+                    tables.append(_Table.open(other))
+    return tables
+
+
+def _content(kind: Any, column: str) -> tuple[pl.Expr, pl.Expr] | None:
+    """Return how to get the encoded image and its path from a column, or None if it cannot hold images."""
+    nothing, nowhere = pl.lit(None, pl.Binary), pl.lit(None, pl.String)
+    if isinstance(kind, pl.Struct):
+        fields = {field.name: field.dtype for field in kind.fields}
+        content = pl.col(column).struct
+        if not {fields.get("bytes"), fields.get("path")} & {pl.Binary, pl.String}:
+            return None
+        return (
+            content.field("bytes") if fields.get("bytes") == pl.Binary else nothing,
+            content.field("path") if fields.get("path") == pl.String else nowhere,
+        )
+    if kind == pl.Binary:
+        return pl.col(column), nowhere
+    if kind == pl.String:
+        return nothing, pl.col(column)
+    return None
+
+
+def _type(feature: Any) -> str:
+    return str(feature.get("_type", "")) if isinstance(feature, dict) else ""
+
+
+def _names(feature: Any) -> tuple[str, ...]:
+    """Return the names of the classes in what `datasets` says of a column, of lists of one too."""
+    if not isinstance(feature, dict):
+        return ()
+    names = feature.get("names")
+    return tuple(map(str, names)) if isinstance(names, list) else _names(feature.get("feature"))
+
+
+def _beside(path: str | None, file: Path, root: Path, row: int) -> Path:
+    if path is None:
+        raise InputError(f"row {row} of {file} has no image bytes, and no path of a picture")
+    for folder in (file.parent, root if root.is_dir() else root.parent):
+        try:
+            if (folder / path).is_file():
+                return folder / path
+        except (OSError, ValueError):  # a text too long for a path, or with a null byte
+            break
+    raise InputError(
+        f"row {row} of {file} has no image bytes, and there is no picture {path[:200]!r} in {file.parent}. Put the pictures "
+        "there, or embed the images"
+    )
+
+
+def _collect(scan: pl.LazyFrame, file: Path) -> pl.DataFrame:
+    try:
+        return scan.collect()
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"cannot read {file}: {error}") from error
+
+
+def _check_labeled(labels: np.ndarray, file: Path) -> None:
+    if unlabeled := int((labels == UNLABELED).sum()):
         raise InputError(
             f"{unlabeled:,} of {len(labels):,} rows of {file} have no label (null or negative), as in test sets whose "
             "labels are kept secret. Use a labeled file, such as the validation one: parquet:PATH/FILE.parquet"
@@ -207,7 +304,7 @@ def _check_labeled(labels: pl.Series, file: Path) -> None:
 def _name(path: Path) -> str:
     """Return a short name: the folder's, or the file's where it says more than which subset it is."""
     path = path.resolve()
-    subsets = {stem for stems in STEMS.values() for stem in stems}
-    if path.is_file() and re.split(r"[-.]", path.name)[0] in subsets:
+    subsets = {name for names in SUBSET_NAMES.values() for name in names}
+    if path.is_file() and re.split(r"[-_.]", path.name.lower())[0] in subsets:
         path = path.parent
     return path.parent.name if path.name == "data" else path.name.removesuffix(".parquet")

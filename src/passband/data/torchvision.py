@@ -22,7 +22,7 @@ DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 IMAGENETTE_SIZES = {"train": 9_469, "test": 3_925}
 """Images in each subset: fewer mean that unpacking was cut off, which torchvision does not notice."""
 
-OFFLINE = "fashion-mnist, phantom, parquet:PATH, folder:PATH, npz:PATH"
+OFFLINE = "fashion-mnist, phantom, parquet:PATH, folder:PATH, npz:PATH, hf:FOLDER"
 
 D = TypeVar("D")
 

@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any, Literal
 
 from passband.checks import check_workers
-from passband.engine.local import Crashed, call_in_process
+from passband.engine.local import Crashed, Processes
 from passband.engine.plan import Planned, longest_first
 from passband.errors import PassbandError
 
@@ -37,7 +37,7 @@ def execute(
     *,
     workers: int = 1,
     device: str = "auto",
-    call: Callable[..., Any] = call_in_process,
+    call: Callable[..., Any] | None = None,
     on_ended: Callable[[Ended], None] | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> dict[str, Ended]:
@@ -47,7 +47,7 @@ def execute(
         planned: Each is done once, however often it comes, and not if the store holds it; so is what they need.
         workers: How many at a time.
         device: Where they compute.
-        call: Calls a `do` in another process.
+        call: Calls a `do`; None does so in a process of its own, which an interrupt ends at once.
         on_ended: Is called with what became of each, in the order in which they end, from one thread.
         on_note: Is told, in that process, what somebody should know: which process is waited for, what was damaged.
             It must be a function of a module.
@@ -62,7 +62,8 @@ def execute(
     check_workers(workers)
     everything = _with_needs(planned)
     ended: dict[str, Ended] = {}
-    stopped = Event()
+    stopped, processes = Event(), Processes()
+    call = call or processes.call
 
     def arrived(one: Ended) -> None:
         ended[one.planned.id] = one
@@ -88,7 +89,8 @@ def execute(
                     del running[future]
                     arrived(future.result())
         except BaseException:
-            stopped.set()  # an interrupt ends the processes too, and they must not be tried again
+            stopped.set()  # what an interrupt ends must not be tried again
+            processes.end()
             threads.shutdown(cancel_futures=True)
             raise
     return ended

@@ -12,16 +12,18 @@ import polars as pl
 import torch
 
 from passband.data.load import load_dataset
+from passband.engine.run import load_datasets
 from passband.environment import choose_device, describe_environment
 from passband.errors import DamagedError, InputError
 from passband.files import digest
 from passband.instruments.instrument import Instrument, Subject
+from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
-from passband.models.weights import weights_hash
 from passband.results.lock import locked
 from passband.results.store import find_measurement, holds_measurement, is_ours, write_measurement
 from passband.results.tables import read_description
 from passband.rows import to_table
+from passband.train.config import RunConfig
 
 
 def finished_run(folder: Path, *, test_limit: int | None = None, device: str = "auto") -> Subject:
@@ -36,15 +38,13 @@ def finished_run(folder: Path, *, test_limit: int | None = None, device: str = "
         InputError: If the run has no network, or its data cannot be loaded.
     """
     description = read_description(folder)
-    seed, data = description["config"]["seed"], description["data"]
-    height, width = data["size"]
-    test = load_dataset(
-        description["config"]["dataset"],
-        "test",
-        size=(height, width),
-        channels=data["channels"],
-        limit=test_limit,
-    )
+    config, data = RunConfig.from_dict(description["config"]), description["data"]
+    if "notices" in data:  # some of the training images may have been held out for test
+        test = load_datasets(config, test_limit)["test"]
+    else:
+        size = tuple(data["size"]) if config.size is None else config.size
+        test = load_dataset(config.dataset, "test", size=size, channels=data["channels"], limit=test_limit)
+    seed = config.seed
     return Subject(load_model(folder), test, description["run"], run_seed=seed, seed=seed, device=device)
 
 

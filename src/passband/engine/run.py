@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from passband.data.dataset import ImageDataset
+from passband.data.held_out import hold_out, shares_images
 from passband.data.load import load_dataset
 from passband.engine.probe import Probe
 from passband.errors import DamagedError, InputError
@@ -121,6 +122,8 @@ def _train(
 def load_datasets(config: RunConfig, test_limit: int | None = None) -> Datasets:
     """Load the training and the test images of a run, of the latter only the first `test_limit`.
 
+    Where a source gives the same images for both, some are held out from training: see `passband.data.held_out`.
+
     Raises:
         InputError: If they cannot be loaded, or have different classes.
     """
@@ -135,6 +138,10 @@ def load_datasets(config: RunConfig, test_limit: int | None = None) -> Datasets:
         )
     if test.classes != train.classes:
         raise InputError(f"{config.dataset} has other classes in its test subset than in its train subset")
+    if shares_images(train, test):
+        whole = load("train", channels=train.channels)
+        whole.in_memory("training")
+        train, test = hold_out(whole, limit=config.limit, test_limit=test_limit)
     return {"train": train, "test": test}
 
 

@@ -22,7 +22,6 @@ from passband.frequency.fourier import corner_radius
 from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
-from passband.models.class_mapping import fitted
 from passband.models.independence import check_independent, uses_batch_statistics
 from passband.models.pixels import (
     PixelModel,
@@ -30,6 +29,7 @@ from passband.models.pixels import (
     check_fits,
     evaluating,
 )
+from passband.models.trial import tried
 from passband.rows import (
     ACCURACY,
     AGREEMENT,
@@ -263,7 +263,7 @@ def evaluate_components(
     """
     if components and not radii:
         raise InputError("at least one radius is needed, got none")
-    pixels = fitted(model, dataset)
+    pixels = tried(model, dataset, choose_device(device))
     subject = Subject(pixels, dataset, pixels.name, batch_size=batch_size, device=device, progress=progress)
     instrument = ComponentAccuracy(lows_and_highs(radii, components), amplitude)
     return to_table(subject.read(instrument).rows())

@@ -25,7 +25,6 @@ from passband.frequency.fourier import corner_radius, low_pass
 from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
-from passband.models.class_mapping import fitted
 from passband.models.independence import check_independent
 from passband.models.pixels import (
     PixelModel,
@@ -33,6 +32,7 @@ from passband.models.pixels import (
     check_fits,
     evaluating,
 )
+from passband.models.trial import tried
 from passband.rows import ACCURACY_CEILING, RobustnessRow
 from passband.types import Batch, Labels, Norm, Progress
 
@@ -240,15 +240,14 @@ def find_counterexamples(
     Raises:
         InputError: If model and data do not fit together, an answer is not finite, or depends on the images beside it.
     """
-    pixels, place = fitted(model, dataset), choose_device(device)
-    check_fits(pixels, dataset)
+    place = choose_device(device)
+    pixels = tried(model, dataset, place)
     every = range(math.ceil(corner_radius(*dataset.size)))  # from the corner on the LFC is the image itself
-    tried = every if radii is None else whole_radii(radii)
+    at_radii = every if radii is None else whole_radii(radii)
     size = choose_batch_size(batch_size, dataset, place)
     total = len(dataset) if order is None else len(order)
     parts: list[tuple[Tensor, ...]] = []
     done = shown = 0
-    pixels.to(place)
     check_independent(pixels, to_pixels(dataset.images[:1], place))
     with evaluating(pixels):
         for samples in batches(dataset, batch_size=size, device=place, order=order):
@@ -258,9 +257,9 @@ def find_counterexamples(
             radius = torch.full_like(distance, math.nan)
             if correct.any():
                 nearest = _Nearest(pixels, samples.images[correct], samples.labels[correct], whole.shape[1])
-                nearest.look(tried)
+                nearest.look(at_radii)
                 if radii is not None:
-                    nearest.halve(tried, len(every))
+                    nearest.halve(at_radii, len(every))
                 distance[:, correct], radius[:, correct] = nearest.distance, nearest.radius
                 shown += nearest.shown
             parts.append(tuple(t.cpu() for t in (samples.indices, correct, distance, radius)))
@@ -273,7 +272,7 @@ def find_counterexamples(
         correct=correct,
         distance=dict(zip(NORMS, distance, strict=True)),
         radius=dict(zip(NORMS, radius, strict=True)),
-        radii=len(tried),
+        radii=len(at_radii),
         search="exact" if radii is None else "bounded",
         shown=shown,
     )

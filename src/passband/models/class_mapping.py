@@ -14,10 +14,12 @@ from torch import nn
 
 from passband.errors import InputError
 from passband.models.class_indices import Names
+from passband.models.imagenet import torchvision_names
 from passband.models.pixels import ImageSet, PixelModel, as_pixel_model
 from passband.notices import Notice
 
 SHOWN = 5  # pairs that a message names
+IMAGENET_CLASSES = 1000
 
 Candidates = list[set[int]]
 """For each class the outputs that it may have."""
@@ -108,6 +110,23 @@ def fitted(model: nn.Module, dataset: ImageSet) -> PixelModel:
         f"{model.name} and {data} name their classes otherwise, and {len(missing)} of the {len(classes)} classes of the data "
         f"have no output of their name: {_listed(missing)}. The outputs are called {_listed(model.classes or ())}. Give the "
         f"output of each class, in place of each question mark: --class-indices {indices}"
+    )
+
+
+def mismatch(model: PixelModel, outputs: int, dataset: ImageSet) -> str:
+    """Return what is said of a model that has more or fewer outputs than a data set has classes."""
+    called = f" ({_listed(model.classes)})" if model.classes else ""
+    choose = "Choose the outputs of its classes, in their order, with --class-indices (class_indices=...)."
+    if model.names is None and outputs == IMAGENET_CLASSES:
+        found = match_classes(torchvision_names(), dataset.classes)
+        if found.whole:
+            choose = (
+                "The data's names are ImageNet's: if the outputs are in ImageNet's order, give --class-indices "
+                f"{','.join(map(str, found.outputs))}."
+            )
+    return (
+        f"{model.name} has {outputs} outputs{called} and {dataset.name} {len(dataset.classes)} classes: "
+        f"{dataset.describe_classes()}. {choose}"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch.utils._pytree import keystr, tree_leaves, tree_leaves_with_path, tree
 from passband.errors import InputError
 from passband.models.checkpoints import is_script
 from passband.models.outputs import Output, choose_output
+from passband.models.pieces import in_pieces
 from passband.models.sources import Found, Options
 
 TRAINING_FLAG = {torch.ops.aten.dropout.default: 2, torch.ops.aten.batch_norm.default: 5}
@@ -56,15 +57,6 @@ class ExportedModel(nn.Module):
             return tree_leaves(self.program(piece))[self.output].float()
 
         return in_pieces(run, images.to(self.dtype), self.least, self.most)
-
-
-def in_pieces(run: Callable[[Tensor], Tensor], images: Tensor, least: int, most: int) -> Tensor:
-    """Return what `run`, which takes `least` to `most` images at once, returns for any number of them."""
-    logits = []
-    for piece in images.split(most):
-        filling = piece[-1:].expand(max(least - len(piece), 0), -1, -1, -1)
-        logits.append(run(torch.cat([piece, filling]))[: len(piece)])
-    return torch.cat(logits)
 
 
 def from_export(file: str, options: Options) -> Found:

@@ -16,6 +16,11 @@ the answer of a usual network is the same to the last bit, weights quantized on 
 the statistics of the batch by more."""
 
 
+BY_STATISTICS = (
+    "its BatchNorm uses the statistics of the batch at test too (batch_statistics, track_running_stats=False)"
+)
+
+
 def uses_batch_statistics(model: nn.Module) -> bool:
     """Return whether a BatchNorm of a model normalizes with the batch at hand in evaluation mode too."""
     norms = (module for module in model.modules() if isinstance(module, _BatchNorm))
@@ -38,7 +43,9 @@ def check_independent(model: PixelModel, image: Batch) -> None:
         InputError: If its answers depend on the batch.
     """
     if uses_batch_statistics(model):
-        why = "its BatchNorm uses the statistics of the batch at test too (batch_statistics, track_running_stats=False)"
+        why = BY_STATISTICS
+    elif model.trial is not None and model.trial.dependent is not None:
+        why = model.trial.dependent
     elif _changes(model, image):
         why = "one image was answered differently beside a black and beside a white image"
     else:

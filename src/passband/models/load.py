@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import torch
-from torch import Tensor, nn
 
 from passband.checks import check_at_least_one
 from passband.errors import InputError, UnknownNameError
@@ -22,6 +21,8 @@ from passband.models.pixels import PixelModel
 from passband.models.provenance import Origin
 from passband.models.smoothed import from_smoothed, is_smoothed
 from passband.models.sources import Found, Options, normalized_by
+from passband.models.suggestions import in_zoos, no_such_model
+from passband.models.trial import try_out
 from passband.models.user_code import from_python
 from passband.models.zoo import from_timm, from_torchvision
 from passband.preparation import AS_STORED, Preparation
@@ -86,7 +87,8 @@ def load_model(
         output_name: Which of several outputs of an ONNX file or an exported program holds the logits.
 
     Returns:
-        The model in evaluation mode, on the CPU. It has been tried on gray images and returns finite logits.
+        The model in evaluation mode, on the CPU. It has been tried on random pictures: see
+        `passband.models.trial`.
 
     Raises:
         InputError: If anything does not fit; the message says what, and what to do.
@@ -116,8 +118,16 @@ def load_model(
             f"{found.name} takes pixels and normalizes them itself: it has no use for mean and std"
         )
     found_size = _choose_size(found, size)
-    body = found.body.eval()
-    count = _count_outputs(body, found.name, found_size, found.channels)
+    model = PixelModel(
+        found.body.eval(),
+        name=found.name,
+        mean=found.mean if mean is None else mean,
+        std=found.std if std is None else std,
+        size=found_size,
+        channels=found.channels,
+    )
+    model.notices = found.notices
+    count = try_out(model).outputs
     if found.outputs is not None and not all(0 <= index < count for index in found.outputs):
         raise InputError(f"{found.name} has {count} outputs, and is to keep those numbered {found.outputs}")
     kept = list(range(count) if found.outputs is None else found.outputs)
@@ -126,26 +136,18 @@ def load_model(
     chosen = range(len(kept))
     if class_indices is not None:
         chosen = choose_outputs(class_indices, count=len(kept), names=found.names, model=found.name)
-    everything = found.outputs is None and class_indices is None
-    model = PixelModel(
-        body,
-        name=found.name,
-        mean=found.mean if mean is None else mean,
-        std=found.std if std is None else std,
-        size=found_size,
-        channels=found.channels,
-        classes=None if found.names is None else [found.names[i][0] for i in chosen],
-        outputs=None if everything else [kept[i] for i in chosen],
-    )
+    if found.outputs is not None or class_indices is not None:
+        model.outputs = torch.tensor([kept[i] for i in chosen])
+    if found.names is not None:
+        model.names = tuple(tuple(found.names[i]) for i in chosen)
+        model.classes = tuple(names[0] for names in model.names)
     model.source = str(source)
     model.origin = found.origin or Origin(model.source, options.to_dict(), found.network)
     model.smoothing = found.smoothing
-    model.preparation, model.notices = _choose_preparation(found, size), found.notices
+    model.preparation = _choose_preparation(found, size)
     if found.normalization == "unknown":
         model.notices += (normalized_by(mean, std),)
     model.chosen_by_user = class_indices is not None
-    if found.names is not None:
-        model.names = tuple(tuple(found.names[i]) for i in chosen)
     return model.eval()
 
 
@@ -165,19 +167,16 @@ def _find(source: str, options: Options) -> Found:
     if source in list_models():
         raise InputError(
             f"{source} has no weights of its own. Give a file with --weights, or the folder of a run that "
-            f"`passband train` wrote."
+            f"`passband train` wrote.{_also(source)}"
         )
-    if folder.is_file():
-        raise InputError(
-            f"{source} is a file of which the network is not known. Write NAME --weights {source}, or export:{source}"
-        )
-    if colon:
+    if colon and not folder.is_file():
         raise UnknownNameError("source of models", prefix, SOURCES)
-    if folder.name != source:
-        raise InputError(
-            f"no folder {source}. A model is the folder of a run, or one of: {', '.join(list_models())}"
-        )
-    raise UnknownNameError("model", source, [*list_models(), *FORMS])
+    raise no_such_model(source, list_models(), FORMS)
+
+
+def _also(name: str) -> str:
+    others = " or ".join(in_zoos(name))
+    return f" Other networks of that name have published weights: {others}." if others else ""
 
 
 def _choose_size(found: Found, size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -202,28 +201,3 @@ def _choose_preparation(found: Found, size: int | tuple[int, int] | None) -> Pre
     if size is None or said is None:
         return said if size is None else AS_STORED.changed(size=size)
     return said if size == said.size else said.changed(size=size)
-
-
-@torch.no_grad()
-def _count_outputs(body: nn.Module, name: str, size: tuple[int, int] | None, channels: int | None) -> int:
-    """Try the network on two gray images and return how many logits it gives for each."""
-    gray = torch.full((2, channels or 3, *(size or (32, 32))), 0.5)
-    try:
-        output: Any = body(gray)
-    except Exception as error:
-        first_line = str(error).strip().split("\n")[0]
-        raise InputError(
-            f"{name} failed on gray images shaped {tuple(gray.shape)} ({type(error).__name__}: {first_line}). If it "
-            f"needs images of another size or number of channels, give --size or --in-channels."
-        ) from error
-    advice = "Wrap it in a function that returns the logits, and load that with python:FILE.py:FUNCTION."
-    if not isinstance(output, Tensor):
-        raise InputError(f"{name} must return a tensor of logits, got a {type(output).__name__}. {advice}")
-    if output.ndim != 2 or len(output) != len(gray) or output.shape[1] < 2:
-        raise InputError(
-            f"{name} must return logits shaped ({len(gray)}, classes) for {len(gray)} images, with 2 classes or more; "
-            f"got {tuple(output.shape)}. {advice}"
-        )
-    if not output.isfinite().all():
-        raise InputError(f"{name} returns NaN or infinity for gray images: are its weights whole?")
-    return output.shape[1]

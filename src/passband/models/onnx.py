@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from passband.errors import InputError
-from passband.models.exported import in_pieces
 from passband.models.outputs import Output, choose_output
+from passband.models.pieces import in_pieces
 from passband.models.sources import Found, Options
 from passband.notices import Notice
 from passband.optional import require

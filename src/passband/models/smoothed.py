@@ -19,10 +19,11 @@ from passband.errors import InputError
 from passband.files import read_json, write_json, written_whole
 from passband.models.catalog import build_model
 from passband.models.convolutions import find_convolution, replace_weight
+from passband.models.fingerprint import weights_hash
 from passband.models.pixels import PixelModel, network_of
 from passband.models.provenance import Origin, Smoothing
 from passband.models.sources import Found, Options, read_preparation
-from passband.models.weights import Weights, load_state, read_weights, save_weights, weights_hash
+from passband.models.weights import Weights, load_state, read_weights, save_weights
 from passband.serial import to_plain
 
 KIND = "smoothed"

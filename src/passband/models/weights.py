@@ -1,4 +1,4 @@
-"""Files of weights: writing them, reading them, fitting them to a network, and their hash."""
+"""Files of weights: writing them, reading them, and fitting them to a network."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from passband.errors import InputError
-from passband.files import digest
 from passband.models.checkpoints import Chosen, choose_state, read_checkpoint
 from passband.models.matching import Match, Pairing, counted, pair_by_name, pair_by_order, same_shapes
-from passband.models.pixels import network_of
 from passband.notices import Notice
 
 METADATA_KEY = "passband"
@@ -150,20 +147,6 @@ def count_classes(model: nn.Module, weights: Weights, match: Match) -> int | Non
     own, given = counted(model.state_dict()), counted(weights.state)
     pairing = _pair(own, given, weights, match)
     return None if pairing is None else _classes(own, pairing)
-
-
-def weights_hash(model: nn.Module) -> str:
-    """Return 16 hexadecimal digits that identify a network's weights.
-
-    They depend on names, types, shapes and values, not on device or memory layout. A `PixelModel` has the hash of its
-    body.
-    """
-    parts: list[bytes | memoryview] = []
-    for name, value in sorted(network_of(model).state_dict().items()):
-        parts.append(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        parts.append(memoryview(flat.view(torch.uint8).numpy()))
-    return digest(*parts)
 
 
 def _pair(

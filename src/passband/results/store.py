@@ -16,7 +16,8 @@ from torch import nn
 from passband.data.dataset import ImageDataset
 from passband.errors import DamagedError, InputError
 from passband.files import SEAL, check_seal, read_json, seal, write_json, written_whole
-from passband.models.weights import save_weights, weights_hash
+from passband.models.fingerprint import weights_hash
+from passband.models.weights import save_weights
 from passband.serial import to_plain
 from passband.train.config import SCHEMA, RunConfig, model_arguments
 from passband.types import Subset
@@ -67,6 +68,7 @@ def write_run(
             "test_fingerprint": datasets["test"].fingerprint,
             "size": list(dataset.size),
             "channels": dataset.channels,
+            **_noticed(datasets),
         },
         "preparation": to_plain(dataset.preparation),
         "weights_hash": weights_hash(model) if failure is None else None,
@@ -84,6 +86,12 @@ def write_run(
             }
             save_weights(model, aside / WEIGHTS, about)
         seal(aside)
+
+
+def _noticed(datasets: Mapping[Subset, ImageDataset]) -> dict[str, list[str]]:
+    """Return what must be known of a run's data, if anything must."""
+    said = dict.fromkeys(notice.message for dataset in datasets.values() for notice in dataset.notices)
+    return {"notices": list(said)} if said else {}
 
 
 def find_run(folder: Path) -> dict[str, Any] | None:

@@ -25,9 +25,9 @@ from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
-from passband.models.class_mapping import fitted
 from passband.models.independence import check_independent
-from passband.models.pixels import PixelModel, answers, check_fits, evaluating
+from passband.models.pixels import PixelModel, answers, evaluating
+from passband.models.trial import tried
 from passband.robustness.search import Attempts, Targets, search
 from passband.robustness.tally import Tally
 from passband.rows import RobustnessRow
@@ -129,8 +129,8 @@ def evaluate_attack(
         Wang et al. 2020, section 6, with a fixed epsilon and all samples, where the released code searches for the
         smallest epsilon on 100 of them.
     """
-    pixels, place = fitted(model, dataset), choose_device(device)
-    check_fits(pixels, dataset)
+    place = choose_device(device)
+    pixels = tried(model, dataset, place)
     bounds = _checked_epsilons(epsilons, attack, dataset)
     samples = torch.arange(len(dataset)) if indices is None else indices.cpu()
     if after is not None:
@@ -140,7 +140,6 @@ def evaluate_attack(
         size = min(size, max(PIXELS_IN_BATCH // (dataset.size[0] * dataset.size[1]), SMALLEST_BATCH))
 
     start = time.perf_counter()
-    pixels.to(place)
     check_independent(pixels, to_pixels(dataset.images[:1], place))
     clean = _predict(pixels, dataset, samples, size, place)
     tally = Tally(attack.norm, bounds, dataset, samples, clean, keep_images=keep_images)

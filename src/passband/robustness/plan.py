@@ -20,6 +20,7 @@ from passband.environment import choose_device
 from passband.errors import InputError
 from passband.models.class_mapping import fitted
 from passband.models.pixels import PixelModel, answers, check_fits, evaluating
+from passband.models.trial import tried
 from passband.robustness.evaluate import AttackOutcome, evaluate_attack
 from passband.robustness.sanity import Finding, check_attack
 from passband.types import Progress
@@ -190,9 +191,10 @@ def run_plan(
     """
     if indices is None:
         indices = torch.arange(len(dataset))
+    pixels = tried(model, dataset, choose_device(device))
     evaluate = partial(
         evaluate_attack,
-        model,
+        pixels,
         dataset,
         plan.attack,
         plan.epsilons,
@@ -205,7 +207,7 @@ def run_plan(
     findings: tuple[Finding, ...] = ()
     if plan.sanity_samples:
         findings = check_attack(
-            model,
+            pixels,
             dataset,
             outcome,
             samples=plan.sanity_samples,
@@ -218,7 +220,7 @@ def run_plan(
     if len(picked := _clearest(outcome)):
         # To keep all images for these few may take gigabytes.
         again = evaluate(indices=picked, keep_images=True)
-        examples = _examples(fitted(model, dataset), dataset, again, choose_device(device))
+        examples = _examples(pixels, dataset, again, choose_device(device))
     return Attacked(plan, outcome, findings, examples)
 
 

@@ -25,8 +25,8 @@ from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
 from passband.errors import InputError, MissingDependencyError
-from passband.models.class_mapping import fitted
 from passband.models.pixels import PixelModel, answers
+from passband.models.trial import tried
 from passband.randomness import generator_for
 from passband.robustness.evaluate import AttackOutcome, evaluate_attack
 from passband.types import Batch, Labels, Norm, Progress
@@ -41,7 +41,7 @@ class Finding:
     """What a check found.
 
     Attributes:
-        name: `"more-steps"`, `"unbounded"`, `"black-box"`, `"gradients"` or `"larger-epsilon"`.
+        name: `"more-steps"`, `"unbounded"`, `"black-box"`, `"gradients"` or `"larger-epsilon"`; or `"answers"`.
         passed: Whether the model behaves as one whose gradients lead somewhere.
         message: A sentence with the numbers.
     """
@@ -138,7 +138,9 @@ def check_attack(
         progress: Called along the way.
 
     Returns:
-        Five findings. One that has not passed is a warning: gradients are masked, or the attack is too weak.
+        Five findings. One that has not passed is a warning: gradients are masked, or the attack is too weak. A sixth,
+        `answers`, is there where the model was found to draw at random, to return probabilities, or to answer differently in
+        another batch: see `passband.models.trial`.
 
     Raises:
         InputError: If there are no samples to look at.
@@ -158,7 +160,7 @@ def check_attack(
     half = outcome.correct.double().mean() / 2
     place = choose_device(device)
     trial = _Trial(
-        model=fitted(model, dataset).to(place),
+        model=tried(model, dataset, place),
         dataset=dataset,
         outcome=outcome,
         rows=right[picked],
@@ -173,6 +175,9 @@ def check_attack(
         findings.append(Finding(name, passed, message))
         if progress:
             progress("checks of the attack", len(findings), len(CHECKS))
+    doubts = () if trial.model.trial is None else trial.model.trial.doubts
+    if doubts:
+        findings.append(Finding("answers", False, " ".join(doubts)))
     return tuple(findings)
 
 

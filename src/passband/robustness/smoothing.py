@@ -11,9 +11,9 @@ from torch import nn
 from passband.errors import InputError
 from passband.kernels import smooth_kernel
 from passband.models.convolutions import FIRST, find_convolution, replace_weight
+from passband.models.fingerprint import weights_hash
 from passband.models.pixels import PixelModel, network_of
 from passband.models.provenance import Smoothing
-from passband.models.weights import weights_hash
 
 __all__ = ["find_convolution", "smoothed"]
 

@@ -77,13 +77,26 @@ def run_studies(
     kinds = {
         name: "runs" if isinstance(one, PlannedRun) else "measurements" for name, one in everything.items()
     }
+    called = {
+        one.id: f"{label}, seed {run.config.seed}"
+        for study in planned
+        for label, one, run in (
+            *((label, run, run) for label, run in study.runs),
+            *((label, measured, measured.run) for label, measured in study.measurements),
+        )
+    }
     total, done = Counter(kinds.values()), Counter[str]()
 
     def on_ended(ended: Ended) -> None:
         kind = kinds[ended.planned.id]
         done[kind] += 1
         if on_progress is not None:
-            on_progress(kind, done[kind], total[kind], f"{ended.planned.id} {ended.status}")
+            on_progress(
+                kind,
+                done[kind],
+                total[kind],
+                f"{called[ended.planned.id]} ({ended.planned.id}) {ended.status}",
+            )
 
     ended = execute(everything.values(), workers=workers, device=device, on_ended=on_ended, on_note=on_note)
     return [conclude(study, ended) for study in planned]

@@ -8,12 +8,12 @@ from typing import Any, cast
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments import LightningEnvironment
-from torch import nn
+from torch import Tensor, nn
 
 from passband.choices import Precision
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
-from passband.errors import InputError
+from passband.errors import InputError, PassbandError
 from passband.train.config import RunConfig
 from passband.train.optimizers import make_optimizer
 
@@ -104,10 +104,14 @@ class Learner:
         pixels = to_pixels(dataset.images[:2], self.fabric.device)
         try:
             logits = self.network.eval()(pixels)
-        except RuntimeError as error:
+        except (PassbandError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # whatever a network of somebody's own raises
             raise InputError(
                 f"the model cannot take images shaped {tuple(pixels.shape[1:])}: {error}"
             ) from error
+        if not isinstance(logits, Tensor):
+            raise InputError(f"the model must return a tensor of logits, got a {type(logits).__name__}")
         if logits.shape != (len(pixels), len(dataset.classes)):
             raise InputError(
                 f"the model must return one logit for each of the {len(dataset.classes)} classes of "
