@@ -13,8 +13,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from passband.errors import InputError
 from passband.models.maite_protocol import ABOUT, MaiteModel, follows_protocol, names_of
-from passband.models.pixels import PixelModel, network_of
-from passband.models.precision import speak_float32
+from passband.models.pixels import PixelModel
 from passband.models.sources import Found, Options
 from passband.models.weights import load_state
 from passband.user_modules import code_hash, import_code, importable, is_file, said, split_place
@@ -52,9 +51,6 @@ def from_python(place: str, options: Options) -> Found:
         )
     notices = () if options.weights is None else load_state(model, options.read_weights(), options.match)
     model = model.cpu()
-    if isinstance(model, torch.jit.ScriptModule):
-        model = nn.Sequential(model)  # which takes hooks, as a program does not
-    speak_float32(network_of(model))
     if isinstance(model, PixelModel):  # kept whole: it may be a subclass
         return Found(
             model,
