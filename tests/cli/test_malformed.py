@@ -81,6 +81,9 @@ CASES = [
     ("shard missing", f"audit {MODEL} parquet:{{files}}/shards", "shard 1 of 3 is missing"),
     ("phantom option unknown", f"audit {MODEL} phantom:colour=1", "colour"),
     ("data do not fit in memory", f"audit {MODEL} {DATA} --memory-limit 0.000001", "memory"),
+    ("memory limit negative", f"audit {MODEL} {DATA} --memory-limit=-1", "--memory-limit. Must be >= 0"),
+    ("memory limit no number", f"audit {MODEL} {DATA} --memory-limit nan", "--memory-limit. Must be >= 0"),
+    ("less than no worker", f"audit {MODEL} {DATA} --num-workers=-1", "--num-workers. Must be >= 0"),
     # attacks
     ("attack without epsilon", f"attack {MODEL} {DATA} --attack pgd", "at least one bound on the perturbation, such as --epsilon 8/255"),
     ("epsilon negative", f"attack {MODEL} {DATA} --epsilon=-0.1", "epsilon must be positive, got -0.1"),

@@ -126,7 +126,7 @@ def test_batches_in_any_order(both, order, batch_size):
 @pytest.mark.parametrize("kind", ["folder", "parquet"])
 def test_worker_processes_decode_the_same(folder, parquet, kind, order):
     source = f"{kind}:{folder if kind == 'folder' else parquet}"
-    held, streamed = load(source, streamed=False), load(source, streamed=True, workers=2)
+    held, streamed = load(source, streamed=False), load(source, streamed=True, workers=3)
     before = torch.get_rng_state()
     assert torch.equal(pixels(streamed, order), pixels(held, order))
     assert torch.equal(torch.get_rng_state(), before)  # nothing was drawn

@@ -164,7 +164,7 @@ class DataOptions:
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     resize: Resize | None = None
     crop_fraction: float | None = None
-    memory_limit: float = 4.0
+    memory_limit: Annotated[float, Parameter(validator=Number(gte=0))] = 4.0
     num_workers: Annotated[int | None, Parameter(validator=Number(gte=0))] = None
 
     def load(
@@ -188,7 +188,7 @@ class DataOptions:
             preparation=None if model is None else model.preparation,
             channels=None if model is None else model.channels,
             limit=self.limit,
-            memory_limit=int(self.memory_limit * 2**30),
+            memory_limit=int(min(self.memory_limit, 2**30) * 2**30),
             num_workers=self.num_workers,
         )
         if isinstance(images := dataset.images, StreamedImages):

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -137,16 +138,20 @@ class StreamedImages:
         if complete:
             digest.add(repr(tuple(self.shape)).encode())
             digest.begin(math.prod(self.shape))
-        loader = DataLoader(
-            _Worker(self.decode, tuple(self.shape[1:])),
-            batch_size=None,
-            sampler=self._tasks(self.positions[order], size),
-            num_workers=workers,
-            prefetch_factor=max(2, math.ceil(batch_size / (size * workers))) if workers else None,
-            multiprocessing_context=_context() if workers else None,
-            worker_init_fn=_end_with_parent,
-            generator=torch.Generator(),  # or it would draw from torch's, of which results may depend
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "This DataLoader will create"
+            )  # more workers than processors: as asked
+            loader = DataLoader(
+                _Worker(self.decode, tuple(self.shape[1:])),
+                batch_size=None,
+                sampler=self._tasks(self.positions[order], size),
+                num_workers=workers,
+                prefetch_factor=max(2, math.ceil(batch_size / (size * workers))) if workers else None,
+                multiprocessing_context=_context() if workers else None,
+                worker_init_fn=_begin,
+                generator=torch.Generator(),  # or it would draw from torch's, of which results may depend
+            )
         for images in _decoded(loader):
             seen += len(images)
             if complete:
@@ -249,8 +254,11 @@ def _context() -> str:
     return "forkserver"
 
 
-def _end_with_parent(worker: int) -> None:
+def _begin(worker: int) -> None:
     """Let a worker end when the process that it works for is killed; torch looks after the one that it was started from."""
+    sys.excepthook = lambda *_: (
+        None
+    )  # what fails in a task is handed over; a connection may be cut off by an interrupt
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -266,9 +274,12 @@ def _undisturbed() -> Generator[None]:
     """Let workers start that know nothing of the main module, and that Ctrl-C does not reach.
 
     The main module would be imported in each of them: a script without `if __name__ == "__main__"` would run again. Ctrl-C
-    reaches all processes of a terminal; this one ends the others.
+    reaches all processes of a terminal; this one ends the others. What it leaves to be cleaned up when it ends at once, Python's
+    resource tracker cleans up, and need not complain of.
     """
+    given = os.environ.get("PYTHONWARNINGS")
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [given, "ignore:resource_tracker"]))
     masked = None
     if hasattr(signal, "pthread_sigmask"):
         masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which they inherit
@@ -276,5 +287,9 @@ def _undisturbed() -> Generator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+        if given is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = given
         if masked is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, masked)
