@@ -310,3 +310,13 @@ def test_requests_are_checked(wanted, message):
 def test_unknown_subset(untyped):
     with pytest.raises(UnknownNameError, match="no subset named 'val'"):
         Request("val")  # ty: ignore[invalid-argument-type]
+
+
+def test_color_that_a_model_of_one_channel_does_not_see_is_a_warning():
+    color = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+    gray = color[..., :1].repeat(3, axis=2)
+    for image, warned in ((color, True), (gray, False)):
+        for limit in (1000, 1):
+            _, notices = decode_with_notices([image], ["a"], Request(channels=1, memory_limit=limit))
+            assert [notice.warning for notice in notices] == [True] * warned
+    assert decode_with_notices([color], ["a"], Request())[1] == ()

@@ -19,12 +19,13 @@ import numpy as np
 import torch
 
 from passband.data.dataset import ImageDataset
-from passband.data.images import Request, decode_images
+from passband.data.images import Request, decode_with_notices
 from passband.data.labeling import UNLABELED, number_labels
 from passband.data.order import fair_order
 from passband.data.pixels import as_bytes, channels_last, without_alpha
 from passband.data.subset_names import SUBSET_NAMES
 from passband.errors import InputError
+from passband.notices import Notice
 from passband.types import Subset
 
 ROWS = 256  # read at a time
@@ -82,7 +83,7 @@ def load_npz(argument: str, request: Request) -> ImageDataset:
         images, alpha = without_alpha(channels_last(images, what), what)
     notices = (*labeling.notices, *sorting, *scaling, *alpha)
     found = from_arrays(images, labeling.labels[chosen], labeling.classes, path.stem, request)
-    return replace(found, notices=notices)
+    return replace(found, notices=(*notices, *found.notices))
 
 
 def from_arrays(
@@ -100,13 +101,19 @@ def from_arrays(
     count = request.count(len(images), name)
     images = channels_last(images[:count], name)
     height, width, channels = images.shape[1:]
+    notices: tuple[Notice, ...] = ()
     if request.preparation.leaves((height, width)) and request.channels in (None, channels):
         pixels = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
     else:
         rows = list(images[..., 0] if channels == 1 else images)
-        pixels = decode_images(rows, [f"image {i} of {name}" for i in range(count)], request)
+        pixels, notices = decode_with_notices(rows, [f"image {i} of {name}" for i in range(count)], request)
     return ImageDataset(
-        pixels, torch.from_numpy(labels[:count].astype(np.int64)), tuple(classes), name, request.subset
+        pixels,
+        torch.from_numpy(labels[:count].astype(np.int64)),
+        tuple(classes),
+        name,
+        request.subset,
+        notices=notices,
     )
 
 

@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from passband.data.resizing import prepare
-from passband.data.stream import Indexed, StreamedImages, choose_workers
+from passband.data.stream import FEW, Indexed, StreamedImages, choose_workers
 from passband.errors import InputError, UnknownNameError
 from passband.notices import Notice
 from passband.preparation import AS_STORED, Preparation
@@ -31,6 +31,7 @@ Stored = bytes | Path | np.ndarray
 MEMORY_LIMIT = 4 * 2**30
 """Bytes that the images of a data set may take in memory, where nobody says how many."""
 
+GRAYISH = 16  # levels by which the channels of a gray picture may differ, after JPEG
 CHUNK = 64  # images a task of the thread pool: one image a task costs as much to schedule as to decode
 
 T = TypeVar("T")
@@ -159,13 +160,14 @@ def decode_with_notices(
         channels = request.channels or (3 if any(header.color for header in headers) else 1)
         shape = torch.Size((len(stored), channels, height, width))
         decode = Decoder(channels, request.preparation)
+        grayed = _of_color(stored, names, headers) if channels == 1 else ()
         if shape.numel() > request.memory_limit:
             # Arrays are in this process's memory, and each worker would have all of them in its own.
             workers = 0 if isinstance(stored[0], np.ndarray) else choose_workers(request.num_workers)
             mean = sum(lengths) / len(lengths)
             everything = torch.arange(len(stored))
             streamed = StreamedImages(stored, names, decode, shape, mean, workers, everything)
-            return streamed, tuple(_notices(_glanced(stored, names, headers)))
+            return streamed, (*_notices(_glanced(stored, names, headers)), *grayed)
         pixels = np.empty(shape, np.uint8)
 
         def fill(i: int, image: Stored) -> _Seen:
@@ -173,7 +175,7 @@ def decode_with_notices(
             return seen
 
         seen = _map_chunks(fill, stored)
-    return torch.from_numpy(pixels), tuple(_notices(seen))
+    return torch.from_numpy(pixels), (*_notices(seen), *grayed)
 
 
 @dataclass(frozen=True)
@@ -328,6 +330,19 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
     image.info.pop("transparency", None)  # dropped in any case, and of a palette's Pillow would warn
     image = _to_8_bits(image)
     return image.convert("L" if channels == 1 else "RGB")
+
+
+def _of_color(stored: Indexed, names: Sequence[str], headers: Sequence[_Header]) -> tuple[Notice, ...]:
+    """Say that color is lost, if a few of the images that are stored in color show some."""
+
+    def spread(image: Image.Image) -> int:
+        pixels = np.asarray(image.convert("RGB")).astype(int)
+        return int((pixels.max(axis=2) - pixels.min(axis=2)).max())
+
+    looked_at = [i for i, header in enumerate(headers) if header.color][:FEW]
+    if not any(_decoded(stored[i], names[i], spread) > GRAYISH for i in looked_at):
+        return ()
+    return (Notice("data", "the pictures are in color, and are shown to a model of one channel in gray"),)
 
 
 def _notices(seen: Sequence[_Seen]) -> list[Notice]:
