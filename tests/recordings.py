@@ -1,7 +1,8 @@
 """What commands gave before the house was rebuilt: `python tests/recordings.py` records it, `test_recordings.py` compares.
 
 A recording is made with the commands of a user, so that it does not know how the code is laid out. It is made anew only
-where a number is meant to change, in the commit that changes it.
+where a number is meant to change, in the commit that changes it. What is audited and attacked is the network that was trained
+when the recording was made: another machine rounds otherwise, and training makes other weights of that.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from pathlib import Path
 import polars as pl
 
 FOLDER = Path(__file__).parent / "recorded"
+NETWORK = FOLDER / "network"
 
 TRAIN = (
     "train fashion-mnist --limit 500 --width 4 --epochs 3 --batch-size 20 --model resnet8 --batch-norm "
     "--learning-rate 3e-3 --component lfc:8 --mixup 0.5 --probe full --probe-radii 4 8 --threads 1 --device cpu --out run"
 )
 AUDIT = (
-    "audit run fashion-mnist --limit 100 --radii 2 4 8 --ceiling exact --attack fgsm pgd --epsilon 0.01 0.03 --steps 3 "
+    "audit network fashion-mnist --limit 100 --radii 2 4 8 --ceiling exact --attack fgsm pgd --epsilon 0.01 0.03 --steps 3 "
     "--sanity-samples 10 --no-report --device cpu --out audit"
 )
 ATTACK = (
-    "attack run fashion-mnist --limit 100 --attack pgd --norm l2 --epsilon 0.2 0.5 --steps 3 --band low:8 --restarts 2 "
+    "attack network fashion-mnist --limit 100 --attack pgd --norm l2 --epsilon 0.2 0.5 --steps 3 --band low:8 --restarts 2 "
     "--sanity-samples 10 --no-report --device cpu --out attack"
 )
 STUDIES = ("corollary", "kernels", "smoothing", "batch-size")
@@ -42,6 +44,7 @@ KEYS = [
 def record(call: Callable[[str], None]) -> dict[str, pl.DataFrame]:
     """Run all commands in the current folder, and return the tables that they leave."""
     call(TRAIN)
+    shutil.copytree(NETWORK if NETWORK.is_dir() else Path("run"), "network")
     call(AUDIT)
     call(ATTACK)
     call(STUDY)
@@ -85,8 +88,10 @@ def main() -> None:
     home = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        shutil.rmtree(NETWORK, ignore_errors=True)
         tables = record(run_here)
         documents = cards()
+        shutil.copytree("run", NETWORK)
         os.chdir(home)
     shutil.rmtree(FOLDER / "rows", ignore_errors=True)
     (FOLDER / "rows").mkdir(parents=True)

@@ -26,5 +26,5 @@ def test_devices():
         choose_device("gpu")
     with pytest.raises(InputError, match="device 'cuda:64' is not available on this machine"):
         choose_device("cuda:64")
-    with pytest.raises(InputError, match="device 'meta' is not available"):
+    with pytest.raises(InputError, match="got 'meta'"):
         choose_device("meta")

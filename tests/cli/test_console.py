@@ -1,3 +1,5 @@
+from rich.console import Console
+
 from passband.cli import console
 from passband.cli.console import print_table, progress_bars
 
@@ -21,6 +23,9 @@ def test_a_log_shows_every_tenth_of_the_way_and_the_time_left(capsys, monkeypatc
 
 def test_a_table_that_does_not_fit_is_paragraphs(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr(
+        console, "out", Console(highlight=False)
+    )  # it may have been made where COLUMNS was another
     print_table(
         "Title", ("Radius", "LFC accuracy", "Note"), [("4", "46.2 [30.7, 60.2]", ""), ("8", "50.0", "half")]
     )

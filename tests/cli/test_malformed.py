@@ -62,7 +62,7 @@ CASES = [
     ("export broken", f"audit export:{{files}}/text.txt {DATA}", "text.txt"),
     ("timm name unknown", f"audit timm:resnet999 {DATA}", "resnet999"),
     ("class index out of range", f"audit {MODEL} {DATA} --class-indices 0,1,9", "9"),
-    ("other number of classes", f"audit {MODEL} {DATA} --class-indices 0,1", "2 outputs and the data set 3 classes"),
+    ("other number of classes", f"audit {MODEL} {DATA} --class-indices 0,1", "2 outputs and data 3 classes: 0"),
     ("mean of two channels", f"audit {MODEL} {DATA} --mean 0.5 0.5", "1 or 3 values"),
     ("std zero", f"audit {MODEL} {DATA} --std 0", "std must be positive"),
     # data
@@ -109,7 +109,7 @@ CASES = [
     ("attack on a model without a gradient", f"attack python:{{files}}/model.py:detached {DATA} --size 16 --epsilon 0.1",
      "the model has no gradient with respect to its images"),
     ("attack on a model with other classes", f"attack {MODEL} {DATA} --epsilon 0.1 --class-indices 0,1",
-     "2 outputs and the data set 3 classes"),
+     "2 outputs and data 3 classes: 0"),
     ("attack into a folder that is not empty", f"attack {MODEL} {DATA} --epsilon 0.1 --out {{files}}", "is not empty.*--overwrite"),
     ("audit with an epsilon alone", f"audit {MODEL} {DATA} --epsilon 0.1", "none is asked for. Add --attack pgd"),
     ("audit with an attack without epsilon", f"audit {MODEL} {DATA} --attack pgd", "such as --epsilon 8/255"),

@@ -112,7 +112,7 @@ class Sensitive(torch.nn.Module):
 
     def forward(self, images):
         odd = (images.flatten(1).std(dim=1) / self.step).floor() % 2
-        return torch.stack([1 - odd, odd], dim=1)
+        return 2 * torch.stack([1 - odd, odd], dim=1)
 
 
 @given(
@@ -145,7 +145,7 @@ class Sharp(torch.nn.Module):
         seen = (low_pass(images, self.radius) - low_pass(images, self.radius - 1)).flatten(1).abs().amax(
             dim=1
         ) > 1e-3
-        return torch.stack([seen, ~seen], dim=1).float()
+        return 2 * torch.stack([seen, ~seen], dim=1).float()
 
 
 def test_where_a_model_changes_its_mind_once_the_bounded_search_finds_the_nearest_in_fewer_answers():
@@ -221,5 +221,5 @@ def test_an_answer_that_is_not_finite_is_no_counterexample():
 
 
 def test_a_model_of_other_classes_or_sizes_is_refused():
-    with pytest.raises(InputError, match="Constant has 7 outputs and the data set 3 classes"):
+    with pytest.raises(InputError, match="Constant has 7 outputs and noise 3 classes: a"):
         find_counterexamples(Constant(1, 7), DATA)

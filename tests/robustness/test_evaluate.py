@@ -473,7 +473,7 @@ def test_a_model_without_a_gradient_or_of_other_classes_is_refused():
     right = replace(DATA, labels=torch.ones_like(DATA.labels))
     with pytest.raises(InputError, match="the model has no gradient with respect to its images"):
         evaluate_attack(Constant(1, 4), right, PGD(), [0.1])
-    with pytest.raises(InputError, match="Constant has 7 outputs and the data set 4 classes"):
+    with pytest.raises(InputError, match="Constant has 7 outputs and noise 4 classes: a"):
         evaluate_attack(Constant(1, 7), DATA, PGD(), [0.1])
 
 

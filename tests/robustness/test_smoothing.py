@@ -226,7 +226,7 @@ def test_networks_without_a_first_convolution_are_refused():
 
 def test_exported_programs_are_refused():
     program = torch.export.export(nn.Sequential(nn.Conv2d(3, 4, 3)).eval(), (torch.rand(1, 3, 8, 8),))
-    model = PixelModel(ExportedModel(program, 1, 1), name="net")
+    model = PixelModel(ExportedModel(program, torch.float32, 0, 1, 1), name="net")
     with pytest.raises(
         InputError, match="net is an exported program, whose layers cannot be changed. Load the net"
     ):
