@@ -13,7 +13,8 @@ class Notice:
     It is made where it is noticed, travels with the model or the data set, and stands in the terminal, the card and the page.
 
     Attributes:
-        about: What it is about.
+        about: What it is about; `"order"` is that of the data's classes, which is settled where a model's outputs have their
+            names.
         message: One or two sentences: what was found, and what was or can be done about it.
         warning: Whether numbers may be wrong for it; else it only says how an input was read.
 
@@ -22,7 +23,7 @@ class Notice:
         Note: 80 pictures, 12 files left out
     """
 
-    about: Literal["model", "data", "fit"]
+    about: Literal["model", "data", "order", "fit"]
     message: str
     warning: bool = True
 

@@ -34,6 +34,7 @@ from passband.frequency.component import High, Low
 from passband.frequency.traces import Traces
 from passband.instruments.components import Answers
 from passband.instruments.counterexamples import Counterexamples, ceiling_curve
+from passband.models.class_mapping import match_classes
 from passband.models.fingerprint import count_parameters
 from passband.models.pixels import PixelModel
 from passband.notices import Notice
@@ -93,7 +94,9 @@ def notices(
         accuracy: On whole images.
         guessing: What needs no image, of the same images.
     """
-    return (*model.notices, *dataset.notices, *_of_fit(dataset, accuracy, guessing.majority))
+    settled = model.names is not None and match_classes(model.names, dataset.classes).whole
+    of_data = [notice for notice in dataset.notices if not (settled and notice.about == "order")]
+    return (*model.notices, *of_data, *_of_fit(dataset, accuracy, guessing.majority))
 
 
 def _of_fit(dataset: ImageDataset, accuracy: Share, majority: float) -> Iterator[Notice]:

@@ -45,7 +45,7 @@ def _warn(taken: list[str], other: list[str], *, numeric: bool) -> Notice:
         else "that is torchvision's ImageFolder's order, too; a network whose outputs follow the numbers has the other"
     )
     return Notice(
-        "data",
+        "order",
         f"classes are numbered and sorted by {order}: output {where} stands for {taken[where]!r}, and sorted by {alternative} "
         f"for {other[where]!r}. If the model's outputs are sorted by {alternative} ({trained}), give "
         f"--class-indices {_permutation(taken, other)}",

@@ -111,7 +111,7 @@ def _number_texts(values: Sequence[str | None], what: str, names: Sequence[str])
             message += (
                 f"was trained with them in the order of text, {_listed(sorted(found))}, needs --class-indices"
             )
-            order = (Notice("data", message),)
+            order = (Notice("order", message),)
         whole = all(str(int(value)) == value for value in found)
         if whole and (names or max(map(int, found), default=0) < 2 * len(found)):
             read = _number_numbers([None if value is None else int(value) for value in values], what, names)
