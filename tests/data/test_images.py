@@ -320,3 +320,26 @@ def test_color_that_a_model_of_one_channel_does_not_see_is_a_warning():
             _, notices = decode_with_notices([image], ["a"], Request(channels=1, memory_limit=limit))
             assert [notice.warning for notice in notices] == [True] * warned
     assert decode_with_notices([color], ["a"], Request())[1] == ()
+
+
+def test_what_follows_from_how_pictures_are_stored_and_resized_is_said():
+    file = io.BytesIO()
+    Image.new("RGB", (40, 24)).save(file, "JPEG")
+    stored, names = [file.getvalue(), png(Image.new("RGB", (30, 16)))], ["a", "b"]
+
+    def said(**wanted) -> list[str]:
+        for limit in (10**6, 1):
+            request = Request(preparation=Preparation(**wanted), memory_limit=limit)
+            found = [str(each) for each in decode_with_notices(stored, names, request)[1]]
+        return found
+
+    jpeg = "Note: 1 of 2 pictures are JPEG files that were resized: a part of their high frequencies"
+    assert [each[: len(jpeg)] for each in said(size=(16, 16))] == [jpeg]
+    enlarged, again = said(size=(20, 20))
+    assert enlarged.startswith("Warning: 1 of 2 pictures were enlarged: beyond radius 8, which is as far")
+    assert again.startswith(jpeg)
+    assert said(size=(32, 48), fit="squash")[0].startswith(
+        "Warning: 2 of 2 pictures were enlarged: beyond radius 8,"
+    )
+    for how in (Preparation(), Preparation((24, 40), "squash")):
+        assert decode_with_notices(stored[:1], names[:1], Request(preparation=how))[1] == ()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import torch
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from passband.data.resizing import prepare
+from passband.data.resizing import nyquist_radius, prepare
 from passband.data.stream import FEW, Indexed, StreamedImages, choose_workers
 from passband.errors import InputError, UnknownNameError
 from passband.notices import Notice
@@ -102,6 +103,7 @@ class _Header:
     alpha: bool
     rotated: bool
     deep: bool
+    jpeg: bool
 
 
 @dataclass(frozen=True)
@@ -160,14 +162,16 @@ def decode_with_notices(
         channels = request.channels or (3 if any(header.color for header in headers) else 1)
         shape = torch.Size((len(stored), channels, height, width))
         decode = Decoder(channels, request.preparation)
-        grayed = _of_color(stored, names, headers) if channels == 1 else ()
+        known = tuple(_of_headers(headers, request.preparation))
+        if channels == 1:
+            known += _of_color(stored, names, headers)
         if shape.numel() > request.memory_limit:
             # Arrays are in this process's memory, and each worker would have all of them in its own.
             workers = 0 if isinstance(stored[0], np.ndarray) else choose_workers(request.num_workers)
             mean = sum(lengths) / len(lengths)
             everything = torch.arange(len(stored))
             streamed = StreamedImages(stored, names, decode, shape, mean, workers, everything)
-            return streamed, (*_notices(_glanced(stored, names, headers)), *grayed)
+            return streamed, (*_notices(_glanced(stored, names, headers)), *known)
         pixels = np.empty(shape, np.uint8)
 
         def fill(i: int, image: Stored) -> _Seen:
@@ -175,7 +179,7 @@ def decode_with_notices(
             return seen
 
         seen = _map_chunks(fill, stored)
-    return torch.from_numpy(pixels), (*_notices(seen), *grayed)
+    return torch.from_numpy(pixels), (*_notices(seen), *known)
 
 
 @dataclass(frozen=True)
@@ -293,7 +297,8 @@ def _header(image: Image.Image) -> _Header:
     # A PNG may have its EXIF at the end, where it is found only by decoding it; a JPEG has it in front.
     rotated = ("exif" in image.info or image.format != "PNG") and _rotated(image)
     color = image.mode not in ("1", "L", "LA", "La") and image.mode[0] != "I"
-    return _Header(image.height, image.width, color, image.has_transparency_data, rotated, deep)
+    jpeg = image.format in ("JPEG", "MPO")
+    return _Header(image.height, image.width, color, image.has_transparency_data, rotated, deep, jpeg)
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -330,6 +335,29 @@ def _convert(image: Image.Image, channels: int) -> Image.Image:
     image.info.pop("transparency", None)  # dropped in any case, and of a palette's Pillow would warn
     image = _to_8_bits(image)
     return image.convert("L" if channels == 1 else "RGB")
+
+
+def _of_headers(headers: Sequence[_Header], how: Preparation) -> Iterator[Notice]:
+    """Say what is wrong with high frequencies, as far as it follows from how images are stored and prepared.
+
+    Once they are resized, it can hardly be told from their pixels any more.
+    """
+    reached = [
+        r for header in headers if (r := nyquist_radius((header.height, header.width), how)) is not None
+    ]
+    if reached:
+        yield Notice(
+            "data",
+            f"{len(reached):,} of {len(headers):,} pictures were enlarged: beyond radius {math.floor(min(reached))}, which is as far "
+            "as the smallest of them reaches, the HFC is made by interpolation",
+        )
+    if jpeg := sum(header.jpeg and not how.leaves((header.height, header.width)) for header in headers):
+        yield Notice(
+            "data",
+            f"{jpeg:,} of {len(headers):,} pictures are JPEG files that were resized: a part of their high frequencies is "
+            "compression's, also where no trace of it is found",
+            warning=False,
+        )
 
 
 def _of_color(stored: Indexed, names: Sequence[str], headers: Sequence[_Header]) -> tuple[Notice, ...]:

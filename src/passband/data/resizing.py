@@ -70,6 +70,28 @@ def covering_size(size: tuple[int, int], how: Preparation) -> tuple[int, int]:
     return max(int(wanted[1] * size[0] / size[1]), wanted[0]), wanted[1]
 
 
+def nyquist_radius(size: tuple[int, int], how: Preparation) -> float | None:
+    """Return up to which radius an enlarged picture has frequencies of its own; None if it is not enlarged.
+
+    Args:
+        size: Its height and width before.
+        how: What is done to it.
+
+    Example:
+        >>> nyquist_radius((224, 224), Preparation((224, 224), crop_fraction=0.875))
+        98.0
+    """
+    if how.size is None or how.leaves(size):
+        return None
+    resized = how.size if how.fit == "squash" else covering_size(size, how)
+    reached = [
+        side * before / after / 2
+        for side, before, after in zip(how.size, size, resized, strict=True)
+        if after > before
+    ]
+    return min(reached, default=None)
+
+
 def _resize(image: Image.Image, size: tuple[int, int], rule: Resize) -> Image.Image:
     if (image.height, image.width) == size:
         return image
