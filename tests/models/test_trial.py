@@ -97,6 +97,7 @@ def test_outputs_are_read_as_the_logits_that_they_hold(after, said):
     [
         (lambda y: y.softmax(1), "returns probabilities, not logits: their logarithm was taken"),
         (lambda y: y.softmax(1).detach(), "returns probabilities, not logits"),
+        (lambda y: 100 * y.softmax(1), "returns probabilities in percent, not logits"),
         (lambda y: y.sigmoid(), "a probability of each class on its own, as sigmoids do"),
         (lambda y: y.sigmoid().detach(), "a probability of each class on its own, as sigmoids do"),
     ],

@@ -295,12 +295,14 @@ def _find_values(asker: _Asker, rows: Tensor, graph: Graph) -> tuple[Values, tup
             "it is below."
         )
         return values, (Notice("model", said, warning=False),)
+    tolerance = max(1e-3, 4 * torch.finfo(rows.dtype).eps)
+    for whole, unit in ((1, ""), (100, " in percent")):
+        alike = bool(((rows.double().sum(dim=1) / whole - 1).abs() < tolerance).all())
+        if (alike and bool((rows >= 0).all())) or (inside and graph.last in SOFTMAX):
+            said = f"{name} returns probabilities{unit}, not logits: their logarithm was taken, which a softmax turns into them again."
+            return "probabilities", (Notice("model", said),)
     if not inside:
         return "logits", ()
-    tolerance = max(1e-3, 4 * torch.finfo(rows.dtype).eps)
-    if bool(((rows.double().sum(dim=1) - 1).abs() < tolerance).all()) or graph.last in SOFTMAX:
-        said = f"{name} returns probabilities, not logits: their logarithm was taken, which a softmax turns into them again."
-        return "probabilities", (Notice("model", said),)
     if graph.last in SIGMOID or (graph.last not in LINEAR and _is_bounded(asker)):
         said = (
             f"{name} returns a probability of each class on its own, as sigmoids do: logits were made of them, and loss and "
