@@ -16,7 +16,7 @@ def test_a_log_shows_every_tenth_of_the_way_and_the_time_left(capsys, monkeypatc
         report("measurements", 2, 2)
     assert capsys.readouterr().err.splitlines() == [
         "Running: shuffled, seed 0 (8cb2) done 2/20, about 9 min left",
-        "Measuring 1/2, about 4 min left",
+        "Measuring 1/2, about 3 min 30 s left",
         "Measuring 2/2",
     ]
 

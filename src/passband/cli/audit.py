@@ -14,7 +14,7 @@ from passband.choices import Amplitude, Search
 from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.ci import annotate, check_junit, write_junit
-from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
+from passband.cli.console import duration, percent, print_json, print_lines, print_table, progress_bars, say
 from passband.errors import InputError
 from passband.files import check_target, slug, write_json, written_whole
 from passband.instruments.catalog import INSTRUMENTS
@@ -208,22 +208,6 @@ def compare(
 def _say_expected(seconds: dict[str, float]) -> None:
     parts = ", ".join(f"{name} {duration(each)}" for name, each in seconds.items() if each >= 0.5)
     say(f"About {duration(sum(seconds.values()))}: {parts}")
-
-
-def duration(seconds: float) -> str:
-    """Return a time as precisely as an estimate is worth.
-
-    Example:
-        >>> duration(8.2), duration(133), duration(6600)
-        ('8 s', '2 min 15 s', '1 h 50 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 600:
-        minutes, rest = divmod(5 * round(seconds / 5), 60)
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _print_audit(found: passband.audit.classifier.Audit) -> None:

@@ -133,15 +133,19 @@ def _log_tenths() -> Report:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as people say it.
+    """Return a time as precisely as an estimate is worth.
 
     Example:
-        >>> duration(42), duration(600), duration(10_000)
-        ('42 s', '10 min', '2.8 h')
+        >>> duration(8.2), duration(133), duration(6600)
+        ('8 s', '2 min 15 s', '1 h 50 min')
     """
-    if seconds < 120:
+    if seconds < 60:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    if seconds < 600:
+        minutes, rest = divmod(5 * round(seconds / 5), 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _described(stage: str, detail: str) -> str:
