@@ -81,6 +81,9 @@ REFUSED = [
     "train phantom --epochs 0",
     "train phantom --dropout 1",
     "train phantom --optimizer adamm",
+    "train phantom --model resnet9",
+    "train phantom --initialization xavierr",
+    f"{AUDIT} --attack fgsm --epsilon 0.1 --norm l2",
     "train phantom --probe none --probe-radii 4",
 ]  # fmt: skip
 

@@ -6,11 +6,11 @@ from torch import nn
 
 from passband.models.catalog import build_model
 from passband.models.initialize import (
-    INITIALIZATIONS,
     initialize_as_released,
     initialize_by_default,
     initialize_xavier,
 )
+from passband.models.networks import INITIALIZATIONS
 
 
 def test_variance_is_two_over_fan_in_plus_fan_out():

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from passband.errors import InputError, UnknownNameError
-from passband.models.catalog import build_model, list_models
+from passband.models.catalog import build_model
+from passband.models.networks import list_models
 
 NARROW = {"alexnet": 4, "lenet": 3, "resnet18": 4, "vgg11": 4, "vgg16": 4}
 

@@ -13,10 +13,11 @@ from torch.nn.utils import parametrizations
 
 from passband.errors import InputError, UnknownNameError
 from passband.kernels import smooth_kernel
-from passband.models.catalog import build_model, list_models
+from passband.models.catalog import build_model
 from passband.models.exported import ExportedModel
 from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
+from passband.models.networks import list_models
 from passband.models.pixels import PixelModel
 from passband.models.provenance import Smoothing
 from passband.robustness.smoothing import find_convolution, smoothed

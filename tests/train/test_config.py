@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from passband.attacks import PGD
 from passband.choices import Precision
 from passband.errors import InputError, UnknownNameError
-from passband.models.catalog import build_model, list_models
-from passband.models.initialize import INITIALIZATIONS
+from passband.models.catalog import build_model
+from passband.models.networks import INITIALIZATIONS, list_models
 from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig, check_data, model_arguments, run_id
 from passband.train.optimizers import OPTIMIZERS

@@ -251,6 +251,10 @@ class AttackOptions:
             )
         for name in names:
             ATTACKS.check(name)
+            if self.norm not in (known := ATTACKS.lines[name].norms):
+                raise InputError(
+                    f"{name} takes no norm but {', '.join(known)}, got {self.norm!r}. Choose pgd, which does."
+                )
         check_epsilons(epsilons, self.norm)
         check_ascent(self.steps, self.step_share, self.restarts, self.random_start)
         band = "" if self.band is None else f"-{self.band}"

@@ -10,8 +10,9 @@ from passband.errors import DamagedError, InputError
 from passband.files import SEAL, check_seal, read_json
 from passband.models.catalog import build_model
 from passband.models.matching import Match
+from passband.models.networks import PYTHON
 from passband.models.sources import Found, Options, read_preparation
-from passband.models.user_code import PYTHON, name_of
+from passband.models.user_code import name_of
 from passband.models.weights import Weights, load_state, read_weights
 from passband.preparation import Preparation
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,35 +10,9 @@ from torch import nn
 
 from passband.checks import check_at_least_one, check_dropout
 from passband.errors import InputError, UnknownNameError
-from passband.models.alexnet import AlexNet
 from passband.models.blocks import check_batch_norm, set_batch_norm
-from passband.models.initialize import INITIALIZATIONS
-from passband.models.lenet import LeNet
-from passband.models.resnet import PreActivationResNet, ResNet18
-from passband.models.user_code import PYTHON, build_from_code
-from passband.models.vgg import VGG
-
-ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
-    "alexnet": AlexNet,
-    "lenet": LeNet,
-    "resnet8": partial(PreActivationResNet, blocks=1),
-    "resnet14": partial(PreActivationResNet, blocks=2),
-    "resnet18": ResNet18,
-    "resnet20": partial(PreActivationResNet, blocks=3),
-    "resnet32": partial(PreActivationResNet, blocks=5),
-    "vgg11": partial(VGG, depth=11),
-    "vgg16": partial(VGG, depth=16),
-}
-"""One line a network. `resnet18` is the paper's; `resnet32` is the released code's, with its smaller relatives."""
-
-
-XAVIER = "xavier"
-"""The paper's initialization."""
-
-
-def list_models() -> list[str]:
-    """Return the names that `build_model` knows."""
-    return list(ARCHITECTURES)
+from passband.models.networks import ARCHITECTURES, INITIALIZATIONS, PYTHON, XAVIER
+from passband.models.user_code import build_from_code
 
 
 def build_model(

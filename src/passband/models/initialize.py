@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -69,11 +68,3 @@ def initialize_by_default(model: nn.Module, generator: torch.Generator | None = 
                 module.reset_parameters()
         drawn = torch.get_rng_state()
     source.set_state(drawn)
-
-
-INITIALIZATIONS: dict[str, Callable[[nn.Module, torch.Generator | None], None]] = {
-    "xavier": initialize_xavier,
-    "code": initialize_as_released,
-    "default": initialize_by_default,
-}
-"""One line an initialization: the paper's text, its released code, torch's own."""

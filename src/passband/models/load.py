@@ -11,11 +11,11 @@ import torch
 from passband.checks import check_at_least_one
 from passband.errors import InputError, UnknownNameError
 from passband.models.builtin import from_file, from_run
-from passband.models.catalog import list_models
 from passband.models.class_indices import choose_outputs
 from passband.models.exported import from_export
 from passband.models.hugging_face import from_hf
 from passband.models.matching import Match
+from passband.models.networks import list_models
 from passband.models.onnx import from_onnx
 from passband.models.pixels import PixelModel
 from passband.models.provenance import Origin

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -148,3 +150,9 @@ class PreActivationBlock(nn.Module):
             before = self.added // 2
             shortcut = F.pad(shortcut, (0, 0, 0, 0, before, self.added - before))
         return self.branch(maps) + shortcut
+
+
+RESNET8 = partial(PreActivationResNet, blocks=1)
+RESNET14 = partial(PreActivationResNet, blocks=2)
+RESNET20 = partial(PreActivationResNet, blocks=3)
+RESNET32 = partial(PreActivationResNet, blocks=5)

@@ -13,6 +13,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from passband.errors import InputError
 from passband.models.maite_protocol import ABOUT, MaiteModel, follows_protocol, names_of
+from passband.models.networks import PYTHON
 from passband.models.pixels import PixelModel
 from passband.models.sources import Found, Options
 from passband.models.weights import load_state
@@ -65,10 +66,6 @@ def from_python(place: str, options: Options) -> Found:
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
     channels = options.in_channels or (None if first is None else first.in_channels)
     return Found(model, name_of(place), normalization="unknown", channels=channels, notices=notices)
-
-
-PYTHON = "python:"
-"""What stands before the place of a function."""
 
 
 def build_from_code(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from torch import Tensor, nn
@@ -70,3 +71,7 @@ class VGG(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (batch, classes)."""
         return self.classifier(self.features(self.stem(images)))
+
+
+VGG11 = partial(VGG, depth=11)
+VGG16 = partial(VGG, depth=16)

@@ -11,9 +11,9 @@ from passband.errors import InputError, UnknownNameError
 from passband.files import digest
 from passband.frequency.component import FULL, Component, parse_component
 from passband.models.blocks import check_batch_norm
-from passband.models.catalog import XAVIER, list_models, refuse_options
-from passband.models.initialize import INITIALIZATIONS
-from passband.models.user_code import PYTHON, describe_code, find_code, name_of
+from passband.models.catalog import refuse_options
+from passband.models.networks import PYTHON, XAVIER
+from passband.models.user_code import describe_code, find_code, name_of
 from passband.train.adversarial import Adversary
 from passband.train.optimizers import OPTIMIZERS
 from passband.train.settings import RunSettings
@@ -46,12 +46,6 @@ class RunConfig(RunSettings):
     def __post_init__(self) -> None:
         """Refuse impossible values."""
         super().__post_init__()
-        for kind, name, known in (
-            ("model", self.model, [*list_models(), self.model] if self.has_own_model else list_models()),
-            ("initialization", self.initialization or XAVIER, INITIALIZATIONS),
-        ):
-            if name not in known:
-                raise UnknownNameError(kind, name, known)
         check_batch_norm(
             self.batch_norm, batch_statistics=self.batch_statistics, fixed_affine=self.fixed_affine
         )
@@ -75,11 +69,6 @@ class RunConfig(RunSettings):
                 f"adversarial examples have pixels in [0, 1], and a component rescaled by {self.amplitude!r} has not. "
                 "Choose the amplitude 'clip' or 'minmax'."
             )
-
-    @property
-    def has_own_model(self) -> bool:
-        """Whether the user's code makes the network."""
-        return self.model.startswith(PYTHON)
 
     @property
     def rate(self) -> float:

@@ -9,6 +9,7 @@ from typing import get_args
 from passband.checks import check_at_least_one, check_dropout
 from passband.choices import Amplitude, Precision
 from passband.errors import InputError, UnknownNameError
+from passband.models.networks import INITIALIZATIONS, PYTHON, XAVIER, list_models
 from passband.train.optimizers import OPTIMIZERS
 
 ADVERSARY_STEPS = 10
@@ -79,6 +80,11 @@ class RunSettings:
     precision: Precision = "32"
     compile: bool = False
 
+    @property
+    def has_own_model(self) -> bool:
+        """Whether the user's code makes the network."""
+        return self.model.startswith(PYTHON)
+
     def __post_init__(self) -> None:
         """Refuse impossible values."""
         if not self.dataset:
@@ -87,6 +93,8 @@ class RunSettings:
             ("optimizer", self.optimizer, OPTIMIZERS),
             ("amplitude policy", self.amplitude, get_args(Amplitude)),
             ("precision", self.precision, get_args(Precision)),
+            ("model", self.model, [*list_models(), self.model] if self.has_own_model else list_models()),
+            ("initialization", self.initialization or XAVIER, INITIALIZATIONS),
         ):
             if name not in known:
                 raise UnknownNameError(kind, name, known)
