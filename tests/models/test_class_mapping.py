@@ -151,6 +151,18 @@ def test_folders_of_two_classes_of_one_name_are_told_apart_by_their_number():
     assert found.by_order == (0, 1)
 
 
+def test_capitals_tell_classes_apart_where_nothing_else_does():
+    """ImageNet has a Cardigan, which is a dog, and a cardigan."""
+    names = ("Cardigan", "bee", "cardigan", "dog")
+    assert fitted(named(names), called(["cardigan", "bee", "Cardigan", "dog"])).outputs.tolist() == [
+        2,
+        1,
+        0,
+        3,
+    ]
+    assert fitted(named(names), called(names)).outputs is None
+
+
 def test_one_output_is_not_given_to_two_classes():
     assert match_classes([("cat",), ("dog",)], ["cat", "Cat"]).outputs == (None, None)
 

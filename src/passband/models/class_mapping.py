@@ -88,9 +88,7 @@ def fitted(model: nn.Module, dataset: ImageSet) -> PixelModel:
         InputError: If only some classes are found by name, and they are in another order: it says what to give.
     """
     model, classes, data = as_pixel_model(model), dataset.classes, dataset.name
-    if model.names is None or [_plain(name).casefold() for name in classes] == [
-        _plain(group[0]).casefold() for group in model.names
-    ]:
+    if model.names is None or tuple(classes) == tuple(group[0] for group in model.names):
         return model
     found = match_classes(model.names, classes)
     in_place = [output in (None, position) for position, output in enumerate(found.outputs)]
@@ -103,7 +101,7 @@ def fitted(model: nn.Module, dataset: ImageSet) -> PixelModel:
             [output for output in found.outputs if output is not None], _mapped(model, found, classes, data)
         )
     if not known:
-        return model  # of another number of classes: `answers` says so
+        return model  # of another number of classes, which `mismatch` describes
     missing = [name for name, output in zip(classes, found.outputs, strict=True) if output is None]
     indices = ",".join("?" if output is None else str(output) for output in found.outputs)
     raise InputError(
