@@ -253,7 +253,7 @@ class AttackOptions:
             ATTACKS.check(name)
             if self.norm not in (known := ATTACKS.lines[name].norms):
                 raise InputError(
-                    f"{name} takes no norm but {', '.join(known)}, got {self.norm!r}. Choose pgd, which does."
+                    f"{name.upper()} takes no norm but {', '.join(known)}, got {self.norm!r}. Choose PGD, which does."
                 )
         check_epsilons(epsilons, self.norm)
         check_ascent(self.steps, self.step_share, self.restarts, self.random_start)
