@@ -21,8 +21,9 @@ def shares_images(train: ImageDataset, test: ImageDataset) -> bool:
     So it is with a source without subsets, which gives the same images for either, whatever limit each is loaded with.
     """
     count = min(len(train), len(test))
-    return torch.equal(train.images[:count], test.images[:count]) and torch.equal(
-        train.labels[:count], test.labels[:count]
+    # Labels first: of a test set that is streamed, images are then only decoded where they may well be the same.
+    return torch.equal(train.labels[:count], test.labels[:count]) and torch.equal(
+        train.images[:count], test.images[:count]
     )
 
 
