@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 LISTED = 20  # names that a message lists at most
+
+
+def few(texts: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Return the first texts of a list as a message names them, and how many more there are.
+
+    Example:
+        >>> few(["ant", "bee", "cat"], 2)
+        'ant, bee and 1 more'
+    """
+    more = len(texts) - most
+    return separator.join(texts[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 class PassbandError(Exception):
@@ -31,8 +42,7 @@ class UnknownNameError(InputError):
         self.made_of = kind, name, tuple(known)
         close = get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
-        super().__init__(f"no {kind} named {name!r}.{hint} Known: {', '.join(known[:LISTED])}{more}")
+        super().__init__(f"no {kind} named {name!r}.{hint} Known: {few(known, LISTED)}")
 
     def __reduce__(self) -> tuple:
         """Return how a copy is made, such as in the process that waits for the one where it was raised."""

@@ -16,7 +16,7 @@ from passband.data.dataset import ImageDataset
 from passband.data.images import Request, decode_with_notices
 from passband.data.layout import ANNOTATIONS, names_a_class, read_annotations, read_layout
 from passband.data.walk import Listing, list_folder, walk
-from passband.errors import InputError
+from passband.errors import InputError, few
 from passband.notices import Notice
 
 NO_PICTURES = frozenset(
@@ -192,7 +192,7 @@ def _within_classes(folder: Path, listings: Sequence[Listing]) -> list[Notice]:
 def _empty(folder: Path, absent: Sequence[str]) -> list[Notice]:
     if not absent:
         return []
-    names = ", ".join(map(repr, absent[:6])) + f" and {len(absent) - 6} more" * (len(absent) > 6)
+    names = few([*map(repr, absent)], 6)
     return [
         Notice(
             "data",

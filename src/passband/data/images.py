@@ -21,7 +21,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from passband.data.resizing import nyquist_radius, prepare
 from passband.data.stream import FEW, Indexed, StreamedImages, choose_workers
-from passband.errors import InputError, UnknownNameError
+from passband.errors import InputError, UnknownNameError, few
 from passband.notices import Notice
 from passband.preparation import AS_STORED, Preparation
 from passband.types import ByteImages, Subset
@@ -252,10 +252,9 @@ def _map_chunks(function: Callable[[int, Stored], T], stored: Indexed) -> list[T
         results = [result for results in pool.map(part, range(0, count, CHUNK)) for result in results]
     broken = [result for result in results if isinstance(result, _Undecoded)]
     if len(broken) > 1:
-        more = f" and {len(broken) - 3:,} more" if len(broken) > 3 else ""
+        named = few([error.short for error in broken], 3, "; ")
         raise InputError(
-            f"cannot decode {len(broken):,} of {count:,} images: {'; '.join(error.short for error in broken[:3])}{more}. "
-            "Mend, replace or remove them."
+            f"cannot decode {len(broken):,} of {count:,} images: {named}. Mend, replace or remove them."
         ) from broken[0]
     if broken:
         raise broken[0]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from passband.errors import InputError
+from passband.errors import InputError, few
 from passband.notices import Notice
 
 MOST_CLASSES = 100_000
@@ -265,5 +264,4 @@ def _repeated(names: Sequence[str]) -> str | None:
 
 def _listed(names: Sequence[str]) -> str:
     """Return the first names, quoted, so that a line break within one does not break the message."""
-    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-    return ", ".join(repr(name[:40]) for name in islice(names, 5)) + more
+    return few([repr(name[:40]) for name in names], 5)

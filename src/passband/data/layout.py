@@ -13,12 +13,14 @@ from pathlib import Path
 
 from passband.data.subset_names import SERVING, Kind, subset_kind
 from passband.data.walk import has_pictures, list_folder
-from passband.errors import InputError
+from passband.errors import InputError, few
 from passband.notices import Notice
 from passband.types import Subset
 
 ANNOTATIONS = "val_annotations.txt"
 """Tiny ImageNet's list of the classes of its validation pictures, which lie in one folder."""
+
+SHOWN = 6  # names that a message lists
 
 _PARTS = re.compile(
     r"(?:part|batch|chunk|shard|piece|session|sequence|seq|clip|video|camera|cam|day|week|set|series|group|more|extra|other"
@@ -202,7 +204,7 @@ def _describe_flat(folder: Path) -> str:
         hint = "These are ImageNet's validation pictures, whose classes are in a list of its development kit: move each into a "
         hint += "folder of its class"
     elif 1 < len(words) <= len(names) / 2:
-        hint = f"If their names begin with the class ({_few(sorted(words))}), move each into a folder of its class"
+        hint = f"If their names begin with the class ({few(sorted(words), SHOWN)}), move each into a folder of its class"
     else:
         hint = "Move each into a folder of its class"
     return (
@@ -219,9 +221,4 @@ def _contents(path: Path) -> str:
 
 
 def _quote(folders: Iterable[Path]) -> str:
-    return _few([repr(folder.name) for folder in folders])
-
-
-def _few(names: Sequence[str], most: int = 6) -> str:
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+    return few([repr(folder.name) for folder in folders], SHOWN)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from passband.errors import LISTED, InputError, UnknownNameError
+from passband.errors import LISTED, InputError, UnknownNameError, few
 from passband.models.exported import ExportedModel
 from passband.models.onnx import OnnxModel
 from passband.models.pixels import PixelModel, evaluating, network_of
@@ -167,5 +167,4 @@ def _is_linear_in_its_weight(convolution: nn.Conv2d) -> bool:
 
 
 def _listed(convolutions: Mapping[str, nn.Conv2d]) -> str:
-    more = f" and {len(convolutions) - LISTED} more" if len(convolutions) > LISTED else ""
-    return f"Its convolutions: {', '.join([*convolutions][:LISTED])}{more}."
+    return f"Its convolutions: {few([*convolutions], LISTED)}."

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from passband.errors import InputError
+from passband.errors import InputError, few
 from passband.models.checkpoints import Chosen, choose_state, read_checkpoint
 from passband.models.matching import Match, Pairing, counted, pair_by_name, pair_by_order, same_shapes
 from passband.notices import Notice
@@ -224,5 +224,4 @@ def _kind(value: Tensor) -> str:
 def _some(what: str, names: list[str]) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{what} {', '.join(names[:3])}{more}"
+    return f"{what} {few(names, 3)}"
