@@ -120,8 +120,7 @@ def _try(model: PixelModel, size: tuple[int, int], channels: int) -> Trial:
         known = inner.trial or try_out(inner, size, channels)
         outputs = known.outputs if inner.outputs is None else len(inner.outputs)
         return replace(known, reading=Reading(), outputs=outputs)
-    weights = [*model.body.parameters(), *model.body.buffers()]
-    pictures = trial_pictures(size, channels).to(weights[0].device if weights else "cpu")
+    pictures = trial_pictures(size, channels).to(model.mean.device)  # a body may have no weights of its own
     asker, note = _find_reading(model, pictures)
     notices = [*_of_normalization(model), *_of_reading(asker, note)]
     first = asker.in_batches()
