@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-Geometry = Literal["index", "isotropic"]
+Geometry = Literal["index", "isotropic", "pixel"]
 """How the radial mask measures distance: see `passband.radial_mask`."""
+
+ViewGeometry = Literal["index", "pixel"]
+"""Those of them that images of many sizes are compared by."""
 
 Amplitude = Literal["raw", "clip", "max", "minmax", "rms"]
 """What is done to a component's amplitude before a model sees it: see `passband.rescale`."""

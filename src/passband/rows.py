@@ -24,6 +24,8 @@ COLUMNS = pl.Schema(
         "component": pl.String(),  # the kind of what was shown: "full", "lfc", "hfc", ...
         "radius": pl.Float64(),  # its outermost radius in index units; empty for "full"
         "shown": pl.String(),  # all that it is, as text: "full", "lfc:8", ...
+        "geometry": pl.String(),  # how its radius is measured, where images have many sizes: "index" or "pixel"
+        "split_at": pl.String(),  # of a detector: whether the "original" image was split, or the network's "input"
         "amplitude": pl.String(),  # the policy applied to the component
         "attack": pl.String(),  # what made the perturbation, such as "PGD-20"
         "band": pl.String(),  # the frequencies it was held to, such as "lfc:8"; empty for all
@@ -45,6 +47,8 @@ ADDED = (
     "rho",
     "normalized",
     "shown",
+    "geometry",
+    "split_at",
     "error",
     "rank",
 )  # columns that tables written by version 0.1 do not have
@@ -148,6 +152,35 @@ ATTACK_COLUMNS = pl.Schema(
         "distance": pl.Float32(),  # of that image from the original, in the norm
     }
 )
+
+
+DETECTION_COLUMNS = pl.Schema(
+    {
+        "image": pl.Int64(),  # its id in the annotations
+        "category": pl.Int64(),  # likewise
+        "x": pl.Float64(),  # left edge in pixels of the image
+        "y": pl.Float64(),  # upper edge
+        "width": pl.Float64(),
+        "height": pl.Float64(),
+        "score": pl.Float64(),
+    }
+)
+"""What a detector found, a row an object, in the detector's order: it decides between equal scores."""
+
+OBJECT_COLUMNS = pl.Schema(
+    {
+        "object": pl.Int64(),  # its id in the annotations
+        "image": pl.Int64(),
+        "category": pl.Int64(),
+        "x": pl.Float64(),
+        "y": pl.Float64(),
+        "width": pl.Float64(),
+        "height": pl.Float64(),
+        "area": pl.Float64(),  # of its outline, which decides whether it is small, medium or large
+        "crowd": pl.Boolean(),  # a box around many, in which detections count neither for nor against a detector
+    }
+)
+"""What is in the images, a row an annotation."""
 
 
 @dataclass(frozen=True, kw_only=True)

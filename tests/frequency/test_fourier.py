@@ -201,5 +201,14 @@ def test_no_radii_are_refused():
 def test_a_mask_needs_a_size_and_a_known_geometry(untyped):
     with pytest.raises(InputError, match="at least 1x1 pixels, got 0x3"):
         radial_mask(0, 3, 1)
-    with pytest.raises(InputError, match="geometry must be 'index' or 'isotropic', got 'round'"):
+    with pytest.raises(InputError, match="geometry must be 'index', 'isotropic' or 'pixel', got 'round'"):
         radial_mask(3, 3, 1, geometry="round")
+
+
+@pytest.mark.parametrize("size", [(32, 32), (48, 64), (33, 50)])
+def test_a_radius_in_cycles_per_pixel_is_the_same_frequency_in_every_size(size):
+    height, width = size
+    for radius in (0.1, 0.25, 0.5):
+        down, across = torch.fft.fftfreq(height), torch.fft.fftfreq(width)
+        expected = (down[:, None].double().square() + across.double().square()).sqrt() <= radius + 1e-9
+        assert torch.equal(radial_mask(height, width, radius, geometry="pixel"), expected)

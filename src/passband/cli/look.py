@@ -94,7 +94,8 @@ def split(
         image: A picture: PNG, JPEG or whatever else Pillow reads.
         radius: Cut-off in cycles per image; a frequency at the radius is low.
         resize: By which filter of which library the picture is resized, where there is a size.
-        geometry: Count cycles per image on either axis (index), or per length of the shorter side (isotropic).
+        geometry: Count cycles per image on either axis (index), per length of the shorter side (isotropic), or per pixel
+            (pixel), at most 0.5 on either axis.
     """
     folder = out or Path(f"{image.stem}-split")
     check_target(folder, overwrite=overwrite)

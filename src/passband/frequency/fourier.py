@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -35,10 +35,12 @@ def radial_mask(
     Args:
         height: Height of the image in pixels.
         width: Width of the image in pixels.
-        radius: Cut-off: the Euclidean distance from the zero frequency, in index units (cycles per image).
+        radius: Cut-off: the Euclidean distance from the zero frequency, in index units (cycles per image) unless the
+            geometry says otherwise.
         geometry: `"index"` counts cycles per image on either axis, as the paper does. `"isotropic"` counts, on
             both axes, cycles per length of the shorter side, so that equal radii are equal cycles per pixel.
-            On a square image they are the same.
+            On a square image they are the same. `"pixel"` counts cycles per pixel, at most one half on either axis,
+            so that one radius is the same frequency in images of any size.
         inclusive: Whether a frequency *at* the radius is low (the paper's text) or not (its released code).
 
     Returns:
@@ -65,19 +67,21 @@ def frequency_distance(
     """Return how far each Fourier coefficient is from the zero frequency, as `radial_mask` measures it.
 
     Returns:
-        Distances in index units, float64, with the zero frequency at [0, 0].
+        Distances in index units, or in cycles per pixel, float64, with the zero frequency at [0, 0].
 
     Raises:
         InputError: If a side is not positive or the geometry is unknown.
     """
     if height < 1 or width < 1:
         raise InputError(f"an image has at least 1x1 pixels, got {height}x{width}")
-    if geometry not in ("index", "isotropic"):
-        raise InputError(f"geometry must be 'index' or 'isotropic', got {geometry!r}")
-    shorter = min(height, width)
-    vertical, horizontal = (
-        np.round(np.fft.fftfreq(n) * n) * (1 if geometry == "index" else shorter / n) for n in (height, width)
-    )
+    if geometry not in get_args(Geometry):
+        raise InputError(f"geometry must be 'index', 'isotropic' or 'pixel', got {geometry!r}")
+    vertical, horizontal = (np.round(np.fft.fftfreq(n) * n) for n in (height, width))
+    if geometry == "isotropic":
+        shorter = min(height, width)
+        vertical, horizontal = vertical * (shorter / height), horizontal * (shorter / width)
+    elif geometry == "pixel":
+        vertical, horizontal = vertical / height, horizontal / width
     # NumPy's square root is correctly rounded. Torch's may be one bit off, and would then put a coefficient
     # that lies exactly at the radius on the wrong side.
     return torch.from_numpy(np.sqrt(vertical[:, None] ** 2 + horizontal**2))

@@ -37,7 +37,7 @@ def spectrum_picture(
     Args:
         power: Mean power, zero frequency in the middle.
         radii: Cut-offs to draw, in cycles per image.
-        geometry: How a radius is measured; `"isotropic"` makes ellipses where the sides differ.
+        geometry: How a radius is measured; `"isotropic"` and `"pixel"` make ellipses where the sides differ.
     """
     height, width = power.shape
     values = power.detach().cpu().double().numpy()
@@ -51,8 +51,12 @@ def spectrum_picture(
     )
     draw, font = ImageDraw.Draw(pixels), ImageFont.load_default(size=14)
     center = ((width // 2 + 0.5) * factor, (height // 2 + 0.5) * factor)
-    shorter = min(height, width) if geometry == "isotropic" else None
-    stretches = (width / shorter, height / shorter) if shorter else (1.0, 1.0)
+    shorter = min(height, width)
+    stretches = {
+        "index": (1.0, 1.0),
+        "isotropic": (width / shorter, height / shorter),
+        "pixel": (width, height),
+    }[geometry]
     last_right = 0.0
     for radius in sorted(radii):
         x, y = (radius * factor * stretch for stretch in stretches)

@@ -1,0 +1,1 @@
+"""Detectors: what they find in whole images and in components of them, and how good that is."""

@@ -1,0 +1,76 @@
+"""Images with what is in them, read from a folder one at a time, or held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import median
+
+import polars as pl
+from jaxtyping import UInt8
+from torch import Tensor
+
+from passband.data.dataset import to_pixels
+from passband.detection.annotations import Annotations
+from passband.detection.detector import Image
+from passband.files import digest
+
+Bytes = UInt8[Tensor, "3 height width"]
+
+
+@dataclass(frozen=True, eq=False)
+class DetectionDataset:
+    """Annotated images, of any sizes.
+
+    Attributes:
+        annotations: What is in them.
+        read: Returns an image's bytes by its position among the pictures of the annotations; raises InputError if it cannot.
+        checksum: Returns a hash of an image's bytes, or of its file, by its position.
+    """
+
+    annotations: Annotations
+    read: Callable[[int], Bytes]
+    checksum: Callable[[int], str]
+
+    def __len__(self) -> int:
+        """Return how many images there are."""
+        return len(self.annotations.pictures)
+
+    def image(self, index: int) -> Image:
+        """Return an image in [0, 1].
+
+        Raises:
+            InputError: If it is missing, damaged, or has another size than the annotations say.
+        """
+        return to_pixels(self.read(index))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the images and of what is in them."""
+        return digest(
+            self.annotations.fingerprint.encode(),
+            *(self.checksum(index).encode() for index in range(len(self))),
+        )
+
+    @property
+    def shorter_side(self) -> float:
+        """The median of the images' shorter sides in pixels."""
+        return median(min(each.height, each.width) for each in self.annotations.pictures)
+
+    def first(self, count: int | None) -> DetectionDataset:
+        """Return the first images and what is in them; None is all."""
+        if count is None or count >= len(self):
+            return self
+        pictures = self.annotations.pictures[:count]
+        kept = self.annotations.objects.filter(pl.col("image").is_in([each.id for each in pictures]))
+        return replace(self, annotations=replace(self.annotations, pictures=pictures, objects=kept))
+
+
+def in_memory(annotations: Annotations, images: Sequence[Bytes]) -> DetectionDataset:
+    """Return a data set of images that are in memory, one for each picture of the annotations."""
+    return DetectionDataset(
+        annotations,
+        read=lambda index: images[index],
+        checksum=lambda index: digest(images[index].numpy().tobytes()),
+    )
