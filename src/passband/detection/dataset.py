@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import polars as pl
@@ -14,7 +14,9 @@ from torch import Tensor
 from passband.data.dataset import to_pixels
 from passband.detection.annotations import Annotations
 from passband.detection.detector import Image
+from passband.errors import InputError, few
 from passband.files import digest
+from passband.types import Progress
 
 Bytes = UInt8[Tensor, "3 height width"]
 
@@ -32,6 +34,7 @@ class DetectionDataset:
     annotations: Annotations
     read: Callable[[int], Bytes]
     checksum: Callable[[int], str]
+    _checksums: list[str] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         """Return how many images there are."""
@@ -45,13 +48,36 @@ class DetectionDataset:
         """
         return to_pixels(self.read(index))
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash of the images and of what is in them."""
-        return digest(
-            self.annotations.fingerprint.encode(),
-            *(self.checksum(index).encode() for index in range(len(self))),
-        )
+    def fingerprint(self, progress: Progress | None = None) -> str:
+        """Return a hash of the images and of what is in them; every image is decoded for it, once.
+
+        Args:
+            progress: Called along the way.
+
+        Raises:
+            InputError: If images are missing, damaged, or have another size than the annotations say; it says how many.
+        """
+        if not self._checksums:
+            self._checksums.extend(self._read_all(progress))
+        return digest(self.annotations.fingerprint.encode(), *(each.encode() for each in self._checksums))
+
+    def _read_all(self, progress: Progress | None) -> list[str]:
+        found, broken = [], []
+        with ThreadPoolExecutor() as pool:
+            for result in pool.map(self._attempt, range(len(self))):
+                (broken if isinstance(result, InputError) else found).append(result)
+                if progress is not None:
+                    progress("images checked", len(found) + len(broken), len(self))
+        if broken:
+            said = few([str(error).rstrip(".") for error in broken], 3, "; ")
+            raise InputError(f"{len(broken):,} of {len(self):,} images cannot be used: {said}") from broken[0]
+        return found
+
+    def _attempt(self, index: int) -> str | InputError:
+        try:
+            return self.checksum(index)
+        except InputError as error:
+            return error
 
     @property
     def shorter_side(self) -> float:
@@ -64,7 +90,8 @@ class DetectionDataset:
             return self
         pictures = self.annotations.pictures[:count]
         kept = self.annotations.objects.filter(pl.col("image").is_in([each.id for each in pictures]))
-        return replace(self, annotations=replace(self.annotations, pictures=pictures, objects=kept))
+        annotations = replace(self.annotations, pictures=pictures, objects=kept)
+        return replace(self, annotations=annotations, _checksums=[])
 
 
 def in_memory(annotations: Annotations, images: Sequence[Bytes]) -> DetectionDataset:
