@@ -11,6 +11,9 @@ Geometry = Literal["index", "isotropic", "pixel"]
 ViewGeometry = Literal["index", "pixel"]
 """Those of them that images of many sizes are compared by."""
 
+SplitAt = Literal["original", "input"]
+"""What is split for a detector: the image as it is stored, or as the network's own resize makes it."""
+
 Amplitude = Literal["raw", "clip", "max", "minmax", "rms"]
 """What is done to a component's amplitude before a model sees it: see `passband.rescale`."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -76,6 +76,32 @@ ROUGHNESS = "roughness"  # of a layer's kernels: mean squared difference of neig
 KERNEL_HIGH_FREQUENCY = (
     "kernel-high-frequency"  # of a layer's kernels: the share of energy in high frequencies
 )
+MAP = "map"  # COCO's mean average precision, over IoU 0.50 to 0.95
+DETECTION_NUMBERS = {
+    MAP: "mAP",
+    "map50": "mAP@50",
+    "map75": "mAP@75",
+    "map-small": "mAP, small objects",
+    "map-medium": "mAP, medium objects",
+    "map-large": "mAP, large objects",
+    "ar1": "recall, 1 detection",
+    "ar10": "recall, 10 detections",
+    "ar100": "recall, 100 detections",
+    "ar-small": "recall, small objects",
+    "ar-medium": "recall, medium objects",
+    "ar-large": "recall, large objects",
+}
+"""COCO's twelve numbers in COCO's order, and what people call them. Recall is the mean over IoU 0.50 to 0.95."""
+
+LOST = "-lost"  # follows these: the whole images' number less that of a view
+GAIN, LOSE = "images-gain", "images-lose"  # the share of images whose own AP is higher, or lower, in a view
+GAIN_BEYOND_CHANCE = "images-gain-beyond-chance"  # on the LFC, less that under the control
+OF_DETECTIONS = (
+    *(f"{name}{lost}" for name in DETECTION_NUMBERS for lost in ("", LOST)),
+    GAIN_BEYOND_CHANCE,
+)
+"""Metrics of what a detector finds: their standard error, over images, is in the column `error`."""
+
 REMOVED = "-removed"  # follows these two: how much of it smoothing has removed
 
 OF_KERNELS = tuple(
@@ -95,6 +121,8 @@ SHARES = (
     COUNTEREXAMPLES,
     COUNTEREXAMPLES_RIGHT,
     COUNTEREXAMPLES_VERIFIED,
+    GAIN,
+    LOSE,
 )
 """Metrics that are shares of samples, whose error follows from their `count`."""
 
@@ -107,6 +135,7 @@ MEANS = (
     ENERGY_WITHIN,
     COUNTEREXAMPLE_DISTANCE,
     *OF_KERNELS,
+    *OF_DETECTIONS,
 )
 """Metrics that are not, even where they are between 0 and 1."""
 
@@ -202,7 +231,10 @@ class Row:
 class Shown(Protocol):
     """What a row needs to know of a component; `passband.frequency.component` has them."""
 
-    kind: ClassVar[str]
+    @property
+    def kind(self) -> str:
+        """What stands in the column `component`."""
+        ...
 
     @property
     def cutoff(self) -> float | None:
@@ -257,6 +289,16 @@ class KernelRow(Row):
 
     rho: float
     normalized: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionRow(Row):
+    """What a detector finds in a view of the images; `count` is how many images."""
+
+    component: Shown
+    geometry: str | None
+    split_at: str | None
+    amplitude: str | None
 
 
 def to_table(rows: Iterable[Row]) -> pl.DataFrame:

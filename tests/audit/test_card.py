@@ -101,7 +101,7 @@ def test_what_is_not_a_card_is_refused(tmp_path, content, message):
         ("clean.accuracy.low", 10**400, "clean.accuracy.low must be a number, got 1000"),
         ("clean.accuracy.count", 1.5, "clean.accuracy.count must be a whole number, got 1.5"),
         ("clean.accuracy", 0.5, "clean.accuracy must be an object, got 0.5"),
-        ("cleann", 1, "unknown key cleann; known are model"),
+        ("cleann", 1, "unknown key cleann; known are notices"),
         ("curves.2.component", "mid", r"curves\[2\].component must be one of 'lfc', 'hfc', got 'mid'"),
         ("curves", {}, "curves must be a list, got {}"),
         ("data.classes.3", 7, r"data.classes\[3\] must be a text, got 7"),

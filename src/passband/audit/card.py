@@ -350,7 +350,7 @@ class TracesEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What cards of all kinds have: which model, which data, and how and when it was measured.
+    """What cards of all kinds have: what is to be known, and how and when it was measured.
 
     Attributes:
         notices: What is to be known of the numbers.
@@ -363,8 +363,6 @@ class Card:
     schema: ClassVar[int]
     made_by: ClassVar[str]
 
-    model: ModelEntry
-    data: DataEntry
     notices: tuple[Notice, ...] = ()
     manifest: Manifest
 
@@ -406,6 +404,8 @@ class ClassifierCard(Card):
     schema: ClassVar[int] = 1
     made_by: ClassVar[str] = "passband audit"
 
+    model: ModelEntry
+    data: DataEntry
     settings: Settings
     clean: WholeAnswers
     baselines: Baselines
@@ -438,6 +438,8 @@ class AttackCard(Card):
     schema: ClassVar[int] = 1
     made_by: ClassVar[str] = "passband attack"
 
+    model: ModelEntry
+    data: DataEntry
     settings: AttackSettings
     clean: Clean
     baselines: Baselines

@@ -56,15 +56,20 @@ class View:
             object.__setattr__(self, "radius", checked_radius(self.radius))
 
     @property
-    def cutoff(self) -> str:
-        """The radius with its unit, as requirements and tables write it; empty of the whole image."""
+    def cutoff(self) -> float | None:
+        """What stands in the column `radius` of tables."""
+        return self.radius
+
+    @property
+    def at(self) -> str:
+        """The radius with its unit, as requirements write it; empty of the whole image."""
         if self.radius is None:
             return ""
         return write_number(self.radius) + (PER_PIXEL if self.geometry == "pixel" else "")
 
     def __str__(self) -> str:
         """Write it as `parse_view` reads it."""
-        return self.kind if self.radius is None else f"{self.kind}:{self.cutoff}"
+        return self.kind if self.radius is None else f"{self.kind}:{self.at}"
 
 
 WHOLE = View("full")
@@ -125,6 +130,6 @@ def all_views(
     found = (WHOLE, *(View(kind, *cutoff) for kind in kinds for cutoff in cutoffs))
     if len(set(found)) < len(found):
         raise InputError(
-            f"each cut-off is measured once, got {', '.join(v.cutoff for v in found if v.kind == 'lfc')}"
+            f"each cut-off is measured once, got {', '.join(v.at for v in found if v.kind == 'lfc')}"
         )
     return found
