@@ -1,4 +1,4 @@
-"""Checks of single values, which commands make before anything that takes seconds to import."""
+"""Single values checked, read and written, which commands do before anything that takes seconds to import."""
 
 from __future__ import annotations
 
@@ -56,3 +56,28 @@ def check_device_name(name: str) -> None:
     """
     if re.fullmatch(r"auto|(cpu|cuda|mps)(:\d{1,2})?", name) is None:
         raise InputError(f"device must be 'auto', 'cpu', 'cuda', 'cuda:N' or 'mps', got {name!r}")
+
+
+def checked_radius(radius: float) -> float:
+    """Return a radius as a float.
+
+    Raises:
+        InputError: If it is no number, negative or not finite.
+    """
+    is_number = isinstance(radius, int | float) and not isinstance(radius, bool)
+    if not is_number or not 0 <= radius < math.inf:
+        raise InputError(f"the radius of a component must be 0 or positive, got {radius!r}")
+    return float(radius) + 0.0  # not -0.0, which would be written "-0"
+
+
+def read_number(text: str) -> float:
+    """Return the number that a text writes; a text that writes none, or one that is not finite, raises ValueError."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def write_number(value: float) -> str:
+    """Write a number so that reading it gives the same one, whole ones without a point."""
+    return repr(value).removesuffix(".0")

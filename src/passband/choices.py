@@ -34,3 +34,19 @@ Source = Literal["text", "code"]
 
 Progress = Callable[[str, int, int], None]
 """Called along long work with what is being done, how much of it is done, and how much there is."""
+
+DETECTION_NUMBERS = {
+    "map": "mAP",
+    "map50": "mAP@50",
+    "map75": "mAP@75",
+    "map-small": "mAP, small objects",
+    "map-medium": "mAP, medium objects",
+    "map-large": "mAP, large objects",
+    "ar1": "recall, 1 detection",
+    "ar10": "recall, 10 detections",
+    "ar100": "recall, 100 detections",
+    "ar-small": "recall, small objects",
+    "ar-medium": "recall, medium objects",
+    "ar-large": "recall, large objects",
+}
+"""COCO's twelve numbers in COCO's order, and what people call them. Recall is the mean over IoU 0.50 to 0.95."""

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
+from passband.choices import DETECTION_NUMBERS
 from passband.errors import InputError
 
 COLUMNS = pl.Schema(
@@ -77,22 +78,6 @@ KERNEL_HIGH_FREQUENCY = (
     "kernel-high-frequency"  # of a layer's kernels: the share of energy in high frequencies
 )
 MAP = "map"  # COCO's mean average precision, over IoU 0.50 to 0.95
-DETECTION_NUMBERS = {
-    MAP: "mAP",
-    "map50": "mAP@50",
-    "map75": "mAP@75",
-    "map-small": "mAP, small objects",
-    "map-medium": "mAP, medium objects",
-    "map-large": "mAP, large objects",
-    "ar1": "recall, 1 detection",
-    "ar10": "recall, 10 detections",
-    "ar100": "recall, 100 detections",
-    "ar-small": "recall, small objects",
-    "ar-medium": "recall, medium objects",
-    "ar-large": "recall, large objects",
-}
-"""COCO's twelve numbers in COCO's order, and what people call them. Recall is the mean over IoU 0.50 to 0.95."""
-
 LOST = "-lost"  # follows these: the whole images' number less that of a view
 GAIN, LOSE = "images-gain", "images-lose"  # the share of images whose own AP is higher, or lower, in a view
 GAIN_BEYOND_CHANCE = "images-gain-beyond-chance"  # on the LFC, less that under the control

@@ -123,10 +123,8 @@ def _parse(text: str) -> tuple[Requirement, bool]:
     if measure not in PLAIN and not match["at"]:
         what, example = ("a radius", "8") if measure in AT_RADIUS else ("an epsilon", "8/255")
         raise InputError(f"{measure} needs {what}, such as {measure}@{example}; got {text!r}")
-    at = None if match["at"] is None else _parse_number(match["at"], text)
-    return Requirement(
-        text.strip(), measure, at, match["relation"], _parse_number(match["bound"], text)
-    ), drop
+    at = None if match["at"] is None else parse_number(match["at"], text)
+    return Requirement(text.strip(), measure, at, match["relation"], parse_number(match["bound"], text)), drop
 
 
 def check_planned(requirement: Requirement, planned: Iterable[tuple[str, float]]) -> None:
@@ -149,7 +147,12 @@ def check_planned(requirement: Requirement, planned: Iterable[tuple[str, float]]
         )
 
 
-def _parse_number(text: str, requirement: str) -> float:
+def parse_number(text: str, requirement: str) -> float:
+    """Return a number, or a fraction such as `8/255`, of a requirement.
+
+    Raises:
+        InputError: If it divides by zero.
+    """
     numerator, _, denominator = text.partition("/")
     try:
         return float(Fraction(numerator) / Fraction(denominator or "1"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -34,6 +34,10 @@ class Shown:
     amplitude: Amplitude = "clip"
     rounded: bool = True
     seed: int = 0
+
+    def unrounded(self) -> Shown:
+        """Return the same without rounding, for what is no stored picture."""
+        return replace(self, rounded=False)
 
     def make(self, image: Image, views: Sequence[View], name: int) -> list[Image]:
         """Return an image's views, in their order.

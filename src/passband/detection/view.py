@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from passband.checks import checked_radius, read_number, write_number
 from passband.choices import ViewGeometry
 from passband.errors import InputError, UnknownNameError
-from passband.frequency.component import checked_radius, read_number, write_number
 
 Kind = Literal["full", "lfc", "hfc", "control"]
 """The control is the whole image less noise that has the spectrum and the norm of its HFC: LFC and control are changed

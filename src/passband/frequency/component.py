@@ -6,13 +6,13 @@ class here and a line in `KINDS`.
 
 from __future__ import annotations
 
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from passband.checks import checked_radius, read_number, write_number
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.fourier import corner_radius, split_many
 from passband.types import Images
@@ -296,28 +296,3 @@ def lows_and_highs(radii: Sequence[float], kinds: Sequence[str] = ("lfc", "hfc")
         if kind not in known:
             raise UnknownNameError("component", kind, known)
     return tuple(known[kind](radius) for kind in kinds for radius in radii)
-
-
-def checked_radius(radius: float) -> float:
-    """Return a radius as a float.
-
-    Raises:
-        InputError: If it is no number, negative or not finite.
-    """
-    is_number = isinstance(radius, int | float) and not isinstance(radius, bool)
-    if not is_number or not 0 <= radius < math.inf:
-        raise InputError(f"the radius of a component must be 0 or positive, got {radius!r}")
-    return float(radius) + 0.0  # not -0.0, which would be written "-0"
-
-
-def read_number(text: str) -> float:
-    """Return the number that a text writes; a text that writes none, or one that is not finite, raises ValueError."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def write_number(value: float) -> str:
-    """Write a number so that reading it gives the same one, whole ones without a point."""
-    return repr(value).removesuffix(".0")

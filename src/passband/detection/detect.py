@@ -1,0 +1,179 @@
+"""Showing a detector every view of every image: what it finds is on the disk every few seconds, and goes on from there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+import torch
+from filelock import FileLock, Timeout
+
+from passband.choices import SplitAt
+from passband.detection.dataset import DetectionDataset
+from passband.detection.detector import Detector, Image
+from passband.detection.objects import Detections, detections_table
+from passband.detection.shown import Shown
+from passband.detection.view import View
+from passband.errors import InputError
+from passband.files import digest, write_file
+from passband.rows import DETECTION_COLUMNS
+from passband.types import Progress
+
+SECONDS = 10.0
+"""Between two writes: what a process that is killed loses."""
+
+FOUND = pl.Schema({"shown": pl.String(), **DETECTION_COLUMNS})
+"""The columns of what was found, in all views."""
+
+Translate = Callable[[Detections], Detections]
+"""From a detector's labels to ids of categories."""
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What a detector is shown, and how.
+
+    Attributes:
+        views: Those of each image.
+        how: How they are made.
+        split_at: Whether the original image is split, or what the network's own resize makes of it.
+    """
+
+    views: tuple[View, ...]
+    how: Shown
+    split_at: SplitAt = "original"
+
+    def views_of(self, image: Image, name: int, detector: Detector) -> list[Image]:
+        """Return the views of an image as the detector is given them."""
+        if self.split_at == "original":
+            return self.how.make(image, self.views, name)
+        return self.how.unrounded().make(detector.to_input(image), self.views, name)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found, on the disk.
+
+    Attributes:
+        folder: Where its parts are.
+    """
+
+    folder: Path
+
+    def parts(self) -> list[Path]:
+        """Return the files in the order of the images."""
+        return sorted(self.folder.glob("images-*.parquet"))
+
+    def done(self) -> int:
+        """Return of how many images, from the first on, it holds what was found."""
+        done = 0
+        for part in self.parts():
+            start, stop = map(int, part.stem.split("-")[1:])
+            if start != done:
+                raise InputError(
+                    f"{self.folder} lacks what was found in image {done}: remove it, and start again"
+                )
+            done = stop
+        return done
+
+    def of(self, view: View) -> pl.DataFrame:
+        """Return what was found in a view, with the columns `passband.rows.DETECTION_COLUMNS`."""
+        tables = [pl.DataFrame(schema=DETECTION_COLUMNS)]
+        for part in self.parts():
+            shown = pl.read_parquet(part).filter(pl.col("shown") == str(view))
+            tables.append(shown.select(list(DETECTION_COLUMNS)))
+        return pl.concat(tables)
+
+
+def place_of(folder: Path, *identity: str) -> Path:
+    """Return the folder beside a result in which what was found is kept until the result is whole.
+
+    Args:
+        folder: The result's.
+        identity: All that decides what is found: only the same detector, images and settings go on from there.
+    """
+    name = digest(*(each.encode() for each in identity))
+    return folder.absolute().parent / f".{folder.name}-unfinished-{name}"
+
+
+def detect(
+    detector: Detector,
+    dataset: DetectionDataset,
+    showing: Showing,
+    folder: Path,
+    *,
+    translate: Translate,
+    batch_size: int,
+    on_batch: Callable[[list[tuple[int, Detections]]], None] = lambda _: None,
+    progress: Progress | None = None,
+) -> Found:
+    """Show a detector all views of all images, from the first image on of which `folder` does not hold what was found.
+
+    Memory does not grow with the number of images.
+
+    Args:
+        detector: The detector.
+        dataset: The images.
+        showing: What it is shown of them.
+        folder: Takes the parts; made if it is not there.
+        translate: Turns its labels into ids of categories.
+        batch_size: Views of an image that it is given at a time.
+        on_batch: Is handed what was found in some whole images, with their ids and the detector's own labels.
+        progress: Called along the way.
+
+    Raises:
+        InputError: If an image cannot be read, the detector fails on one, or another process is at it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            found = Found(folder)
+            kept: list[pl.DataFrame] = []
+            start, last = found.done(), time.monotonic()
+            for index in range(start, len(dataset)):
+                name = dataset.annotations.pictures[index].id
+                each = _in_image(detector, dataset.image(index), name, showing, batch_size)
+                on_batch([(name, what) for view, what in each if view.kind == "full"])
+                kept += [_table(view, name, translate(what)) for view, what in each]
+                if progress is not None:
+                    progress("images", index + 1, len(dataset))
+                if time.monotonic() - last > SECONDS or index + 1 == len(dataset):
+                    _write(folder, start, index + 1, kept)
+                    kept, start, last = [], index + 1, time.monotonic()
+    except Timeout as error:
+        raise InputError(f"another process measures the same: {folder} is in use. Wait for it.") from error
+    return found
+
+
+def _in_image(
+    detector: Detector, image: Image, name: int, showing: Showing, batch_size: int
+) -> list[tuple[View, Detections]]:
+    image = image.to(detector.device)
+    size = (image.shape[-2], image.shape[-1])
+    with torch.no_grad():
+        shown = showing.views_of(image, name, detector)
+    found: list[Detections] = []
+    for batch in _batches(shown, batch_size):
+        if showing.split_at == "original":
+            found += detector.detect(batch)
+        else:
+            found += detector.detect_inputs(batch, [size] * len(batch))
+    return list(zip(showing.views, found, strict=True))
+
+
+def _batches(images: Sequence[Image], size: int) -> Iterator[list[Image]]:
+    for start in range(0, len(images), size):
+        yield list(images[start : start + size])
+
+
+def _table(view: View, name: int, found: Detections) -> pl.DataFrame:
+    return detections_table([(name, found)]).select(pl.lit(str(view)).alias("shown"), pl.all())
+
+
+def _write(folder: Path, start: int, stop: int, kept: Sequence[pl.DataFrame]) -> None:
+    pl.concat([pl.DataFrame(schema=FOUND), *kept]).write_parquet(buffer := BytesIO())
+    write_file(folder / f"images-{start:09}-{stop:09}.parquet", buffer.getbuffer())
