@@ -81,6 +81,7 @@ MAP = "map"  # COCO's mean average precision, over IoU 0.50 to 0.95
 LOST = "-lost"  # follows these: the whole images' number less that of a view
 GAIN, LOSE = "images-gain", "images-lose"  # the share of images whose own AP is higher, or lower, in a view
 GAIN_BEYOND_CHANCE = "images-gain-beyond-chance"  # on the LFC, less that under the control
+COST = "cost-"  # stands before a kind of error: how much mAP@50 would rise if there were none
 OF_DETECTIONS = (
     *(f"{name}{lost}" for name in DETECTION_NUMBERS for lost in ("", LOST)),
     GAIN_BEYOND_CHANCE,

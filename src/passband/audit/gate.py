@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import ClassifierCard, Share
 from passband.audit.compare import Difference
+from passband.audit.detector_requirement import DetectorRequirement
 from passband.audit.parts import share
 from passband.audit.requirement import ATTACKS, CEILINGS, RELATIONS, Requirement
 from passband.errors import InputError
@@ -19,7 +20,7 @@ from passband.instruments.counterexamples import Counterexamples, within_ceiling
 class Checked:
     """A requirement held against an audit: whether it is met, and by what value; `str()` is one line for a log."""
 
-    requirement: Requirement
+    requirement: Requirement | DetectorRequirement
     met: bool
     value: float | None
     detail: str

@@ -8,6 +8,7 @@ from cyclopts import App
 
 from passband.cli.attack import attack
 from passband.cli.audit import audit, compare
+from passband.cli.detect import detect
 from passband.cli.instruments import instruments
 from passband.cli.look import spectrum, split
 from passband.cli.report import report
@@ -28,5 +29,5 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # what becomes of it, `passband.cli.main` says
 )
-for command in (audit, attack, smooth, compare, report, instruments, train, study, spectrum, split):
+for command in (audit, detect, attack, smooth, compare, report, instruments, train, study, spectrum, split):
     app.command(command)

@@ -21,7 +21,7 @@ INPUT, FAULT = 2, 3
 TRACEBACK = "PASSBAND_TRACEBACK"
 """The environment variable that shows where an error comes from."""
 
-RESUMED = ("study", "train")
+RESUMED = ("detect", "study", "train")
 """Commands that go on where they were interrupted."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from passband.detection.dataset import DetectionDataset
 from passband.detection.detector import Detector, Image
 from passband.detection.objects import Detections, detections_table
 from passband.detection.shown import Shown
-from passband.detection.view import View
+from passband.detection.view import WHOLE, View
 from passband.errors import InputError
 from passband.files import digest, write_file
 from passband.rows import DETECTION_COLUMNS
@@ -38,7 +40,7 @@ class Showing:
     """What a detector is shown, and how.
 
     Attributes:
-        views: Those of each image.
+        views: Those of each image, the whole among them.
         how: How they are made.
         split_at: Whether the original image is split, or what the network's own resize makes of it.
     """
@@ -100,6 +102,13 @@ def place_of(folder: Path, *identity: str) -> Path:
     return folder.absolute().parent / f".{folder.name}-unfinished-{name}"
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what was kept beside a result, which is whole by now; nobody else may be measuring for it."""
+    ending = "?" * 16
+    for left in folder.absolute().parent.glob(f".{glob.escape(folder.name)}-unfinished-{ending}"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def detect(
     detector: Detector,
     dataset: DetectionDataset,
@@ -108,7 +117,7 @@ def detect(
     *,
     translate: Translate,
     batch_size: int,
-    on_batch: Callable[[list[tuple[int, Detections]]], None] = lambda _: None,
+    on_image: Callable[[int, Detections], None] = lambda name, found: None,
     progress: Progress | None = None,
 ) -> Found:
     """Show a detector all views of all images, from the first image on of which `folder` does not hold what was found.
@@ -122,7 +131,7 @@ def detect(
         folder: Takes the parts; made if it is not there.
         translate: Turns its labels into ids of categories.
         batch_size: Views of an image that it is given at a time.
-        on_batch: Is handed what was found in some whole images, with their ids and the detector's own labels.
+        on_image: Is handed an image's id and what was found in the whole of it, with the detector's own labels.
         progress: Called along the way.
 
     Raises:
@@ -137,7 +146,7 @@ def detect(
             for index in range(start, len(dataset)):
                 name = dataset.annotations.pictures[index].id
                 each = _in_image(detector, dataset.image(index), name, showing, batch_size)
-                on_batch([(name, what) for view, what in each if view.kind == "full"])
+                on_image(name, next(what for view, what in each if view == WHOLE))
                 kept += [_table(view, name, translate(what)) for view, what in each]
                 if progress is not None:
                     progress("images", index + 1, len(dataset))

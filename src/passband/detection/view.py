@@ -19,7 +19,9 @@ Kind = Literal["full", "lfc", "hfc", "control"]
 """The control is the whole image less noise that has the spectrum and the norm of its HFC: LFC and control are changed
 equally much, at the same frequencies, and only the LFC loses what was there."""
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
 PER_PIXEL = "px"
+DIGITS = 3  # of a cut-off in cycles per pixel that follows from one in cycles per image
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class View:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if self.kind not in get_args(Kind):
-            raise UnknownNameError("view", self.kind, get_args(Kind))
+        if self.kind not in KINDS:
+            raise UnknownNameError("view", self.kind, KINDS)
         whole = self.kind == "full"
         if whole != (self.radius is None) or whole != (self.geometry is None):
             raise InputError(
@@ -104,7 +106,7 @@ def parse_view(text: str) -> View:
         UnknownNameError: If there is no such view.
     """
     name, _, cutoff = text.strip().partition(":")
-    kinds: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+    kinds: dict[str, Kind] = {kind: kind for kind in KINDS}
     if name not in kinds:
         raise UnknownNameError("view", name, kinds)
     return View(kinds[name]) if name == "full" and not cutoff else View(kinds[name], *parse_cutoff(cutoff))
@@ -133,3 +135,24 @@ def all_views(
             f"each cut-off is measured once, got {', '.join(v.at for v in found if v.kind == 'lfc')}"
         )
     return found
+
+
+def default_radii(shorter_side: float) -> tuple[float, ...]:
+    """Return the three largest powers of two that are below half of an image's side: at most its Nyquist frequency.
+
+    Example:
+        >>> default_radii(480), default_radii(128), default_radii(3)
+        ((32.0, 64.0, 128.0), (8.0, 16.0, 32.0), (1.0,))
+    """
+    powers = [2.0**power for power in range(16) if 2**power < shorter_side / 2]
+    return tuple(powers[-3:])
+
+
+def per_pixel(radii: Sequence[float], shorter_side: float) -> tuple[float, ...]:
+    """Return cut-offs in cycles per image in cycles per pixel, for images of that shorter side.
+
+    Example:
+        >>> per_pixel([32, 128], 480)
+        (0.0667, 0.267)
+    """
+    return tuple(float(f"{radius / shorter_side:.{DIGITS}g}") for radius in radii)

@@ -1,0 +1,355 @@
+"""`audit_detector`: which frequencies a detector needs (section 7, Figures 8 and 9 of the paper)."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+from torch import nn
+
+from passband.audit import detector_parts as parts
+from passband.audit.detector_card import (
+    DETECTION,
+    DetectorCard,
+    DetectorSettings,
+    read_detector_card,
+)
+from passband.audit.detector_examples import DetectorPictures, Lookup, find_examples
+from passband.audit.detector_gate import check_detector
+from passband.audit.detector_requirement import parse_detector_requirement
+from passband.audit.gate import Checked
+from passband.audit.parts import manifest
+from passband.audit.pictures import PICTURES
+from passband.choices import Amplitude, SplitAt
+from passband.detection.annotations import Annotations
+from passband.detection.bootstrap import bootstrap
+from passband.detection.categories import Labels
+from passband.detection.dataset import DetectionDataset
+from passband.detection.detect import FOUND, Showing, detect, place_of
+from passband.detection.detector import Detector, DetectorEntry
+from passband.detection.evaluation import evaluate
+from passband.detection.load import as_detector
+from passband.detection.shown import Shown
+from passband.detection.view import KINDS, WHOLE, View
+from passband.detection.views import choose_views, unchanged_images
+from passband.errors import InputError
+from passband.files import digest, write_json
+from passband.notices import Notice
+from passband.rows import COLUMNS, OBJECT_COLUMNS, read_table, to_table
+from passband.serial import read_tensors, write_tensors
+from passband.types import Progress
+
+RESAMPLES = 1000
+BATCH = {"cpu": 1, "cuda": 8, "mps": 4}
+"""Views of one image that a detector is shown at a time, by device."""
+
+ROWS, IMAGES, OBJECTS, ANNOTATIONS, DETECTIONS = (
+    f"{name}.parquet" for name in ("rows", "images", "objects", "annotations", "detections")
+)
+
+IMAGE_COLUMNS = pl.Schema(
+    {
+        "image": pl.Int64(),
+        "file_name": pl.String(),
+        "height": pl.Int64(),
+        "width": pl.Int64(),
+        "objects": pl.Int64(),  # those that count, boxes around crowds aside
+        "shown": pl.String(),
+        "ap": pl.Float64(),  # of this image alone; empty where nothing is to be found
+        "change": pl.Float64(),  # against the whole image
+    }
+)
+
+OBJECT_RESULTS = pl.Schema(
+    {
+        "object": pl.Int64(),
+        "image": pl.Int64(),
+        "category": pl.Int64(),
+        "size": pl.String(),
+        "found": pl.Boolean(),  # whether a detection matches it at IoU 0.5
+        "score": pl.Float64(),  # that detection's; empty if none
+        "quality": pl.Float64(),  # at how many of the ten overlaps it is matched
+        "category_name": pl.String(),
+        "shown": pl.String(),
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class DetectorAudit:
+    """What an audit of a detector found.
+
+    Attributes:
+        card: Numbers with intervals, settings and manifest.
+        rows: One row a measurement, with the columns `passband.rows.COLUMNS`.
+        images: One row an image and view, with the columns `IMAGE_COLUMNS`.
+        objects: One row an object and view, with the columns `OBJECT_RESULTS`.
+        annotations: What is in the images.
+        detections: What was found, in all views, with the columns `passband.detection.detect.FOUND`.
+        pictures: The clearest losses and gains.
+    """
+
+    card: DetectorCard
+    rows: pl.DataFrame
+    images: pl.DataFrame
+    objects: pl.DataFrame
+    annotations: Annotations
+    detections: pl.DataFrame
+    pictures: DetectorPictures
+
+    def save(self, folder: Path | str) -> None:
+        """Write all of it into a folder, from which `load` reads it back.
+
+        The card is `detection.json`; tables are `rows.parquet`, `images.parquet`, `objects.parquet`, `annotations.parquet` and
+        `detections.parquet`; what the report shows beside them is `pictures.safetensors`.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / DETECTION, self.card.to_dict())
+        self.rows.write_parquet(folder / ROWS)
+        self.images.write_parquet(folder / IMAGES)
+        self.objects.write_parquet(folder / OBJECTS)
+        self.annotations.objects.write_parquet(folder / ANNOTATIONS)
+        self.detections.write_parquet(folder / DETECTIONS)
+        write_tensors(folder / PICTURES, self.pictures)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> DetectorAudit:
+        """Return what `save` wrote; neither detector nor images are needed.
+
+        Raises:
+            InputError: If a file is missing or damaged, or is of another audit.
+        """
+        folder = Path(folder)
+        card = read_detector_card(folder)
+        pictures = read_tensors(folder / PICTURES, DetectorPictures)
+        if pictures.fingerprint != card.data.fingerprint:
+            raise InputError(
+                f"{folder / PICTURES} does not belong to the card beside it. Run `{card.made_by}` again."
+            )
+        images = read_table(folder / IMAGES, IMAGE_COLUMNS)
+        return cls(
+            card,
+            read_table(folder / ROWS, COLUMNS),
+            images,
+            read_table(folder / OBJECTS, OBJECT_RESULTS),
+            parts.annotations_again(card, images, read_table(folder / ANNOTATIONS, OBJECT_COLUMNS)),
+            read_table(folder / DETECTIONS, FOUND),
+            pictures,
+        )
+
+    def check(self, requirement: str) -> Checked:
+        """Say whether a requirement such as `"map-lfc@128 >= 0.25"` is met: see `passband.audit.detector_requirement`.
+
+        Raises:
+            InputError: If it cannot be read, or asks for what was not measured.
+        """
+        return check_detector(parse_detector_requirement(requirement), self.card)
+
+
+def audit_detector(
+    detector: Detector | nn.Module,
+    dataset: DetectionDataset,
+    *,
+    radii: Sequence[float] | None = None,
+    cycles_per_pixel: Sequence[float] | None = None,
+    views: Sequence[View] | None = None,
+    amplitude: Amplitude = "clip",
+    split_at: SplitAt = "original",
+    label_ids: str = "ids",
+    resamples: int = RESAMPLES,
+    batch_size: int | None = None,
+    seed: int = 0,
+    result_folder: Path | None = None,
+    progress: Progress | None = None,
+) -> DetectorAudit:
+    """Measure which spatial frequencies a detector needs.
+
+    Args:
+        detector: `passband.load_detector` returns one; or a module that takes a list of [0, 1] images and returns a list of
+            dicts with boxes, scores and labels, as torchvision's detectors do.
+        dataset: Annotated images: `passband.open_detection_data` returns them.
+        radii: Cut-offs in cycles per image, the paper's reading; by default see `passband.detection.views.choose_views`.
+        cycles_per_pixel: Cut-offs in cycles per pixel, likewise.
+        views: What is shown, the whole image first, in place of these.
+        amplitude: What is done to all views but the whole image: see `passband.rescale`. By default they are clipped to [0, 1] and,
+            where the original is split, rounded to 256 levels: pictures, which any detector takes.
+        split_at: Whether the original image is split, or what the network's own resize makes of it.
+        label_ids: How labels become ids of categories: see `passband.detection.categories`.
+        resamples: How often images are drawn anew for intervals.
+        batch_size: Views of one image that are shown at a time; by default 1 on a CPU, else 8.
+        seed: Draws images anew, and the control's noise.
+        result_folder: Where the result will be saved: what was found is kept beside it while it is measured, and goes on from
+            there after an interrupt. None keeps it only as long as this runs.
+        progress: Called along the way.
+
+    Raises:
+        InputError: If detector, images and settings do not fit together.
+        MissingDependencyError: If hotcoco is not installed.
+    """
+    began = time.perf_counter()
+    detector = as_detector(detector)
+    if views is None:
+        views = choose_views(dataset, radii=radii, cycles_per_pixel=cycles_per_pixel)
+    showing = Showing(tuple(views), Shown(amplitude, seed=seed), split_at)
+    fingerprint = dataset.fingerprint(progress)
+    labels = Labels(label_ids, detector.label_names, dataset.annotations)
+    with _kept(result_folder, repr(detector.entry), fingerprint, repr(showing), repr(labels)) as place:
+        found = detect(
+            detector,
+            dataset,
+            showing,
+            place,
+            translate=labels.translate,
+            batch_size=batch_size or BATCH.get(detector.device.type, 1),
+            on_image=labels.watch,
+            progress=progress,
+        )
+        return conclude(
+            detector.entry,
+            dataset.annotations,
+            {view: partial(found.of, view) for view in views},
+            DetectorSettings(tuple(map(str, views)), amplitude, split_at, str(labels), resamples, seed),
+            fingerprint=fingerprint,
+            notices=(*detector.notices, *labels.notices),
+            lookup=Lookup(dataset, showing.how),
+            began=began,
+            device=str(detector.device),
+            progress=progress,
+        )
+
+
+def audit_results(
+    results: Mapping[View, pl.DataFrame],
+    annotations: Annotations,
+    *,
+    source: str,
+    dataset: DetectionDataset | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> DetectorAudit:
+    """Measure what any detector found in views of images, from its result files.
+
+    Args:
+        results: What was found in each view, with the columns `passband.rows.DETECTION_COLUMNS`; the whole image must be among them.
+        annotations: What is in the images.
+        source: Where the results come from.
+        dataset: The images, for the pictures of a report; None shows none.
+        resamples: As for `audit_detector`.
+        seed: Likewise.
+        progress: Likewise.
+
+    Raises:
+        InputError: If the results of the whole images, or of any view of them, are missing.
+        MissingDependencyError: If hotcoco is not installed.
+    """
+    if WHOLE not in results or len(results) < 2:
+        raise InputError(
+            "results are those of whole images and of at least one view of them, in files called full.json, lfc-128.json, "
+            f"hfc-0.2px.json; got {', '.join(map(str, results)) or 'none'}"
+        )
+    began = time.perf_counter()
+    views = sorted(results, key=lambda view: (KINDS.index(view.kind), view.geometry or "", view.radius or 0))
+    hashes = [digest(results[view].hash_rows(seed=0).to_numpy().tobytes()) for view in views]
+    return conclude(
+        DetectorEntry(Path(source).name, source, digest(*(each.encode() for each in hashes))),
+        annotations,
+        {view: partial(results.__getitem__, view) for view in views},
+        DetectorSettings(tuple(map(str, views)), None, None, "ids", resamples, seed),
+        fingerprint=annotations.fingerprint if dataset is None else dataset.fingerprint(progress),
+        lookup=None if dataset is None else Lookup(dataset, Shown(seed=seed)),
+        began=began,
+        device="cpu",
+        progress=progress,
+    )
+
+
+def conclude(
+    entry: DetectorEntry,
+    annotations: Annotations,
+    tables: Mapping[View, Callable[[], pl.DataFrame]],
+    settings: DetectorSettings,
+    *,
+    fingerprint: str,
+    notices: Sequence[Notice] = (),
+    lookup: Lookup | None,
+    began: float,
+    device: str,
+    progress: Progress | None = None,
+) -> DetectorAudit:
+    """Measure what was found in each view, the whole image's first, and say how sure it is."""
+    seen = []
+    for view, table in tables.items():
+        found = table()
+        seen.append(parts.see(view, evaluate(annotations, found), len(found)))
+        if progress is not None:
+            progress("views measured", len(seen), len(tables))
+    if not seen[0].evaluation.numbers:
+        raise InputError(
+            f"{annotations.source} has no objects to be found in these images: all are boxes around crowds"
+        )
+    drawn = bootstrap(
+        [each.evaluation.matches for each in seen], resamples=settings.resamples, seed=settings.seed
+    )
+    looked = settings.split_at == "original"
+    entries = tuple(
+        parts.view_entry(
+            each, seen[0], place, drawn, unchanged_images(each.view, annotations) if looked else None
+        )
+        for place, each in enumerate(seen)
+    )
+    categories = parts.category_entries(seen, annotations, drawn)
+    chance = parts.chance_entries(seen, settings.seed)
+    card = DetectorCard(
+        model=entry,
+        data=parts.scenes_entry(annotations, fingerprint),
+        settings=settings,
+        notices=(
+            *annotations.notices,
+            *notices,
+            *parts.notices_of_views(entries, len(annotations.pictures)),
+        ),
+        views=entries,
+        categories=categories,
+        chance=chance,
+        manifest=manifest(time.perf_counter() - began, device),
+    )
+    rows = parts.detection_rows(
+        entries,
+        categories,
+        chance,
+        {str(view): view for view in tables},
+        run=entry.weights_hash,
+        images=len(annotations.pictures),
+        split_at=settings.split_at,
+        amplitude=settings.amplitude,
+    )
+    detections = pl.concat(
+        table().select(pl.lit(str(view)).alias("shown"), pl.all()) for view, table in tables.items()
+    )
+    return DetectorAudit(
+        card,
+        to_table(rows),
+        parts.images_table(seen, annotations),
+        parts.objects_table(seen, annotations),
+        annotations,
+        detections,
+        find_examples(seen, annotations, detections, lookup, fingerprint),
+    )
+
+
+@contextmanager
+def _kept(result_folder: Path | None, *identity: str) -> Generator[Path]:
+    """Yield the folder in which what was found is kept: beside the result, where it stays, or a temporary one."""
+    if result_folder is not None:
+        yield place_of(result_folder, *identity)
+        return
+    with tempfile.TemporaryDirectory(prefix="passband-") as folder:
+        yield Path(folder)
