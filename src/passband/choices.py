@@ -50,3 +50,6 @@ DETECTION_NUMBERS = {
     "ar-large": "recall, large objects",
 }
 """COCO's twelve numbers in COCO's order, and what people call them. Recall is the mean over IoU 0.50 to 0.95."""
+
+DETECTION = "detection.json"
+"""The card of a detector: by it a folder is known to be that of its audit."""

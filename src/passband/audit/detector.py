@@ -15,7 +15,6 @@ from torch import nn
 
 from passband.audit import detector_parts as parts
 from passband.audit.detector_card import (
-    DETECTION,
     DetectorCard,
     DetectorSettings,
     read_detector_card,
@@ -26,7 +25,7 @@ from passband.audit.detector_requirement import parse_detector_requirement
 from passband.audit.gate import Checked
 from passband.audit.parts import manifest
 from passband.audit.pictures import PICTURES
-from passband.choices import Amplitude, SplitAt
+from passband.choices import DETECTION, Amplitude, SplitAt
 from passband.detection.annotations import Annotations
 from passband.detection.bootstrap import bootstrap
 from passband.detection.categories import Labels

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from passband.audit.card import Card, Share
-from passband.choices import Amplitude, SplitAt
+from passband.choices import DETECTION, Amplitude, SplitAt
 from passband.detection.detector import DetectorEntry
 from passband.files import read_json
-
-DETECTION = "detection.json"
 
 
 @dataclass(frozen=True)

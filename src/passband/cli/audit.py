@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from passband.audit.detector_requirement import parse_detector_requirement
 from passband.audit.requirement import CEILINGS, check_planned, parse_drop, parse_requirement
-from passband.choices import Amplitude, Search
+from passband.choices import DETECTION, Amplitude, Search
 from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.ci import annotate, check_junit, write_junit
@@ -169,27 +171,37 @@ def compare(
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int:
-    """Show two audits side by side, with paired tests where both audited the same images.
+    """Show two audits side by side, of classifiers or of detectors, with paired tests where both saw the same images.
 
     The exit code is 1 if a requirement is not met.
 
     Args:
-        first: Folder or card.json of the audit to compare with.
-        second: Folder or card.json of the audit in question.
+        first: Folder or card of the audit to compare with.
+        second: Folder or card of the audit in question.
         any_preparation: Compare also audits whose pictures were resized or cropped in different ways.
         require: A requirement on what is lost from the first to the second, such as 'clean-drop <= 0.01' or
             'lfc@8-drop <= 0.02'; may be repeated.
         out: Folder to write comparison.json to; by default nothing is written.
     """
-    requirements = [parse_drop(text) for text in require or []]
-    check_junit(junit, requirements)
-    if out is not None:
-        check_target(out, overwrite=overwrite)
-    from passband.audit.compare import compare as compare_audits
-    from passband.audit.gate import check_drop
+    of_detectors = [_is_of_detector(path) for path in (first, second)]
+    if len(set(of_detectors)) > 1:
+        raise InputError(f"one of {first} and {second} is the audit of a detector, and the other is not")
+    texts = require or []
+    if of_detectors[0]:
+        drops = [parse_detector_requirement(text, drop=True) for text in texts]
+        _check_comparison(junit, drops, out, overwrite=overwrite)
+        from passband.audit.detector_compare import check_detector_drop, compare_detectors
 
-    found = compare_audits(first, second, any_preparation=any_preparation, seed=seed)
-    checked = [check_drop(requirement, found.differences) for requirement in requirements]
+        found = compare_detectors(first, second, seed=seed)
+        checked = [check_detector_drop(requirement, found.differences) for requirement in drops]
+    else:
+        requirements = [parse_drop(text) for text in texts]
+        _check_comparison(junit, requirements, out, overwrite=overwrite)
+        from passband.audit.compare import compare as compare_audits
+        from passband.audit.gate import check_drop
+
+        found = compare_audits(first, second, any_preparation=any_preparation, seed=seed)
+        checked = [check_drop(requirement, found.differences) for requirement in requirements]
     if out is not None:
         with written_whole(out) as aside:
             write_json(aside / "comparison.json", asdict(found))
@@ -203,6 +215,18 @@ def compare(
         print_lines(list(map(str, checked)))
     annotate(suite, checked, json=json)
     return 0 if all(each.met for each in checked) else 1
+
+
+def _is_of_detector(path: Path) -> bool:
+    return path.name == DETECTION or (path / DETECTION).is_file()
+
+
+def _check_comparison(
+    junit: Path | None, requirements: Sequence[object], out: Path | None, *, overwrite: bool
+) -> None:
+    check_junit(junit, requirements)
+    if out is not None:
+        check_target(out, overwrite=overwrite)
 
 
 def _say_expected(seconds: dict[str, float]) -> None:
