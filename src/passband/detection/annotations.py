@@ -118,8 +118,7 @@ def read_annotations(path: Path) -> Annotations:
     if not isinstance(content, dict):
         raise InputError(
             f"{path}: annotations in COCO's format are an object with images, annotations and categories, got "
-            f"a {type(content).__name__}"
-            + (". Is it a file of results?" if isinstance(content, list) else "")
+            f"{type(content).__name__}" + (". Is it a file of results?" if isinstance(content, list) else "")
         )
     document = _Document(path, content)
     pictures = tuple(

@@ -1,0 +1,119 @@
+import polars as pl
+import pytest
+from filelock import FileLock
+from polars.testing import assert_frame_equal
+
+from blobs import Blobs, write_scenes
+from passband.detection import detect as module
+from passband.detection.detect import Found, Showing, detect, place_of, remove_unfinished
+from passband.detection.folder import open_folder
+from passband.detection.shown import Shown
+from passband.detection.view import WHOLE, View, all_views
+from passband.errors import InputError
+
+VIEWS = all_views([4], [0.2])
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return open_folder(*write_scenes(tmp_path / "scenes"))
+
+
+def run(dataset, folder, detector=None, views=VIEWS, **options):
+    settings = {"translate": lambda found: found, "batch_size": 1} | options
+    split_at = settings.pop("split_at", "original")
+    return detect(detector or Blobs(), dataset, Showing(views, Shown(), split_at), folder, **settings)
+
+
+def everything(found, views=VIEWS):
+    return {view: found.of(view) for view in views}
+
+
+def test_what_is_found_is_that_of_each_view_alone(dataset, tmp_path):
+    found = everything(run(dataset, tmp_path / "all"))
+    for view in (WHOLE, View("lfc", 4.0, "index"), View("control", 0.2, "pixel")):
+        alone = run(dataset, tmp_path / f"alone {view}", views=tuple(dict.fromkeys((WHOLE, view)))).of(view)
+        assert_frame_equal(alone, found[view])
+    assert len(found[WHOLE]) >= 12
+    assert found[WHOLE]["image"].is_sorted()
+
+
+@pytest.mark.parametrize("batch_size", [2, 7])
+def test_the_size_of_batches_changes_nothing(dataset, tmp_path, batch_size):
+    one = everything(run(dataset, tmp_path / "one"))
+    for view, table in everything(run(dataset, tmp_path / "more", batch_size=batch_size)).items():
+        assert_frame_equal(table, one[view])
+
+
+def test_after_an_interrupt_it_goes_on_where_it_was(dataset, tmp_path, monkeypatch):
+    whole = everything(run(dataset, tmp_path / "whole"))
+    monkeypatch.setattr(module, "SECONDS", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        run(dataset, tmp_path / "cut", Blobs(fails_at=3 * len(VIEWS) + 2))
+    assert Found(tmp_path / "cut").done() == 3
+    detector = Blobs()
+    again = everything(run(dataset, tmp_path / "cut", detector))
+    assert detector.seen == 3 * len(VIEWS)
+    for view in VIEWS:
+        assert_frame_equal(again[view], whole[view])
+    idle = Blobs()
+    run(dataset, tmp_path / "cut", idle)
+    assert idle.seen == 0
+
+
+def test_a_part_that_is_missing_is_noticed(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SECONDS", 0.0)
+    run(dataset, tmp_path / "parts")
+    sorted((tmp_path / "parts").glob("*.parquet"))[2].unlink()
+    with pytest.raises(InputError, match="lacks what was found in image 2"):
+        run(dataset, tmp_path / "parts")
+
+
+def test_two_processes_do_not_measure_the_same(dataset, tmp_path):
+    (tmp_path / "parts").mkdir()
+    with FileLock(tmp_path / "parts" / ".lock"), pytest.raises(InputError, match="another process"):
+        run(dataset, tmp_path / "parts")
+
+
+def test_whole_images_are_handed_on_with_the_detectors_own_labels(dataset, tmp_path):
+    seen = {}
+
+    def translate(found):
+        return type(found)(found.boxes, found.scores, found.labels + 100)
+
+    found = run(
+        dataset,
+        tmp_path / "parts",
+        translate=translate,
+        on_image=lambda name, what: seen.update({name: what}),
+    )
+    assert list(seen) == [0, 10, 20, 30, 40, 50]
+    assert set(found.of(WHOLE)["category"]) == {103, 107}
+    assert {int(label) for what in seen.values() for label in what.labels} == {3, 7}
+
+
+def test_images_without_detections_are_no_gap(dataset, tmp_path):
+    high = View("hfc", 20.0, "index")
+    found = run(dataset, tmp_path / "parts", views=(WHOLE, high))
+    assert found.of(high).schema == found.of(WHOLE).schema
+    assert found.done() == 6
+
+
+def test_a_split_of_the_input_is_not_rounded(dataset, tmp_path):
+    original = run(dataset, tmp_path / "original").of(WHOLE)
+    assert_frame_equal(run(dataset, tmp_path / "input", split_at="input").of(WHOLE), original)
+
+
+def test_leftovers_of_a_result_are_removed_and_no_others(tmp_path):
+    mine, other = place_of(tmp_path / "out", "a"), place_of(tmp_path / "out2", "a")
+    assert mine != place_of(tmp_path / "out", "b")
+    for each in (mine, other):
+        each.mkdir()
+    remove_unfinished(tmp_path / "out")
+    assert (mine.exists(), other.exists()) == (False, True)
+
+
+def test_tables_say_nothing_of_other_views(dataset, tmp_path):
+    found = run(dataset, tmp_path / "parts")
+    total = sum(len(table) for table in everything(found).values())
+    assert total == sum(len(pl.read_parquet(part)) for part in found.parts())
