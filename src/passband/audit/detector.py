@@ -28,12 +28,13 @@ from passband.audit.pictures import PICTURES
 from passband.choices import DETECTION, Amplitude, SplitAt
 from passband.detection.annotations import Annotations
 from passband.detection.bootstrap import bootstrap
-from passband.detection.categories import Labels
+from passband.detection.categories import Labeling, map_labels, read_labels
 from passband.detection.dataset import DetectionDataset
 from passband.detection.detect import FOUND, Showing, detect, place_of
 from passband.detection.detector import Detector, DetectorEntry
 from passband.detection.evaluation import evaluate
-from passband.detection.load import as_detector
+from passband.detection.evidence import LabelWatch, check_labels
+from passband.detection.load import load_detector
 from passband.detection.shown import Shown
 from passband.detection.view import KINDS, WHOLE, View
 from passband.detection.views import choose_views, unchanged_images
@@ -161,7 +162,7 @@ def audit_detector(
     views: Sequence[View] | None = None,
     amplitude: Amplitude = "clip",
     split_at: SplitAt = "original",
-    label_ids: str = "ids",
+    label_ids: str | Path | None = None,
     resamples: int = RESAMPLES,
     batch_size: int | None = None,
     seed: int = 0,
@@ -193,30 +194,32 @@ def audit_detector(
         MissingDependencyError: If hotcoco is not installed.
     """
     began = time.perf_counter()
-    detector = as_detector(detector)
+    detector = load_detector(detector)
     if views is None:
         views = choose_views(dataset, radii=radii, cycles_per_pixel=cycles_per_pixel)
     showing = Showing(tuple(views), Shown(amplitude, seed=seed), split_at)
     fingerprint = dataset.fingerprint(progress)
-    labels = Labels(label_ids, detector.label_names, dataset.annotations)
-    with _kept(result_folder, repr(detector.entry), fingerprint, repr(showing), repr(labels)) as place:
+    labeling = read_labels(label_ids, dataset.annotations, detector.label_names)
+    watch = LabelWatch(labeling, dataset.annotations)
+    with _kept(result_folder, repr(detector.entry), fingerprint, repr(showing)) as place:
         found = detect(
             detector,
             dataset,
             showing,
             place,
-            translate=labels.translate,
             batch_size=batch_size or BATCH.get(detector.device.type, 1),
-            on_image=labels.watch,
+            on_image=watch.see,
             progress=progress,
         )
+        check_labels(found.of(WHOLE), dataset.annotations, labeling)
         return conclude(
             detector.entry,
             dataset.annotations,
             {view: partial(found.of, view) for view in views},
-            DetectorSettings(tuple(map(str, views)), amplitude, split_at, str(labels), resamples, seed),
+            labeling,
+            DetectorSettings(tuple(map(str, views)), amplitude, split_at, labeling.said, resamples, seed),
             fingerprint=fingerprint,
-            notices=(*detector.notices, *labels.notices),
+            notices=detector.notices,
             lookup=Lookup(dataset, showing.how),
             began=began,
             device=str(detector.device),
@@ -230,6 +233,8 @@ def audit_results(
     *,
     source: str,
     dataset: DetectionDataset | None = None,
+    label_ids: str | Path | None = None,
+    notices: Sequence[Notice] = (),
     resamples: int = RESAMPLES,
     seed: int = 0,
     progress: Progress | None = None,
@@ -241,6 +246,8 @@ def audit_results(
         annotations: What is in the images.
         source: Where the results come from.
         dataset: The images, for the pictures of a report; None shows none.
+        label_ids: How categories of the results become ids of categories: see `passband.detection.categories.read_labels`.
+        notices: What is to be known of the files.
         resamples: As for `audit_detector`.
         seed: Likewise.
         progress: Likewise.
@@ -256,13 +263,17 @@ def audit_results(
         )
     began = time.perf_counter()
     views = sorted(results, key=lambda view: (KINDS.index(view.kind), view.geometry or "", view.radius or 0))
+    labeling = read_labels(label_ids, annotations)
+    check_labels(results[WHOLE], annotations, labeling)
     hashes = [digest(results[view].hash_rows(seed=0).to_numpy().tobytes()) for view in views]
     return conclude(
         DetectorEntry(Path(source).name, source, digest(*(each.encode() for each in hashes))),
         annotations,
         {view: partial(results.__getitem__, view) for view in views},
-        DetectorSettings(tuple(map(str, views)), None, None, "ids", resamples, seed),
+        labeling,
+        DetectorSettings(tuple(map(str, views)), None, None, labeling.said, resamples, seed),
         fingerprint=annotations.fingerprint if dataset is None else dataset.fingerprint(progress),
+        notices=notices,
         lookup=None if dataset is None else Lookup(dataset, Shown(seed=seed)),
         began=began,
         device="cpu",
@@ -273,7 +284,8 @@ def audit_results(
 def conclude(
     entry: DetectorEntry,
     annotations: Annotations,
-    tables: Mapping[View, Callable[[], pl.DataFrame]],
+    raw: Mapping[View, Callable[[], pl.DataFrame]],
+    labeling: Labeling,
     settings: DetectorSettings,
     *,
     fingerprint: str,
@@ -283,13 +295,20 @@ def conclude(
     device: str,
     progress: Progress | None = None,
 ) -> DetectorAudit:
-    """Measure what was found in each view, the whole image's first, and say how sure it is."""
-    seen = []
-    for view, table in tables.items():
-        found = table()
+    """Measure what was found in each view, the whole image's first, and say how sure it is.
+
+    Args:
+        raw: What was found, with labels as they came.
+        labeling: How these become ids of categories.
+    """
+    seen, tables, unread = [], [], ()
+    for view, table in raw.items():
+        found, about = map_labels(table(), labeling)
+        unread = unread or about
         seen.append(parts.see(view, evaluate(annotations, found), len(found)))
+        tables.append(found.select(pl.lit(str(view)).alias("shown"), pl.all()))
         if progress is not None:
-            progress("views measured", len(seen), len(tables))
+            progress("views measured", len(seen), len(raw))
     if not seen[0].evaluation.numbers:
         raise InputError(
             f"{annotations.source} has no objects to be found in these images: all are boxes around crowds"
@@ -313,6 +332,8 @@ def conclude(
         notices=(
             *annotations.notices,
             *notices,
+            *labeling.notices,
+            *unread,
             *parts.notices_of_views(entries, len(annotations.pictures)),
         ),
         views=entries,
@@ -324,15 +345,13 @@ def conclude(
         entries,
         categories,
         chance,
-        {str(view): view for view in tables},
+        {str(view): view for view in raw},
         run=entry.weights_hash,
         images=len(annotations.pictures),
         split_at=settings.split_at,
         amplitude=settings.amplitude,
     )
-    detections = pl.concat(
-        table().select(pl.lit(str(view)).alias("shown"), pl.all()) for view, table in tables.items()
-    )
+    detections = pl.concat(tables)
     return DetectorAudit(
         card,
         to_table(rows),

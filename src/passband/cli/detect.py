@@ -41,13 +41,14 @@ class DetectorOptions:
         weights_key: Which weights of a checkpoint, such as state_dict or outer.inner.
         decoder: How the outputs of an ONNX file are read, such as yolov8; without it, the choices are listed.
         label_ids: How labels become categories: as their ids (ids), by position in the annotations' categories counted from
-            0 or 1 (index0, index1), by name (names), or by a JSON file of a table.
+            0 or 1 (index0, index1), by name (names), or by a JSON file of a table; by default by name where the detector names
+            its labels, else as ids.
     """
 
     weights: Path | None = None
     weights_key: str | None = None
     decoder: str | None = None
-    label_ids: str = "ids"
+    label_ids: str | None = None
 
     def load(self, source: str, device: str) -> passband.detection.detector.Detector:
         """Load the detector called `source`."""
@@ -283,17 +284,22 @@ def _from_results(
     seed: int,
 ) -> passband.audit.detector.DetectorAudit:
     from passband.audit.detector import audit_results
-    from passband.detection.results_files import read_results
+    from passband.detection.results_files import about_results, read_results
 
+    tables = {view: read_results(path, dataset.annotations) for view, path in result_files.items()}
+    notices = [
+        notice
+        for view, path in result_files.items()
+        for notice in about_results(path, tables[view], dataset.annotations)
+    ]
     with progress_bars() as progress:
         return audit_results(
-            {
-                view: read_results(path, dataset.annotations, label_ids=detector_options.label_ids)
-                for view, path in result_files.items()
-            },
+            tables,
             dataset.annotations,
             source=str(_origin(result_files)),
             dataset=dataset,
+            label_ids=detector_options.label_ids,
+            notices=notices,
             resamples=resamples,
             seed=seed,
             progress=progress,

@@ -29,10 +29,7 @@ SECONDS = 10.0
 """Between two writes: what a process that is killed loses."""
 
 FOUND = pl.Schema({"shown": pl.String(), **DETECTION_COLUMNS})
-"""The columns of what was found, in all views."""
-
-Translate = Callable[[Detections], Detections]
-"""From a detector's labels to ids of categories."""
+"""The columns of what was found, in all views; before labels are read as categories, the detector's own stand for these."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,6 @@ def detect(
     showing: Showing,
     folder: Path,
     *,
-    translate: Translate,
     batch_size: int,
     on_image: Callable[[int, Detections], None] = lambda name, found: None,
     progress: Progress | None = None,
@@ -129,9 +125,8 @@ def detect(
         dataset: The images.
         showing: What it is shown of them.
         folder: Takes the parts; made if it is not there.
-        translate: Turns its labels into ids of categories.
         batch_size: Views of an image that it is given at a time.
-        on_image: Is handed an image's id and what was found in the whole of it, with the detector's own labels.
+        on_image: Is handed an image's id and what was found in the whole of it.
         progress: Called along the way.
 
     Raises:
@@ -147,7 +142,7 @@ def detect(
                 name = dataset.annotations.pictures[index].id
                 each = _in_image(detector, dataset.image(index), name, showing, batch_size)
                 on_image(name, next(what for view, what in each if view == WHOLE))
-                kept += [_table(view, name, translate(what)) for view, what in each]
+                kept += [_table(view, name, what) for view, what in each]
                 if progress is not None:
                     progress("images", index + 1, len(dataset))
                 if time.monotonic() - last > SECONDS or index + 1 == len(dataset):
