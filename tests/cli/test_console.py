@@ -40,3 +40,12 @@ def test_a_file_holds_tables_as_wide_as_they_are(capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "n" * 90 in out
     assert "v" * 90 in out
+
+
+def test_cells_with_spaces_are_as_long_as_they_are(capsys, monkeypatch):
+    cells = [f"{number}0.0 [{number}0.1, {number}0.2]" for number in range(1, 8)]
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(console, "out", Console(highlight=False))
+    print_table("Title", tuple("ABCDEFG"), [cells])
+    shown = capsys.readouterr().out
+    assert [cell for cell in cells if cell not in shown] == []

@@ -76,7 +76,10 @@ def print_table(
     for row in rows:
         table.add_row(*row)
     print_lines([title])
-    needed = out.measure(table, options=out.options.update(max_width=LONGEST)).minimum
+    room = out.measure(table, options=out.options.update(max_width=LONGEST))
+    needed = (
+        room.minimum if wrapped else room.maximum
+    )  # the minimum of cells with spaces is that of their longest word
     narrow = out.is_terminal or "COLUMNS" in os.environ
     if narrow and needed > out.width:
         for row in rows:

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from passband.audit.detector_requirement import DetectorRequirement, parse_detector_requirement
-from passband.choices import DETECTION_NUMBERS, Amplitude, SplitAt
+from passband.choices import Amplitude, SplitAt
 from passband.cli import options
 from passband.cli.ci import annotate, check_junit, write_junit
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Cutoffs = Annotated[list[float] | None, Parameter(consume_multiple=True, negative="", validator=Number(gt=0))]
 Files = Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")]
-SHOWN = ("map", "map50", "map-small", "map-medium", "map-large")
-"""The numbers of the table in the terminal; the card has all."""
+SHOWN = ("map50", "map-small", "map-medium", "map-large")
+"""Numbers of the table in the terminal, besides mAP; the card has all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,45 +341,40 @@ def _write(
 
 
 def _print(card: passband.audit.detector_card.DetectorCard) -> None:
-    chance = {f"lfc:{each.cutoff}": each for each in card.chance}
-    rows = []
-    for entry in card.views:
-        lost = entry.lost.get("map")
-        gains = "" if entry.images is None else f"{entry.images.gain} of {entry.images.images}"
-        rows.append(
-            (
-                entry.view,
-                *(_number(entry.numbers.get(name)) for name in SHOWN),
-                "" if lost is None else _number(lost, sign=True),
-                gains,
-            )
+    rows = [
+        (
+            entry.view,
+            _number(entry.numbers.get("map")),
+            _number(entry.lost.get("map"), sign=True),
+            *(_number(entry.numbers.get(name), interval=False) for name in SHOWN),
+            "" if entry.images is None else f"{entry.images.gain} of {entry.images.images}",
         )
+        for entry in card.views
+    ]
     print_table(
         f"{card.model.name} on {card.data.name} ({card.data.images} images, {card.data.objects} objects), in percent "
         "[95% interval]",
-        (
-            "View",
-            *(DETECTION_NUMBERS[name].replace(" objects", "") for name in SHOWN),
-            "mAP lost",
-            "Images gain",
-        ),
+        ("View", "mAP", "Lost", "@50", "Small", "Medium", "Large", "Images gain"),
         rows,
-        "Cut-offs: cycles per image, or per pixel (px). Images gain: how many have a higher AP of their own than as a whole.",
+        "Cut-offs: cycles per image, or per pixel (px). Lost: of the whole images' mAP. Images gain: how many have a higher AP of "
+        "their own than as a whole.",
     )
-    for view, each in chance.items():
-        print_lines(
-            [
-                f"{view}: {percent(each.lfc)} of images gain, {percent(each.control)} under as much random change; difference "
-                f"{_number(each.difference, sign=True)}, p = {each.p:.2g}"
-            ]
-        )
+    print_lines(
+        [
+            f"lfc:{each.cutoff}: {percent(each.lfc)} of images gain, {percent(each.control)} under as much random change; "
+            f"difference {_number(each.difference, sign=True)}, p = {each.p:.2g}"
+            for each in card.chance
+        ]
+    )
 
 
-def _number(found: passband.audit.detector_card.Measured | None, *, sign: bool = False) -> str:
-    """Return a number in percent with its interval."""
+def _number(
+    found: passband.audit.detector_card.Measured | None, *, sign: bool = False, interval: bool = True
+) -> str:
+    """Return a number in percent, with its interval."""
     if found is None:
         return ""
     form = "+.1f" if sign else ".1f"
-    if found.low is None or found.high is None:
+    if not interval or found.low is None or found.high is None:
         return f"{100 * found.value:{form}}"
     return f"{100 * found.value:{form}} [{100 * found.low:{form}}, {100 * found.high:{form}}]"
