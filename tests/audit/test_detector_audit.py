@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -19,9 +18,6 @@ from passband.detection.objects import Detections
 from passband.detection.view import WHOLE, parse_view
 from passband.errors import InputError
 from passband.rows import DETECTION_COLUMNS, GAIN, GAIN_BEYOND_CHANCE, LOST, MAP
-
-COCO = Path(__file__).parents[3] / "shared" / "data" / "coco-tiny"
-needs_coco = pytest.mark.skipif(not COCO.is_dir(), reason="needs real COCO images beside the project")
 
 
 @pytest.fixture(scope="module")
@@ -244,14 +240,14 @@ class Oracle(Detector):
         return found
 
 
-@needs_coco
 @pytest.mark.parametrize("shift", [0.0, 6.0])
-def test_on_real_images_an_oracle_has_what_cocos_own_tools_give_it(shift, tmp_path):
+def test_on_real_images_an_oracle_has_what_cocos_own_tools_give_it(real_data, shift, tmp_path):
     from pycocotools.coco import COCO as Truth
     from pycocotools.cocoeval import COCOeval
 
-    file = COCO / "annotations" / "instances_train2017.json"
-    dataset = open_folder(COCO / "train2017", file, limit=20)
+    folder = real_data("coco-tiny")
+    file = folder / "annotations" / "instances_train2017.json"
+    dataset = open_folder(folder / "train2017", file, limit=20)
     found = audit_detector(Oracle(dataset, 4, shift), dataset, radii=[128], cycles_per_pixel=[], resamples=20)
     whole = found.detections.filter(pl.col("shown") == "full").select(list(DETECTION_COLUMNS))
     write_results(tmp_path / "full.json", whole)
