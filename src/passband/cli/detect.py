@@ -316,15 +316,22 @@ def _write(
     json: bool,
 ) -> int:
     """Write the views of images, and say how to go on."""
-    from passband.detection.results_files import write_images
+    from passband.detection.image_files import folder_of, write_images
     from passband.detection.shown import Shown
 
     if requirements:
         raise InputError("--write measures nothing, so that there is nothing to hold --require against")
     views = view_options.choose(dataset)
     with progress_bars() as progress:
-        write_images(dataset, views, Shown(view_options.amplitude, seed=seed), folder, progress=progress)
-    names = [str(view).replace(":", "-") for view in views]
+        write_images(
+            dataset,
+            views,
+            Shown(view_options.amplitude, seed=seed),
+            folder,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    names = [folder_of(view) for view in views]
     if json:
         print_json({"folder": str(folder), "views": names, "images": len(dataset)})
         return 0
