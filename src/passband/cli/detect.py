@@ -328,7 +328,6 @@ def _write(
             views,
             Shown(view_options.amplitude, seed=seed),
             folder,
-            overwrite=overwrite,
             progress=progress,
         )
     names = [folder_of(view) for view in views]
