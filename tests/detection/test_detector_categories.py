@@ -151,6 +151,13 @@ def test_a_fair_detector_that_is_read_wrongly_is_found_out(coco):
         check_labels(detections, coco, read_labels("ids", coco))
 
 
+def test_a_file_is_taken_at_its_word(coco, tmp_path):
+    detections = oracle(coco, ORACLE_LABELS["ids"](coco.categories))
+    ids = list(coco.categories)
+    (tmp_path / "table.json").write_text(json.dumps(dict(zip(ids, [*ids[1:], ids[0]], strict=True))))
+    check_labels(detections, coco, read_labels(tmp_path / "table.json", coco))
+
+
 def test_little_is_no_evidence():
     objects = [(1, 1 + i % 3, 30.0 * i, 0.0, 20.0, 20.0) for i in range(9)]
     few = annotations([(1, "a.jpg", 30, 300)], {1: "a", 2: "b", 3: "c", 4: "d"}, objects)

@@ -7,10 +7,14 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from fake_detectors import ORACLE_LABELS, annotations, oracle
+from fake_detectors import ORACLE_LABELS, annotations, oracle, small_retinanet
 from passband.detection.annotations import read_annotations
+from passband.detection.categories import map_labels, read_labels
 from passband.detection.dataset import in_memory
+from passband.detection.evidence import check_labels
+from passband.detection.folder import open_folder
 from passband.detection.image_files import folder_of, write_images
+from passband.detection.load import load_detector
 from passband.detection.objects import detections_table
 from passband.detection.results_files import about_results, read_results, write_results
 from passband.detection.shown import Shown
@@ -112,6 +116,23 @@ def test_results_are_written_to_the_last_digit(tmp_path, real_data):
     assert read_results(tmp_path / "r.json", truth).equals(table)
     write_results(tmp_path / "r.json", table.clear())
     assert read_results(tmp_path / "r.json", truth).equals(table.clear())
+
+
+def test_what_an_untrained_network_finds_in_photographs_comes_back_from_a_file(tmp_path, real_data):
+    place = real_data("coco-tiny")
+    dataset = open_folder(place / "train2017", place / "annotations" / "instances_train2017.json", limit=3)
+    detector = load_detector(small_retinanet(classes=12))
+    labeling = read_labels("index0", dataset.annotations)
+    found = [
+        (picture.id, detector.detect([dataset.image(index)])[0])
+        for index, picture in enumerate(dataset.annotations.pictures)
+    ]
+    check_labels(found, dataset.annotations, labeling)
+    write_results(tmp_path / "full.json", detections_table(found))
+    again, notices = map_labels(read_results(tmp_path / "full.json", dataset.annotations), labeling)
+    assert again.equals(detections_table((image, labeling.read(each)[0]) for image, each in found))
+    assert len(again) > 30
+    assert notices == ()
 
 
 def test_no_nan_is_written(tmp_path):

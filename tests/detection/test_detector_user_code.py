@@ -183,6 +183,17 @@ def test_shares_of_the_image_are_noticed_over_many_images():
     assert empty.notices == ()  # filled up with zeros
 
 
+def test_boxes_that_leave_their_images_are_noticed():
+    def find(images):
+        return [{"boxes": [[10.0, 10, 640, 480]] * 9, "scores": [0.5] * 9, "labels": [1] * 9} for _ in images]
+
+    detector = load_detector(find)
+    detector.detect(IMAGES[:1])
+    assert detector.notices == ()
+    detector.detect(IMAGES[1:])
+    assert ["most boxes of find leave their image" in each.message for each in detector.notices] == [True]
+
+
 def test_scores_that_are_no_shares_are_noticed_once():
     detector = load_detector(lambda images: [{**GOOD, "scores": [-3.0, 8.5]} for _ in images])
     for _ in range(2):

@@ -21,6 +21,9 @@ ROUNDING = 1e-2
 TELLING = 10
 """From how many boxes on it is said what is strange about all of them."""
 
+BEYOND = 1.1
+"""Boxes that end beyond this share of the image's sides leave it by more than carelessness."""
+
 LARGE = 50
 """In images of so many pixels a side, boxes within the first pixel are strange."""
 
@@ -50,7 +53,7 @@ def read_answers(answers: Any, count: int, *, name: str) -> list[Detections]:
 
 
 class Watch:
-    """What is strange about what a detector has found so far: boxes as shares of the image, scores that are no shares.
+    """What is strange about what a detector has found so far: boxes as shares of the image or beyond it, scores that are no shares.
 
     Args:
         name: What notices call the detector.
@@ -58,7 +61,7 @@ class Watch:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._boxes, self._in_first_pixel, self._unbounded = 0, 0, False
+        self._boxes, self._in_first_pixel, self._beyond, self._unbounded = 0, 0, 0, False
 
     def see(self, sizes: Sequence[tuple[int, int]], found: Sequence[Detections]) -> None:
         """Look at what was found in images of these heights and widths."""
@@ -68,6 +71,8 @@ class Watch:
                 boxes = each.boxes[(each.boxes[:, 2:] > each.boxes[:, :2]).all(1)]
                 self._boxes += len(boxes)
                 self._in_first_pixel += int((boxes.abs() <= 1.5).all(1).sum())
+                ends = torch.tensor([BEYOND * size[1], BEYOND * size[0]])
+                self._beyond += int((boxes[:, 2:] > ends).any(1).sum())
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -79,6 +84,14 @@ class Watch:
                     "model",
                     f"all boxes of {self.name} lie within the first pixel: they may be shares of the image, between 0 and 1. "
                     f"Boxes are edges in pixels: multiply them by the image's width and height.",
+                )
+            )
+        if self._boxes >= TELLING and 2 * self._beyond > self._boxes:
+            said.append(
+                Notice(
+                    "model",
+                    f"most boxes of {self.name} leave their image. Boxes are left, top, right and bottom edge in pixels of the image "
+                    f"that was given, before any resize; these may be of another size, or hold width and height.",
                 )
             )
         if self._unbounded:

@@ -25,6 +25,9 @@ WRITTEN = "passband.json"
 ANNOTATIONS = "annotations.json"
 """The annotations with the names that the images have in each folder."""
 
+QUICK = 1
+"""Of zlib's levels: photographs get a third of the time, and 9% more bytes, than by Pillow's own, which is 6."""
+
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 """What stands at the end of a name for the format, in whose place `.png` comes; other endings belong to the name."""
 
@@ -64,7 +67,7 @@ def write_images(
             for view, picture in zip(views, made, strict=True):
                 path = aside / folder_of(view) / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Pillow.fromarray(_bytes(picture)).save(path)
+                Pillow.fromarray(_bytes(picture)).save(path, compress_level=QUICK)
             if progress is not None:
                 progress("writing images", index + 1, len(names))
         write_json(aside / ANNOTATIONS, _as_coco(dataset.annotations, names))

@@ -82,7 +82,7 @@ class TorchDetector(Detector):
         if self._transform is None:
             return super().to_input(image)
         with evaluating(self._transform), torch.no_grad():
-            return self._transform.resize(self._taken(image))[0].to(image.device)
+            return self._transform.resize(self._taken(image))[0].to(image)
 
     def detect_inputs(self, inputs: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[Detections]:
         """Return what is found in images that `to_input` has resized: see `Detector`."""
