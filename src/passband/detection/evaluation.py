@@ -118,6 +118,7 @@ def evaluate(annotations: Annotations, detections: pl.DataFrame) -> Evaluation:
         image=found.boxes.image,
         category=found.boxes.category,
         rank=found.rank,
+        score=found.score,
         verdict=verdict,
         object_id=annotations.objects["object"].to_numpy(),
         object_image=objects.image,

@@ -79,6 +79,7 @@ class Matches:
         image: Of each detection, its image's position in `images`.
         category: Likewise.
         rank: How many surer ones there are in the same image and category.
+        score: How sure the detector is.
         verdict: `MISSED`, `MATCHED` or `IGNORED` by size of objects and threshold.
         object_id: Of each object, in the order of the annotations.
         object_image: Its image's position.
@@ -94,6 +95,7 @@ class Matches:
     image: Int64[np.ndarray, " detections"]
     category: Int64[np.ndarray, " detections"]
     rank: Int64[np.ndarray, " detections"]
+    score: Float[np.ndarray, " detections"]
     verdict: Int8[np.ndarray, "sizes thresholds detections"]
     object_id: Int64[np.ndarray, " objects"]
     object_image: Int64[np.ndarray, " objects"]
