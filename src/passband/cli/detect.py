@@ -18,7 +18,6 @@ from passband.cli.console import percent, print_json, print_lines, print_table, 
 from passband.detection.view import WHOLE, View, parse_view
 from passband.errors import InputError
 from passband.files import check_target, slug, written_whole
-from passband.optional import require as require_module
 
 if TYPE_CHECKING:
     import passband.audit.detector
@@ -161,7 +160,8 @@ def detect(
         check_target(target, overwrite=overwrite)
     if report and write is None:
         options.check_report_extra()
-    require_module("hotcoco", extra="detection", purpose="measuring detections")
+    if write is None:
+        options.check_detection_extra()
     from passband.detection.sources import open_detection_data
 
     say(f"Reading {annotations or images}")

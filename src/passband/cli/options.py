@@ -307,6 +307,11 @@ def check_report_extra() -> None:
         require(module, extra="report", purpose="writing a report (leave it out with --no-report)")
 
 
+def check_detection_extra() -> None:
+    """Refuse what could not be measured, before the work that precedes measuring."""
+    require("hotcoco", extra="detection", purpose="measuring detections")
+
+
 MODEL_DEFAULTS = ModelOptions()
 DATA_DEFAULTS = DataOptions()
 ATTACK_DEFAULTS = AttackOptions()
