@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -225,6 +226,20 @@ class TestErrors:
         assert errors["missed"].gain == pytest.approx(
             1 - 51 / 101
         )  # recall reaches a half: 51 of the 101 levels
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_the_gain_of_missed_objects_is_that_of_not_asking_for_them(self, seed):
+        annotations = scenes(seed)
+        whole = annotations.objects.filter(~pl.col("crowd"))
+        seen = whole.filter(pl.col("object") % 3 > 0)
+        score = pl.Series(np.random.default_rng(seed).random(len(seen)))
+        detections = seen.select("image", "category", "x", "y", "width", "height", score=score)
+        asked, less = (
+            evaluate(replace(annotations, objects=objects), detections) for objects in (whole, seen)
+        )
+        assert asked.errors["missed"].count == len(whole) - len(seen)
+        gain = less.numbers["map50"] - asked.numbers["map50"]
+        assert asked.errors["missed"].gain == pytest.approx(gain, abs=1e-12)
 
     def test_a_surer_box_of_nothing_costs_what_removing_it_gives(self):
         annotations = annotated(list(self.objects[:1]))

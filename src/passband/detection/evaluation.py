@@ -31,8 +31,9 @@ from passband.errors import InputError
 from passband.optional import require
 from passband.rows import DETECTION_COLUMNS, OBJECT_COLUMNS
 
-AT_ONCE = 250
-"""Images whose matches are asked for at a time."""
+AT_ONCE = 25
+"""Images whose matches are asked for at a time. Lists of many small objects take longer than as many short ones: Python looks
+through all of them for what can be freed."""
 
 LEAST, GREATEST = np.array(AREAS).T[:, :, None]  # by size, beside the boxes
 
