@@ -27,9 +27,14 @@ if TYPE_CHECKING:
     from passband.attacks import pgd as pgd
     from passband.audit.classifier import Audit as Audit
     from passband.audit.classifier import audit as audit
+    from passband.audit.detector import DetectorAudit as DetectorAudit
+    from passband.audit.detector import audit_detector as audit_detector
     from passband.data.dataset import ImageDataset as ImageDataset
     from passband.data.load import load_dataset as load_dataset
     from passband.data.phantom import make_phantom as make_phantom
+    from passband.detection.dataset import DetectionDataset as DetectionDataset
+    from passband.detection.load import load_detector as load_detector
+    from passband.detection.sources import open_detection_data as open_detection_data
     from passband.errors import PassbandError as PassbandError
     from passband.frequency.component import High as High
     from passband.frequency.component import Low as Low
@@ -53,6 +58,7 @@ if TYPE_CHECKING:
     from passband.models.catalog import build_model as build_model
     from passband.models.load import load_model as load_model
     from passband.models.pixels import PixelModel as PixelModel
+    from passband.report.detector import write_detector_report as write_detector_report
     from passband.report.page import write_report as write_report
     from passband.report.studies import write_study as write_study
     from passband.robustness.evaluate import AttackOutcome as AttackOutcome
@@ -68,6 +74,10 @@ _HOMES = {
     "passband.attacks": ("FGSM", "PGD", "Attack", "AutoAttack", "autoattack", "fgsm", "pgd"),
     "passband.robustness.plan": ("AttackPlan",),
     "passband.audit.classifier": ("Audit", "audit"),
+    "passband.audit.detector": ("DetectorAudit", "audit_detector"),
+    "passband.detection.dataset": ("DetectionDataset",),
+    "passband.detection.load": ("load_detector",),
+    "passband.detection.sources": ("open_detection_data",),
     "passband.data.load": ("load_dataset",),
     "passband.data.dataset": ("ImageDataset",),
     "passband.data.phantom": ("make_phantom",),
@@ -91,6 +101,7 @@ _HOMES = {
     "passband.models.pixels": ("PixelModel",),
     "passband.instruments.catalog": ("instruments",),
     "passband.instruments.components": ("evaluate_components",),
+    "passband.report.detector": ("write_detector_report",),
     "passband.report.page": ("write_report",),
     "passband.report.studies": ("write_study",),
     "passband.instruments.counterexamples": ("robust_accuracy_ceiling",),
