@@ -18,7 +18,7 @@ from passband.errors import InputError, few
 from passband.files import digest
 from passband.types import Progress
 
-Bytes = UInt8[Tensor, "3 height width"]
+Bytes = UInt8[Tensor, "3 _height _width"]
 
 
 @dataclass(frozen=True, eq=False)

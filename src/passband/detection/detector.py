@@ -14,8 +14,8 @@ from passband.detection.objects import Detections
 from passband.errors import InputError
 from passband.notices import Notice
 
-Image = Float[Tensor, "3 height width"]
-"""One picture, red, green and blue in [0, 1]; a component may leave that range."""
+Image = Float[Tensor, "3 _height _width"]
+"""One picture, red, green and blue in [0, 1]; a component may leave that range. Each of a list has a size of its own."""
 
 
 @dataclass(frozen=True)

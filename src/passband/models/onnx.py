@@ -62,7 +62,7 @@ class OnnxModel(nn.Module):
         self.path = path.absolute()
         self.sessions: dict[str, Any] = {}
         # Among the weights, since these cannot be read and it must tell one file from another in their stead.
-        self.register_buffer("file_digest", _digest(self.path))
+        self.register_buffer("file_digest", hash_file(self.path))
         session = self._session("cpu")
         images = _check_input(session, path)
         self.input_name, self.dtype, self.shape = images.name, DTYPES[images.type], list(images.shape)
@@ -100,14 +100,14 @@ class OnnxModel(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the state of another one, if the file is still the same."""
         super().__setstate__(state)
-        if not torch.equal(_digest(self.path), self.file_digest.cpu()):
+        if not torch.equal(hash_file(self.path), self.file_digest.cpu()):
             raise InputError(f"{self.path} has changed since it was loaded")
 
     def _session(self, device: str) -> Any:
-        runtime = _runtime()
+        runtime = onnx_runtime()
         provider = CUDA if device == "cuda" and CUDA in runtime.get_available_providers() else CPU
         if provider not in self.sessions:
-            self.sessions[provider] = _open(runtime, self.path, provider)
+            self.sessions[provider] = open_session(runtime, self.path, provider)
         return self.sessions[provider]
 
 
@@ -121,7 +121,7 @@ def from_onnx(file: str, options: Options) -> Found:
     options.refuse(
         "weights", "num_classes", "in_channels", because="an ONNX file holds its weights and its shapes"
     )
-    _runtime()
+    onnx_runtime()
     path = Path(file)
     if not path.is_file():
         raise InputError(f"no ONNX file {path}")
@@ -139,11 +139,21 @@ def from_onnx(file: str, options: Options) -> Found:
     )
 
 
-def _runtime() -> Any:
+def onnx_runtime() -> Any:
+    """Return the module `onnxruntime`.
+
+    Raises:
+        MissingDependencyError: If it is not installed.
+    """
     return require("onnxruntime", extra="onnx", purpose="running an ONNX file")
 
 
-def _open(runtime: Any, path: Path, provider: str) -> Any:
+def open_session(runtime: Any, path: Path, provider: str) -> Any:
+    """Open a file for one of onnxruntime's providers, on as many threads as torch has.
+
+    Raises:
+        InputError: If onnxruntime cannot run it.
+    """
     settings = runtime.SessionOptions()
     settings.log_severity_level = FATAL_ONLY
     settings.intra_op_num_threads = torch.get_num_threads()
@@ -196,7 +206,7 @@ def _about_input(dtype: torch.dtype, channels_last: bool, path: Path) -> Iterato
         yield Notice("model", f"{path.name} takes images with their channels last", warning=False)
 
 
-def _digest(path: Path) -> Tensor:
+def hash_file(path: Path) -> Tensor:
     """Return the SHA-256 of a file, and of those beside it that hold its tensors, as 32 bytes."""
     content = path.read_bytes()
     state = hashlib.sha256(content)
