@@ -152,6 +152,17 @@ def test_no_gains_are_said(tmp_path):
     assert (tmp_path / "figures" / "losses.png").exists()
 
 
+def test_nothing_that_changes_is_not_a_lack_of_pictures(tmp_path):
+    card = make_detector_card(gain=0)
+    same = [
+        entry if entry.images is None else replace(entry, images=replace(entry.images, lose=0))
+        for entry in card.views
+    ]
+    text = written(tmp_path, replace(card, views=tuple(same))).text
+    assert "No image's own AP changes on the LFC 128, so there is none to show." in text
+    assert "No pictures were at hand" not in text
+
+
 def test_many_categories_with_long_names(tmp_path):
     card = make_detector_card(names=[f"{i} {'very ' * 20}long" for i in range(80)])
     page = written(tmp_path, card)

@@ -92,6 +92,12 @@ def test_without_a_control_luck_is_not_ruled_out():
     assert "Gains beyond chance, in points" not in [tile.name for tile in said.tiles(card)]
 
 
+def test_no_gain_needs_no_control():
+    text = " ".join(said.summary(make_detector_card(gain=0, p=1.0)))
+    assert "On that LFC none of 4,952 images with objects has a higher AP" in text
+    assert "luck" not in text
+
+
 def test_a_detector_that_finds_nothing_has_nothing_to_lose():
     card = make_detector_card()
     whole = replace(card.views[0], numbers=card.views[0].numbers | {"map": measured(0.004, width=0.002)})

@@ -203,24 +203,24 @@ def cost_of_errors(card: DetectorCard) -> Chart:
     ]
     shown = {short(entry.view): COLORS[parse_view(entry.view).kind] for entry in views}
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
-    chart = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_bar()
-        .encode(
-            y=alt.Y("kind:N", title=None, sort=kinds),
-            yOffset=alt.YOffset("series:N", sort=list(shown)),
-            x=points_axis("x", rows, "mAP@50 that errors of this kind cost, points"),
-            color=key(shown, "square"),
-            tooltip=[
-                "kind:N",
-                "series:N",
-                alt.Tooltip("value:Q", format=".1%", title="cost"),
-                alt.Tooltip("count:Q", format=","),
-            ],
-        )
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("kind:N", title=None, sort=kinds),
+        yOffset=alt.YOffset("series:N", sort=list(shown)),
+        x=points_axis("x", rows, "mAP@50 that errors of this kind cost, points"),
+        tooltip=[
+            "kind:N",
+            "series:N",
+            alt.Tooltip("value:Q", format=".1%", title="cost"),
+            alt.Tooltip("count:Q", format=","),
+        ],
+    )
+    counts = base.mark_text(align="left", dx=4, fontSize=10, color=LIGHT["muted"])
+    chart = alt.layer(
+        base.mark_bar().encode(color=key(shown, "square")),
+        counts.encode(text=alt.Text("count:Q", format=",")),
     )
     description = "What each kind of error costs of mAP@50, by view."
-    return finish(alt.layer(chart), description, (SIZE[0], 2 * ROW * max(2, len(kinds))))
+    return finish(chart, description, (SIZE[0], 2 * ROW * max(2, len(kinds))))
 
 
 def compared_views(card: DetectorCard) -> list[ViewEntry]:

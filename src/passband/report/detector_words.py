@@ -210,6 +210,10 @@ def _gains(card: DetectorCard) -> list[str]:
         f"On that LFC {counts.gain:,} of {counts.images:,} images with objects have a higher AP of their own than as a whole"
         f" ({percent(counts.gain_share.value)}), and {counts.lose:,} a lower one."
     )
+    if not counts.gain and (entry is None or not entry.control.value):
+        return [
+            f"On that LFC none of {counts.images:,} images with objects has a higher AP of its own than as a whole, and {counts.lose:,} have a lower one."
+        ]
     if entry is None:
         return [said, "Without a control it cannot be told how many of the gains are luck."]
     bounds = "; ".join(filter(None, [between(entry.difference), chance(entry.p)]))
