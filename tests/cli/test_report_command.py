@@ -85,7 +85,7 @@ def test_what_is_no_result_is_refused(command, tmp_path):
     (tmp_path / "empty").mkdir()
     ran = command("report", "empty")
     assert ran.code == 2
-    assert "empty has none of card.json, attack.json, spectrum.json" in ran.err
+    assert "empty has none of card.json, attack.json, detection.json, spectrum.json" in ran.err
     ran = command("report", "nowhere")
     assert ran.code == 2
     assert "no folder nowhere" in ran.err

@@ -12,7 +12,12 @@ from passband.cli.console import print_json, print_lines, say
 from passband.errors import InputError
 from passband.files import amended, check_target, written_whole
 
-PAGES = {"card.json": "report.html", "attack.json": "attack.html", "spectrum.json": "spectrum.html"}
+PAGES = {
+    "card.json": "report.html",
+    "attack.json": "attack.html",
+    "detection.json": "detection.html",
+    "spectrum.json": "spectrum.html",
+}
 """What a folder's page is called, by the file that shows what kind of folder it is."""
 
 
@@ -27,7 +32,7 @@ def report(
     """Make the page and figures again from what is on disk, without model or data.
 
     Args:
-        folder: Folder of `passband audit`, `passband attack` or `passband spectrum`.
+        folder: Folder of `passband audit`, `passband attack`, `passband detect` or `passband spectrum`.
         out: Folder to write the page and figures to; by default they replace those in FOLDER.
     """
     kind = _kind(folder)
@@ -35,14 +40,17 @@ def report(
     options.check_report_extra()
     from passband.audit.attack import RobustnessAudit
     from passband.audit.classifier import Audit
+    from passband.audit.detector import DetectorAudit
     from passband.audit.pictures import PICTURES
     from passband.instruments.spectrum import DataSpectrum
+    from passband.report.detector import write_detector_report
     from passband.report.page import write_attack_report, write_report, write_spectrum_report
     from passband.serial import read_tensors
 
     ways: dict[str, tuple[Callable[[Path], Any], Callable[[Any, Path], Path]]] = {
         "card.json": (Audit.load, write_report),
         "attack.json": (RobustnessAudit.load, write_attack_report),
+        "detection.json": (DetectorAudit.load, write_detector_report),
         "spectrum.json": (lambda found: read_tensors(found / PICTURES, DataSpectrum), write_spectrum_report),
     }
     load, write = ways[kind]
@@ -71,7 +79,7 @@ def _kind(folder: Path) -> str:
     if not folder.is_dir():
         raise InputError(f"no folder {folder}")
     raise InputError(
-        f"{folder} has none of {', '.join(PAGES)}: give the folder that `passband audit`, `attack` or `spectrum` wrote."
+        f"{folder} has none of {', '.join(PAGES)}: give the folder that `passband audit`, `attack`, `detect` or `spectrum` wrote."
     )
 
 

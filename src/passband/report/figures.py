@@ -135,7 +135,7 @@ def class_heat_map(
         description: What the chart shows.
     """
     alt = load_altair()
-    names = _unique([name for name, _ in rows])
+    names = unique_names([name for name, _ in rows])
     cells = [
         {"class": name, along: column, "percent": 100 * cell.value, **asdict(cell)}
         for name, (_, values) in zip(names, rows, strict=True)
@@ -254,7 +254,7 @@ def baseline(card: AttackedCard) -> Level:
     return Level(f"majority {percent(guessing(card))}", guessing(card), LIGHT["muted"], (6, 3))
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """Number names that occur twice ("crane", "crane (2)"), since rows of one name would be drawn as one."""
     return [
         name if (before := names[:i].count(name)) == 0 else f"{name} ({before + 1})"

@@ -12,20 +12,19 @@ from torch import Tensor
 
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.attack import RobustnessAudit
-from passband.audit.card import AttackedCard, AttackEntry, Card, ClassifierCard
+from passband.audit.card import AttackedCard, AttackEntry, ClassifierCard
 from passband.audit.classifier import Audit, Strip
 from passband.instruments.flips import FlipExample
 from passband.instruments.spectrum import DataSpectrum
 from passband.report import figures, panels, words
 from passband.report.attacks import attack_charts, attack_pictures, example_pictures, name_of
 from passband.report.extra import extra_charts, shown_reading
-from passband.report.render import write_figures, write_page
+from passband.report.render import manifest_lines, write_figures, write_page
 from passband.report.spectrum import energy_by_radius, radial_power, spectrum_picture
 from passband.report.theme import Chart
 from passband.robustness.plan import Attacked, Example
 
 MOST_STRIP = 5  # radii of the strip that fit on a phone
-MANIFEST = ("model", "data", "settings", "manifest")  # parts of a card that say how it was measured
 MOST_BARS = 3  # classes whose probabilities are shown under a panel
 
 
@@ -70,7 +69,7 @@ def write_report(audit: Audit, folder: Path | str) -> Path:
         shown_classes=figures.shown_classes(card),
         spectrum=spectrum,
         spectrum_picture=pictures["spectrum"],
-        manifest=_manifest(card),
+        manifest=manifest_lines(card),
     )
 
 
@@ -98,7 +97,7 @@ def write_attack_report(found: RobustnessAudit, folder: Path | str) -> Path:
         card=card,
         attacks=_attacks(card, found.attacks, pictures),
         spectrum=found.spectrum,
-        manifest=_manifest(card),
+        manifest=manifest_lines(card),
     )
 
 
@@ -236,26 +235,3 @@ def _example(example: Example, classes: Sequence[str]) -> dict[str, Any]:
             {"name": "adversarial image", "image": adversarial, "bars": after},
         ],
     }
-
-
-def _manifest(card: Card) -> list[tuple[str, str]]:
-    """Return what a card says of how it was measured, as (path, text)."""
-    return _flat({key: part for key, part in card.to_dict().items() if key in MANIFEST})
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Return the leaves of nested dictionaries as (path, text)."""
-    leaves = []
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            leaves += _flat(value, f"{prefix}{key}.")
-        else:
-            text = (
-                ", ".join(map(str, value))
-                if isinstance(value, list)
-                else "none"
-                if value is None
-                else str(value)
-            )
-            leaves.append((prefix + key, text))
-    return leaves

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 _ROUNDING = 1e-4  # an amplitude far below half a step of an 8-bit image, 1/510
+QUALITY = 80  # of JPEG
 
 
 def picture(image: Float[Tensor, "channels height width"]) -> Image.Image:
@@ -36,11 +38,11 @@ def visible(high: Float[Tensor, "channels height width"]) -> Float[Tensor, "chan
     return 0.5 + high / (2 * largest) if largest > _ROUNDING else high + 0.5
 
 
-def data_uri(image: Image.Image) -> str:
-    """Return a picture as text that stands in a page in place of an address."""
+def data_uri(image: Image.Image, form: Literal["PNG", "JPEG"] = "PNG") -> str:
+    """Return a picture as text that stands in a page in place of an address; as JPEG, which photographs need, it is not exact."""
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    image.save(buffer, format=form, **({"quality": QUALITY} if form == "JPEG" else {}))
+    return f"data:image/{form.lower()};base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def grid(rows: Sequence[Sequence[Image.Image]], *, side: int = 128, gap: int = 8) -> Image.Image:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from passband.attacks.epsilon import write_epsilon
+from passband.audit.card import Card
 from passband.optional import require
 from passband.report import panels, words
 from passband.report.attacks import half_energy_radius, image_energy, norms_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 else:  # jinja2 is optional, and types are checked while the tests run
     Environment = Any
 
+MANIFEST = ("model", "data", "settings", "manifest")  # parts of a card that say how it was measured
 PURPOSE = {"extra": "report", "purpose": "writing a report"}
 
 
@@ -85,6 +87,29 @@ def write_page(path: Path, template: str, *, plots: Sequence[Plot], **content: A
     )
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def manifest_lines(card: Card) -> list[tuple[str, str]]:
+    """Return what a card says of how it was measured, as (path, text)."""
+    return _flat({key: part for key, part in card.to_dict().items() if key in MANIFEST})
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return the leaves of nested dictionaries as (path, text)."""
+    leaves = []
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            leaves += _flat(value, f"{prefix}{key}.")
+        else:
+            text = (
+                ", ".join(map(str, value))
+                if isinstance(value, list)
+                else "none"
+                if value is None
+                else str(value)
+            )
+            leaves.append((prefix + key, text))
+    return leaves
 
 
 def _grammar() -> str:
