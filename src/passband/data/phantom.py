@@ -8,7 +8,7 @@ it is asked to. Every frequency between `SHAPE_RADIUS` and `texture_radius` is e
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -86,13 +86,13 @@ def make_phantom(
         InputError: If an argument is out of its range.
     """
     height, width = _height_width(size)
-    _check("samples", samples, 1, math.inf)
-    _check("classes", classes, 2, MAX_CLASSES)
-    _check("the shorter side", min(height, width), MIN_SIZE, math.inf)
-    _check("shape", shape, 0, 1)
-    _check("texture", texture, 0, 1)
-    _check("noise", noise, 0, MAX_NOISE)
-    _check("seed", seed, 0, math.inf)
+    check_option("samples", samples, 1, math.inf)
+    check_option("classes", classes, 2, MAX_CLASSES)
+    check_option("the shorter side", min(height, width), MIN_SIZE, math.inf)
+    check_option("shape", shape, 0, 1)
+    check_option("texture", texture, 0, 1)
+    check_option("noise", noise, 0, MAX_NOISE)
+    check_option("seed", seed, 0, math.inf)
     if channels not in (1, 3):
         raise InputError(f"a phantom's channels must be 1 or 3, got {channels}")
     if subset not in SAMPLES:
@@ -140,7 +140,7 @@ def load_phantom(argument: str, request: Request) -> ImageDataset:
     Raises:
         InputError: If an option is unknown, is not a number or out of its range, or contradicts `request`.
     """
-    options = _parse(argument)
+    options = parse_options(argument, _OPTIONS)
     if "size" in options:
         options["size"] = _height_width(options["size"])
     for name, asked in (("size", request.preparation.size), ("channels", request.channels)):
@@ -213,7 +213,8 @@ def _height_width(size: int | tuple[int, int]) -> tuple[int, int]:
     return size if isinstance(size, tuple) else (size, size)
 
 
-def _check(name: str, value: float, lowest: float, highest: float) -> None:
+def check_option(name: str, value: float, lowest: float, highest: float) -> None:
+    """Refuse an option of a phantom that is not between two numbers."""
     if not lowest <= value <= highest:
         limits = f"at least {lowest}" if highest == math.inf else f"between {lowest} and {highest}"
         raise InputError(f"a phantom's {name} must be {limits}, got {value}")
@@ -226,30 +227,37 @@ def _parse_size(text: str) -> int | tuple[int, int]:
     return height, width
 
 
-_WHOLE, _NUMBER, _SIZE = (
-    (int, "a whole number"),
-    (float, "a number"),
-    (_parse_size, "pixels such as 32 or 32x48"),
-)
-_OPTIONS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "samples": _WHOLE,
-    "classes": _WHOLE,
-    "size": _SIZE,
-    "channels": _WHOLE,
-    "shape": _NUMBER,
-    "texture": _NUMBER,
-    "noise": _NUMBER,
-    "seed": _WHOLE,
+Option = tuple[Callable[[str], Any], str]
+"""How an option's text is read, and what it should be."""
+
+WHOLE: Option = (int, "a whole number")
+NUMBER: Option = (float, "a number")
+SIZE: Option = (_parse_size, "pixels such as 32 or 32x48")
+
+_OPTIONS = {
+    "samples": WHOLE,
+    "classes": WHOLE,
+    "size": SIZE,
+    "channels": WHOLE,
+    "shape": NUMBER,
+    "texture": NUMBER,
+    "noise": NUMBER,
+    "seed": WHOLE,
 }
 
 
-def _parse(argument: str) -> dict[str, Any]:
+def parse_options(argument: str, known: Mapping[str, Option]) -> dict[str, Any]:
+    """Return the options of a phantom that are written as `shape=1,texture=0`.
+
+    Raises:
+        InputError: If one is not known, or is not what it should be.
+    """
     options = {}
     for part in filter(None, argument.split(",")):
         name, _, text = part.partition("=")
-        if name not in _OPTIONS:
-            raise UnknownNameError("phantom option", name, _OPTIONS)
-        read, expected = _OPTIONS[name]
+        if name not in known:
+            raise UnknownNameError("phantom option", name, known)
+        read, expected = known[name]
         try:
             options[name] = read(text)
         except ValueError as error:

@@ -1,0 +1,156 @@
+"""One detector, from its config to its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from passband.detection.dataset import DetectionDataset
+from passband.detection.runs import detector_id, find_detector, holds_detector, write_detector
+from passband.detection.training import (
+    DetectorConfig,
+    DetectorEpoch,
+    DetectorLearner,
+    fit_detector,
+    load_training_scenes,
+    start_learner,
+)
+from passband.environment import choose_device, describe_environment
+from passband.errors import DamagedError
+from passband.files import check_target
+from passband.results.lock import locked
+from passband.results.store import is_ours
+from passband.train.checkpoint import load_checkpoint, remove_checkpoint, save_checkpoint
+from passband.train.epoch import TrainingDiverged
+
+
+def run_detector(
+    config: DetectorConfig,
+    folder: Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    overwrite: bool = False,
+    dataset: DetectionDataset | None = None,
+    on_epoch: Callable[[DetectorEpoch], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> Path:
+    """Train a detector as a config says, and write its folder.
+
+    Its checkpoint lies beside the folder, one an epoch. A run that was interrupted goes on from there, and comes to the
+    same rows and weights, bit for bit on the same CPU with the same number of threads. A detector that `folder` holds
+    already is not trained again; one that another process is training is waited for. A checkpoint that is damaged, or of
+    another detector, is dropped.
+
+    Args:
+        config: What to train, and how.
+        folder: Where the detector is written. If the loss is no longer finite, it is written as failed, without weights.
+            A folder that is named by the detector's id is its own, and what else lies there is replaced.
+        device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
+        threads: Threads to compute with; None leaves them as they are. They decide how sums are rounded.
+        overwrite: Replace what lies in the folder, or train this detector again.
+        dataset: The training scenes, if they are there already.
+        on_epoch: Is called after every epoch.
+        on_note: Is told what somebody should know: which process is waited for, what was damaged.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        InputError: Before any training, if config, device and folder do not fit together.
+    """
+    where = choose_device(device)
+    scenes = load_training_scenes(config) if dataset is None else dataset
+    name = detector_id(config, scenes.fingerprint)
+    if not overwrite and holds_detector(folder, name):
+        return folder
+    note = on_note or (lambda _: None)
+    with locked(folder, on_note=on_note):
+        if overwrite or not holds_detector(folder, name):  # another process may have made it meanwhile
+            _make_room(folder, name, overwrite=overwrite, note=note)
+            before = torch.get_num_threads()
+            torch.set_num_threads(before if threads is None else threads)
+            try:
+                _train(config, folder, name, scenes, where, on_epoch, note)
+            finally:
+                torch.set_num_threads(before)
+        remove_checkpoint(folder)
+    return folder
+
+
+def _make_room(folder: Path, name: str, *, overwrite: bool, note: Callable[[str], None]) -> None:
+    """Refuse a folder that holds what is not this detector's.
+
+    Raises:
+        InputError: If it does.
+    """
+    try:
+        found = find_detector(folder)
+    except DamagedError as error:
+        found = None
+        if is_ours(folder):
+            note(f"{error}. The detector {name} is made anew.")
+            return
+    if found is not None and folder.name == name:
+        return  # of another version of passband
+    check_target(folder, overwrite=overwrite)
+
+
+def _train(
+    config: DetectorConfig,
+    folder: Path,
+    name: str,
+    scenes: DetectionDataset,
+    device: torch.device,
+    on_epoch: Callable[[DetectorEpoch], None] | None,
+    note: Callable[[str], None],
+) -> None:
+    learner = start_learner(config, scenes, device)
+    epochs = _resume(learner, folder, name, note)
+
+    def after_epoch(report: DetectorEpoch) -> None:
+        epochs.append(report)
+        history = [[each.epoch, each.loss, each.seconds] for each in epochs]
+        save_checkpoint(folder, {"run": name, "epochs": history, "learner": learner.state_dict()})
+        if on_epoch is not None:
+            on_epoch(report)
+
+    failure = None
+    try:
+        fit_detector(learner, scenes, config, done=len(epochs), on_epoch=after_epoch)
+    except TrainingDiverged as error:
+        failure = str(error)
+    seconds = sum(each.seconds for each in epochs)
+    write_detector(
+        folder,
+        config=config,
+        network=learner.network,
+        dataset=scenes,
+        epochs=epochs,
+        environment=describe_environment(device)
+        | {
+            "training_seconds": seconds,
+            "images_per_second": len(scenes) * len(epochs) / seconds if seconds else None,
+        },
+        failure=failure,
+    )
+
+
+def _resume(
+    learner: DetectorLearner, folder: Path, name: str, note: Callable[[str], None]
+) -> list[DetectorEpoch]:
+    """Take a learner to where the run's checkpoint is, and return the epochs that are behind it."""
+    try:
+        state = load_checkpoint(folder)
+    except DamagedError as error:
+        note(f"{error}. The detector {name} begins from its first epoch.")
+        return []
+    if state is None:
+        return []
+    if state.get("run") != name:
+        note(f"the checkpoint beside {folder} is of another run, and is dropped.")
+        return []
+    learner.load_state_dict(state["learner"])
+    return [DetectorEpoch(*each) for each in state["epochs"]]
