@@ -159,12 +159,18 @@ class TestResamples:
         with pytest.raises(UnknownNameError, match="no number named '4'"):
             resamples.interval(0, 4)
 
-    def test_intervals_hold_most_resamples_and_the_value(self, resamples):
+    def test_intervals_are_resamples_reflected_at_the_value(self, resamples):
         low, high = resamples.interval(1, "map")
-        drawn = resamples.drawn["map"][1]
-        assert np.mean((low <= drawn) & (drawn <= high)) == pytest.approx(0.95, abs=0.01)
-        assert low < resamples.values["map"][1] < high
+        value, drawn = resamples.values["map"][1], resamples.drawn["map"][1]
+        assert (low, high) == pytest.approx(2 * value - np.quantile(drawn, [0.975, 0.025]))
+        assert low < value < high
         assert resamples.error(1, "map") == pytest.approx((high - low) / 3.92, rel=0.15)
+
+    def test_intervals_end_where_numbers_do(self, resamples):
+        for name in resamples.values:
+            for view in range(3):
+                low, high = resamples.interval(view, name)
+                assert 0 <= low <= high <= 1
 
     def test_a_view_does_not_differ_from_itself(self, views):
         same = bootstrap([views[0].matches, views[0].matches], resamples=20)

@@ -32,16 +32,22 @@ class Resamples:
     images: Mapping[str | int, int]
 
     def interval(self, view: int, number: str | int) -> tuple[float, float]:
-        """Return the percentile interval of a view's number; NaN where it rests on fewer than two images.
+        """Return the interval of a view's number, in [0, 1]; NaN where it rests on fewer than two images.
 
-        Resamples in which there is nothing to measure are left out. A category with few objects has the greater precision the
-        fewer there are, so that mAP, and its resamples even more, lie too high where categories are rare; two views share that,
-        and their difference is free of it.
+        It is the percentile interval of the resamples reflected at the number. A category with few objects has the greater
+        precision the fewer there are: mAP lies too high where categories are rare, and its resamples lie higher still, by about
+        as much. Two views share that, so that their difference needs no reflection. Resamples in which there is nothing to
+        measure are left out.
 
         Raises:
             UnknownNameError: If nothing of that name was measured.
+
+        Source:
+            Davison and Hinkley 1997, Bootstrap methods and their application, section 5.2: the basic bootstrap interval.
         """
-        return self._spread(number, self._of(number)[view])[:2]
+        low, high, _ = self._spread(number, self._of(number)[view])
+        twice = 2 * float(self.values[number][view])
+        return float(np.clip(twice - high, 0, 1)), float(np.clip(twice - low, 0, 1))
 
     def error(self, view: int, number: str | int) -> float:
         """Return the standard error of a view's number; NaN where it rests on fewer than two images.
@@ -55,7 +61,7 @@ class Resamples:
         """Return by how much a view's number is greater than another's.
 
         Returns:
-            `(difference, low, high, error)`, the interval and the standard error of the paired difference.
+            `(difference, low, high, error)`, the percentile interval and the standard error of the paired difference.
 
         Raises:
             UnknownNameError: If nothing of that name was measured.
