@@ -44,7 +44,7 @@ def test_the_noise_follows_from_the_seed_and_the_image_alone():
     assert not torch.equal(scrambled(IMAGE, 0, 7), scrambled(IMAGE, 1, 7))
 
 
-def test_what_is_clipped_is_a_picture_of_256_levels_and_the_whole_image_is_left_alone():
+def test_what_is_stretched_is_a_picture_of_256_levels_and_the_whole_image_is_left_alone():
     stored = torch.randint(0, 256, (3, 30, 41)).float() / 255
     for shown in Shown().make(stored, all_views([4], []), 7):
         levels = shown * 255
@@ -62,3 +62,11 @@ def test_beyond_the_corner_the_lfc_is_the_image_and_the_hfc_is_black():
     torch.testing.assert_close(low, IMAGE, atol=0.5 / 255 + 1e-5, rtol=0)
     assert high.abs().max() < 1e-3
     torch.testing.assert_close(control, low, atol=1.1 / 255, rtol=0)
+
+
+def test_an_hfc_keeps_both_halves_on_a_gray_ground():
+    (high,) = Shown().make(IMAGE, [View("hfc", 4.0, "index")], 7)
+    signed = split(IMAGE, 4.0)[1]
+    correlation = torch.corrcoef(torch.stack([high.flatten(), signed.flatten()]))[0, 1]
+    assert correlation > 0.9999
+    assert (high.min(), high.max()) == (0, 1)

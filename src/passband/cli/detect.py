@@ -68,14 +68,15 @@ class ViewOptions:
             the median image.
         geometry: Show both kinds of cut-offs, or those per image (index) or per pixel (pixel) alone.
         control: Show a control for chance at each cut-off: as much change, at the same frequencies.
-        amplitude: What is done to all views but the whole image; see `passband audit --help`. Clipped ones are pictures.
+        amplitude: What is done to all views but the whole image; see `passband audit --help`. Those that are stretched (minmax) or
+            clipped (clip) are pictures.
     """
 
     radii: Cutoffs = None
     cycles_per_pixel: Cutoffs = None
     geometry: Literal["both", "index", "pixel"] = "both"
     control: bool = True
-    amplitude: Amplitude = "clip"
+    amplitude: Amplitude = "minmax"
 
     def choose(
         self,

@@ -31,7 +31,7 @@ class Shown:
         seed: Draws the noise of the control.
     """
 
-    amplitude: Amplitude = "clip"
+    amplitude: Amplitude = "minmax"
     rounded: bool = True
     seed: int = 0
 
