@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from passband.detection.training import DetectorConfig
+from passband.detection.training_config import DetectorConfig
 from passband.engine.detector import run_detector
 
 

@@ -11,7 +11,8 @@ import torch
 from killed_detectors import train_until_killed
 from passband.detection.phantom import load_scenes, make_scenes
 from passband.detection.runs import find_detector, load_trained_detector
-from passband.detection.training import DetectorConfig, _targets, fit_detector, start_learner, train_detector
+from passband.detection.training import _targets, fit_detector, start_learner, train_detector
+from passband.detection.training_config import DetectorConfig
 from passband.engine import detector as engine_detector
 from passband.engine.detector import run_detector
 from passband.errors import DamagedError, InputError, UnknownNameError

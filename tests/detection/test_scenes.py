@@ -9,16 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from passband.detection.phantom import (
-    COUNTS,
+from passband.detection.drawing import (
     MAX_CLASSES,
     MIN_SIDE,
     SHAPE_FREQUENCY,
     SPLIT_FREQUENCY,
     TEXTURE_FREQUENCY,
-    load_scenes,
-    make_scenes,
 )
+from passband.detection.phantom import COUNTS, load_scenes, make_scenes
 from passband.errors import InputError
 from passband.frequency.fourier import split
 

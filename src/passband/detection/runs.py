@@ -15,7 +15,8 @@ from torchvision.models.detection.retinanet import RetinaNet
 
 from passband.detection.dataset import DetectionDataset
 from passband.detection.retinanet import build_retinanet
-from passband.detection.training import DetectorConfig, DetectorEpoch
+from passband.detection.training import DetectorEpoch
+from passband.detection.training_config import DetectorConfig
 from passband.errors import DamagedError, InputError
 from passband.files import SEAL, check_seal, digest, read_json, seal, write_json, written_whole
 from passband.models.fingerprint import weights_hash

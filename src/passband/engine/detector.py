@@ -10,13 +10,13 @@ import torch
 from passband.detection.dataset import DetectionDataset
 from passband.detection.runs import detector_id, find_detector, holds_detector, write_detector
 from passband.detection.training import (
-    DetectorConfig,
     DetectorEpoch,
     DetectorLearner,
     fit_detector,
     load_training_scenes,
     start_learner,
 )
+from passband.detection.training_config import DetectorConfig
 from passband.environment import choose_device, describe_environment
 from passband.errors import DamagedError
 from passband.files import check_target
