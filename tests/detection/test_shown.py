@@ -56,7 +56,7 @@ def test_what_is_stretched_is_a_picture_of_256_levels_and_the_whole_image_is_lef
 
 
 def test_beyond_the_corner_the_lfc_is_the_image_and_the_hfc_is_black():
-    low, high, control = Shown().make(
+    low, high, control = Shown("clip").make(
         IMAGE, [View(kind, 40.0, "index") for kind in ("lfc", "hfc", "control")], 7
     )
     torch.testing.assert_close(low, IMAGE, atol=0.5 / 255 + 1e-5, rtol=0)

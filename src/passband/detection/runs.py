@@ -60,7 +60,7 @@ def write_detector(
         environment: Versions, machine and times.
         failure: Why it failed; None if it did not. A failed one has no weights.
     """
-    name = detector_id(config, dataset.fingerprint)
+    name = detector_id(config, dataset.fingerprint())
     classes = list(dataset.annotations.categories.values())
     about = {
         "model": {"name": "retinanet", "classes": len(classes), "width": config.width},
@@ -77,7 +77,7 @@ def write_detector(
         "data": {
             "name": dataset.annotations.name,
             "source": dataset.annotations.source,
-            "fingerprint": dataset.fingerprint,
+            "fingerprint": dataset.fingerprint(),
             "images": len(dataset),
         },
         "weights_hash": weights_hash(network) if failure is None else None,

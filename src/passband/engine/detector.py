@@ -63,7 +63,7 @@ def run_detector(
     """
     where = choose_device(device)
     scenes = load_training_scenes(config) if dataset is None else dataset
-    name = detector_id(config, scenes.fingerprint)
+    name = detector_id(config, scenes.fingerprint())
     if not overwrite and holds_detector(folder, name):
         return folder
     note = on_note or (lambda _: None)
