@@ -8,7 +8,7 @@ import pytest
 import fake_runs
 from fake_runs import FakePlanned
 from passband.engine.execute import execute
-from passband.engine.plan import Planned
+from passband.engine.planned import Planned
 from passband.errors import InputError
 
 Planned.register(FakePlanned)  # not a subclass, so that a new process need not import torch

@@ -9,7 +9,8 @@ from helpers import bright_sides
 from passband.attacks import PGD
 from passband.data.dataset import ImageDataset
 from passband.data.load import load_dataset
-from passband.engine.plan import longest_first, plan_measurement, plan_runs
+from passband.engine.plan import plan_measurement, plan_runs
+from passband.engine.planned import longest_first
 from passband.engine.probe import Probe
 from passband.engine.run import identify
 from passband.errors import InputError

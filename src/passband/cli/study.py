@@ -21,7 +21,7 @@ from passband.studies.catalog import STUDIES, check_names
 if TYPE_CHECKING:
     import passband.studies.plan
     import passband.studies.presets
-    import passband.train.config
+    import passband.studies.study
 
 study = App(
     name="study", help="The paper's experiments: which runs and measurements, which claims, which figure."
@@ -178,12 +178,16 @@ def run(
     return 0
 
 
-def _changes(config: passband.train.config.RunConfig, setting: passband.studies.presets.Setting) -> str:
-    """Return what a run does otherwise than the vanilla run, seed aside; of the vanilla run itself, everything."""
+def _changes(config: passband.studies.study.Config, setting: passband.studies.presets.Setting) -> str:
+    """Return what a run does otherwise than the vanilla run, seed aside; of the vanilla run itself, or a detector, everything."""
     own, vanilla = config.resolved().to_dict(), setting.vanilla.resolved().to_dict()
+    if own.keys() != vanilla.keys():
+        return ", ".join(
+            f"{key} {value}" for key, value in own.items() if key != "seed" and value is not None
+        )
     changed = {k: v for k, v in own.items() if v != vanilla[k] and k != "seed"}
     if not changed:
-        default = type(config)(config.dataset).to_dict()
+        default = type(setting.vanilla)(setting.vanilla.dataset).to_dict()
         changed = {k: v for k, v in own.items() if k not in ("dataset", "seed") and v != default[k]}
     return ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in changed.items())
 

@@ -16,6 +16,7 @@ from torch import nn
 from passband.detection.answers import label_names_of
 from passband.detection.detector import Detector, DetectorEntry
 from passband.detection.onnx import from_onnx
+from passband.detection.runs import load_trained_detector, read_detector
 from passband.detection.torchvision import TorchDetector, from_torchvision
 from passband.detection.user_code import CodeDetector, from_python
 from passband.environment import choose_device
@@ -60,6 +61,18 @@ def _onnx(file: str, options: Options) -> Detector:
     return from_onnx(file, decoder=options.decoder, size=options.size, device=options.device)
 
 
+def _trained(folder: Path, options: Options) -> Detector:
+    """Return the detector that `passband study run detection` has trained, or the published one that it has measured."""
+    description = read_detector(folder)
+    if (published := description.get("published")) is not None:
+        return load_detector(published, device=str(options.device))
+    module, _ = load_trained_detector(folder)
+    names = dict(enumerate(description["classes"], start=1))  # phantoms number their categories from 1 on
+    return TorchDetector(
+        module.to(options.device), name=description["run"], source=str(folder), label_names=names
+    )
+
+
 SOURCES: dict[str, Callable[[str, Options], Detector]] = {
     "torchvision": _torchvision,
     "python": _python,
@@ -78,7 +91,7 @@ FILES = {
 }
 """By how a file's name ends, how a detector in it is loaded."""
 
-FORMS = ("torchvision:NAME", "python:FILE.py:NAME", "onnx:FILE.onnx --decoder NAME")
+FORMS = ("FOLDER", "torchvision:NAME", "python:FILE.py:NAME", "onnx:FILE.onnx --decoder NAME")
 
 
 def load_detector(
@@ -93,7 +106,7 @@ def load_detector(
     """Load a detector; what is not given is taken from its source, and nothing is ever random.
 
     Args:
-        source: `torchvision:NAME`, one of torchvision's detectors; `python:package.module:NAME` or `python:file.py:NAME`,
+        source: A folder of a trained detector; `torchvision:NAME`, one of torchvision's detectors; `python:package.module:NAME` or `python:file.py:NAME`,
             which runs that code; `onnx:FILE.onnx`, with `decoder`; or, in Python, what takes a list of images (3, height,
             width) in [0, 1] and returns a list of dicts with boxes, scores and labels: a module, which stays where it is, or
             a function.
@@ -125,6 +138,10 @@ def load_detector(
         # Building a network draws weights, which those of the source replace.
         with torch.random.fork_rng(devices=[]):
             return SOURCES[prefix](rest, options)
+    if Path(source).is_dir():
+        because = "the folder of a trained detector has all that it needs"
+        options.refuse("weights", "decoder", "size", because=because)
+        return _trained(Path(source), options)
     if colon and not Path(source).exists():
         raise UnknownNameError("source of detectors", prefix, SOURCES)
     raise _no_such_detector(str(source))

@@ -7,7 +7,7 @@ run has; its kind is `detector`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torchvision.models.detection.retinanet import RetinaNet
 from passband.detection.dataset import DetectionDataset
 from passband.detection.retinanet import build_retinanet
 from passband.detection.training import DetectorEpoch
-from passband.detection.training_config import DetectorConfig
+from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.errors import DamagedError, InputError
 from passband.files import SEAL, check_seal, digest, read_json, seal, write_json, written_whole
 from passband.models.fingerprint import weights_hash
@@ -28,12 +28,12 @@ KIND = "detector"
 CONFIG, ROWS, ENVIRONMENT, WEIGHTS = "config.json", "rows.parquet", "environment.json", "weights.safetensors"
 
 
-def detector_id(config: DetectorConfig, fingerprint: str) -> str:
+def detector_id(config: DetectorConfig | PublishedDetector, fingerprint: str) -> str:
     """Return the name of a trained detector: 12 hexadecimal digits that follow from its settings, its scenes and `SCHEMA`.
 
     Args:
         config: The settings.
-        fingerprint: Identifies the training scenes.
+        fingerprint: Identifies the training scenes; empty of a published one.
     """
     everything = json.dumps([KIND, SCHEMA, config.to_dict()], sort_keys=True)
     return digest(everything.encode(), fingerprint.encode())[:12]
@@ -103,6 +103,35 @@ def write_detector(
         seal(aside)
 
 
+def write_published(folder: Path, *, name: str, source: str, weights: str, classes: Sequence[str]) -> None:
+    """Write a detector that somebody else has trained: which one it is, and no weights.
+
+    Args:
+        folder: Takes the place of what was there, once all files are written.
+        name: Its id.
+        source: As `passband.detection.load.load_detector` takes it.
+        weights: The hash of its weights.
+        classes: What its labels are called.
+    """
+    description = {
+        "kind": KIND,
+        "schema": SCHEMA,
+        "run": name,
+        "status": "finished",
+        "message": None,
+        "published": source,
+        "config": {"source": source},
+        "classes": list(classes),
+        "data": {},
+        "weights_hash": weights,
+    }
+    with written_whole(folder) as aside:
+        write_json(aside / CONFIG, description)
+        write_json(aside / ENVIRONMENT, {})
+        to_table([]).write_parquet(aside / ROWS)
+        seal(aside)
+
+
 def find_detector(folder: Path) -> dict[str, Any] | None:
     """Return what the `config.json` of a trained detector says; None if the folder holds no detector.
 
@@ -121,7 +150,8 @@ def find_detector(folder: Path) -> dict[str, Any] | None:
         if (folder / SEAL).is_file():
             check_seal(folder)  # it may be the kind that is damaged
         return None
-    names = [CONFIG, ROWS] if description.get("status") == "failed" else [CONFIG, ROWS, WEIGHTS]
+    without = description.get("status") == "failed" or "published" in description
+    names = [CONFIG, ROWS] if without else [CONFIG, ROWS, WEIGHTS]
     check_seal(folder, names)
     return description
 
@@ -137,8 +167,8 @@ def holds_detector(folder: Path, name: str) -> dict[str, Any] | None:
     return description
 
 
-def load_trained_detector(folder: Path) -> tuple[RetinaNet, DetectorConfig]:
-    """Return a trained detector, in evaluation mode on the CPU, and how it was trained.
+def read_detector(folder: Path) -> dict[str, Any]:
+    """Return what the `config.json` of a detector says.
 
     Raises:
         InputError: If the folder holds none, or its training failed.
@@ -149,6 +179,17 @@ def load_trained_detector(folder: Path) -> tuple[RetinaNet, DetectorConfig]:
         raise InputError(f"{folder} is not the folder of a trained detector")
     if description["status"] == "failed":
         raise InputError(f"the training of the detector in {folder} failed: {description['message']}")
+    return description
+
+
+def load_trained_detector(folder: Path) -> tuple[RetinaNet, DetectorConfig]:
+    """Return a trained detector, in evaluation mode on the CPU, and how it was trained.
+
+    Raises:
+        InputError: If the folder holds none, or its training failed.
+        DamagedError: If a file of it is missing, cut or changed.
+    """
+    description = read_detector(folder)
     config = DetectorConfig.from_dict(description["config"])
     network = build_retinanet(description["model"]["classes"], width=config.width, seed=config.seed)
     load_state(network, read_weights(folder / WEIGHTS))

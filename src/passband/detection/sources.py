@@ -28,11 +28,11 @@ def open_detection_data(
     """
     if limit is not None and limit < 1:
         raise InputError(f"limit must be at least 1 image, got {limit}")
-    kind, _, argument = str(images).partition(":")
+    kind = str(images).partition(":")[0]
     if kind == PHANTOM and not Path(images).exists():
         if annotations is not None:
             raise InputError(f"a phantom has annotations of its own: leave {annotations} out")
-        return load_scenes(argument, limit=limit)
+        return load_scenes(str(images), limit=limit)
     if annotations is None:
         raise InputError(
             f"the images in {images} need a file of annotations in COCO's format, such as instances_val2017.json"

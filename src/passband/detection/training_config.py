@@ -1,4 +1,4 @@
-"""The training of a detector as data."""
+"""What a detector is, as data: one that is trained here, or one that somebody else has trained."""
 
 from __future__ import annotations
 
@@ -70,3 +70,31 @@ class DetectorConfig:
             return cls(**settings)
         except TypeError as error:
             raise InputError(f"a detector's settings have a wrong type: {error}") from error
+
+    def resolved(self) -> DetectorConfig:
+        """Return the same settings: none is chosen by another one."""
+        return self
+
+
+@dataclass(frozen=True)
+class PublishedDetector:
+    """A detector that somebody else has trained.
+
+    Attributes:
+        source: As `passband.detection.load.load_detector` takes it.
+    """
+
+    source: str
+
+    @property
+    def seed(self) -> int:
+        """The seed that rows have: there is one such detector, whatever it was drawn with."""
+        return 0
+
+    def resolved(self) -> PublishedDetector:
+        """Return the same."""
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return asdict(self)

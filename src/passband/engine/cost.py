@@ -10,6 +10,7 @@ import torch
 
 from passband.attacks import pgd
 from passband.data.dataset import ImageDataset
+from passband.engine.detection import PlannedDetection, PlannedDetector, detection_seconds
 from passband.engine.plan import PlannedMeasurement, PlannedRun
 from passband.engine.probe import Probe
 from passband.environment import choose_device
@@ -24,7 +25,8 @@ START = 8.0
 
 
 def estimate_seconds(
-    planned: Iterable[PlannedRun | PlannedMeasurement], device: str = "auto"
+    planned: Iterable[PlannedRun | PlannedMeasurement | PlannedDetector | PlannedDetection],
+    device: str = "auto",
 ) -> dict[str, float]:
     """Return the seconds that each run and measurement will take here, by its id; what the store holds takes nothing.
 
@@ -38,9 +40,13 @@ def estimate_seconds(
         device: Where they would compute.
     """
     trained: dict[tuple, tuple[float, float]] = {}
+    detecting: dict[tuple, float] = {}
     attacked: dict[tuple, tuple[float, float]] = {}
     seconds = {}
     for one in planned:
+        if isinstance(one, PlannedDetector | PlannedDetection):
+            seconds[one.id] = 0.0 if one.done else START + detection_seconds(one, device, detecting)
+            continue
         run = one if isinstance(one, PlannedRun) else one.run
         kind = (_kind(run.config), run.shape, run.classes)
         if one.done:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from passband.checks import check_workers
 from passband.engine.local import Crashed, Processes
-from passband.engine.plan import Planned, longest_first
+from passband.engine.planned import Planned, longest_first
 from passband.errors import PassbandError
 
 ATTEMPTS = 2

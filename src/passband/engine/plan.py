@@ -5,13 +5,12 @@ What is planned has an id, a place in the store, and a picklable call that fills
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from passband.engine.measure import measure, measurement_id
+from passband.engine.planned import Planned
 from passband.engine.probe import Probe
 from passband.engine.run import Datasets, identify, load_datasets
 from passband.engine.run import run as train_run
@@ -24,45 +23,6 @@ from passband.types import Subset
 
 ANSWER = 1 / 3
 """Time of an answer to an image, over that of a step forward and back."""
-
-
-@dataclass(frozen=True)
-class Planned(ABC):
-    """A training run, or one measurement of a finished run.
-
-    Attributes:
-        id: Follows from its settings and its data, so that what is equal has one id.
-        folder: Where its result is, or will be.
-    """
-
-    id: str
-    folder: Path
-
-    @property
-    def needs(self) -> Planned | None:
-        """What must be finished before, if anything."""
-        return None
-
-    @property
-    @abstractmethod
-    def done(self) -> bool:
-        """Whether the store holds its result."""
-
-    @property
-    @abstractmethod
-    def passes(self) -> float:
-        """Images that are sent forward and back until it is done: what its time is proportional to."""
-
-    @abstractmethod
-    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
-        """Do it, and write its folder; this is called in another process.
-
-        `on_note` is told what somebody should know: which process is waited for, what was damaged.
-        """
-
-    def failure(self) -> str | None:
-        """Return why the result in the store counts as failed, or None if it does not."""
-        return None
 
 
 @dataclass(frozen=True)
@@ -213,11 +173,3 @@ def plan_measurement(measurement: Instrument, run: PlannedRun, store: Path) -> P
     """Return a measurement of a run as planned; it is in the folder `measurements` of the store."""
     name = measurement_id(measurement, run.id)
     return PlannedMeasurement(name, store / "measurements" / name, measurement, run)
-
-
-Kind = TypeVar("Kind", bound=Planned)
-
-
-def longest_first(planned: Iterable[Kind]) -> list[Kind]:
-    """Return what is planned in the order that keeps several workers busy to the end."""
-    return sorted(planned, key=lambda one: -one.passes)

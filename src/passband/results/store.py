@@ -6,7 +6,7 @@ have `SHA256SUMS`, by which a file that was cut or changed is noticed; the folde
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,7 @@ def write_measurement(
     test_fingerprint: str,
     rows: pl.DataFrame,
     environment: Mapping[str, Any],
+    beside: Callable[[Path], None] | None = None,
 ) -> None:
     """Write what was measured of a finished run.
 
@@ -135,6 +136,7 @@ def write_measurement(
         test_fingerprint: Identifies the test images.
         rows: What was measured.
         environment: Versions, machine and seconds.
+        beside: Writes what else belongs to it into the folder, before all others.
     """
     description = {
         "kind": "measurement",
@@ -147,6 +149,8 @@ def write_measurement(
         "data": {**run["data"], "test_fingerprint": test_fingerprint},
     }
     with written_whole(folder) as aside:
+        if beside is not None:
+            beside(aside)
         write_json(aside / CONFIG, description)
         write_json(aside / ENVIRONMENT, environment)
         rows.write_parquet(aside / ROWS)

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from passband.detection.runs import find_detector
 from passband.errors import InputError
 from passband.results.store import find_measurement, find_run
 from passband.rows import COLUMNS, read_table
@@ -56,7 +57,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: If the folder holds no run that has ended.
     """
-    description = find_run(folder)
+    description = find_run(folder) or find_detector(folder)
     if description is None:
         raise InputError(f"{folder} is not the folder of a run: `passband train` writes such folders")
     return description

@@ -12,13 +12,13 @@ from passband.rows import FIT_ACCURACY
 from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
-from passband.studies.study import Runs, Study
+from passband.studies.study import Classifiers, Study
 
 SHUFFLED_EPOCHS: dict[Preset, int] = {"smoke": 2, "laptop": 40, "paper": 300}
 """How long the network trains on shuffled labels."""
 
 
-def runs(setting: Setting) -> Runs:
+def runs(setting: Setting) -> Classifiers:
     """Return the network trained on natural labels and, longer, on shuffled ones."""
     natural = setting.vanilla
     if setting.preset == "laptop":

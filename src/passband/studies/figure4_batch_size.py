@@ -11,7 +11,7 @@ from passband.frequency.component import FULL, Component, High, Low
 from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
-from passband.studies.study import Runs, Study
+from passband.studies.study import Classifiers, Study
 from passband.types import Subset
 
 BATCH_SIZES: dict[Preset, tuple[int, ...]] = {
@@ -22,7 +22,7 @@ BATCH_SIZES: dict[Preset, tuple[int, ...]] = {
 """Ascending; one is that of the vanilla run."""
 
 
-def runs(setting: Setting) -> Runs:
+def runs(setting: Setting) -> Classifiers:
     """Return the vanilla run with each batch size; one of them is its own."""
     return {
         f"batch {size}": replace(setting.vanilla, batch_size=size) for size in BATCH_SIZES[setting.preset]

@@ -22,7 +22,7 @@ from passband.frequency.component import Component, High, Low, lows_and_highs
 from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
-from passband.studies.study import Runs, Study
+from passband.studies.study import Classifiers, Study
 from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig
 
@@ -30,7 +30,7 @@ ATTACK_STEPS: dict[Preset, int] = {"smoke": 1, "laptop": 3, "paper": 10}
 """Steps of the PGD in adversarial training."""
 
 
-def runs(setting: Setting) -> Runs:
+def runs(setting: Setting) -> Classifiers:
     """Return the vanilla run and the same with each heuristic."""
     vanilla = setting.vanilla
     batch_norm = replace(vanilla, batch_norm=True)
@@ -44,7 +44,7 @@ def runs(setting: Setting) -> Runs:
     }
 
 
-def natural_and_adversarial(setting: Setting) -> Runs:
+def natural_and_adversarial(setting: Setting) -> Classifiers:
     """Return two of these runs under the names that section 6 gives them."""
     return {"natural": setting.vanilla, "adversarial": adversarial(setting.vanilla, setting)}
 

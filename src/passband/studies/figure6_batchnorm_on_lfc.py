@@ -11,12 +11,12 @@ from passband.frequency.component import Low
 from passband.rows import FIT_ACCURACY
 from passband.studies.catalog import STUDIES
 from passband.studies.presets import Setting
-from passband.studies.study import Runs, Study
+from passband.studies.study import Classifiers, Study
 
 EARLY = 0.5  # the part of the training after which curves are compared for speed
 
 
-def runs(setting: Setting) -> Runs:
+def runs(setting: Setting) -> Classifiers:
     """Return runs on the LFC at each radius, without and with BatchNorm."""
     without = {f"lfc-{r:g}": replace(setting.vanilla, component=str(Low(r))) for r in setting.radii}
     as_code = setting.source == "code"  # its BatchNorm uses the statistics of the batch at test too

@@ -12,13 +12,13 @@ from passband.studies.catalog import STUDIES
 from passband.studies.figure5_heuristics import adversarial, adversarial_deviations, natural_and_adversarial
 from passband.studies.kernel_figure import KernelFigure, KernelPanel
 from passband.studies.presets import Setting
-from passband.studies.study import Runs, Study
+from passband.studies.study import Classifiers, Study
 
 SMOOTH = 1.0
 """The rho of Figure 7."""
 
 
-def runs(setting: Setting) -> Runs:
+def runs(setting: Setting) -> Classifiers:
     """Return a natural and an adversarial network with a first layer of 3x3 kernels, and two with one of 5x5."""
     large = architectures.runs(setting)["LeNet"]
     return {

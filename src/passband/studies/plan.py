@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from passband.engine.detection import (
+    DetectionMeasurement,
+    PlannedDetection,
+    PlannedDetector,
+    plan_detection,
+    plan_detectors,
+)
 from passband.engine.plan import PlannedMeasurement, PlannedRun, plan_measurement, plan_runs
+from passband.errors import InputError
 from passband.files import slug
+from passband.instruments.instrument import Instrument
 from passband.studies.find import find_studies
 from passband.studies.presets import Setting, find_setting
 from passband.studies.study import Study, shortened, with_seeds
+from passband.train.config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -27,12 +37,12 @@ class PlannedStudy:
 
     study: Study
     setting: Setting
-    runs: Sequence[tuple[str, PlannedRun]]
-    measurements: Sequence[tuple[str, PlannedMeasurement]]
+    runs: Sequence[tuple[str, PlannedRun | PlannedDetector]]
+    measurements: Sequence[tuple[str, PlannedMeasurement | PlannedDetection]]
     folder: Path
 
     @property
-    def everything(self) -> list[PlannedRun | PlannedMeasurement]:
+    def everything(self) -> list[PlannedRun | PlannedDetector | PlannedMeasurement | PlannedDetection]:
         """All runs, then all measurements."""
         return [planned for _, planned in (*self.runs, *self.measurements)]
 
@@ -64,8 +74,11 @@ def plan_studies(
         study.name: with_seeds(shortened(study.runs(setting), epochs=epochs, limit=limit), seeds)
         for study in found
     }
-    wanted = [(config, setting.probe) for runs in labelled.values() for _, config in runs]
-    planned = iter(plan_runs(wanted, store, test_limit=limit))
+    wanted = [config for runs in labelled.values() for _, config in runs]
+    classifiers = [(config, setting.probe) for config in wanted if isinstance(config, RunConfig)]
+    trained = iter(plan_runs(classifiers, store, test_limit=limit))
+    detectors = iter(plan_detectors((c for c in wanted if not isinstance(c, RunConfig)), store))
+    planned = iter([next(trained if isinstance(c, RunConfig) else detectors) for c in wanted])
     cuts = (("epochs", epochs), ("limit", limit))
     cut = "-".join(f"{name}{value}" for name, value in cuts if value is not None)
     return [
@@ -81,15 +94,31 @@ def plan_studies(
 
 
 def _planned(
-    study: Study, setting: Setting, runs: list[tuple[str, PlannedRun]], store: Path, folder: Path
+    study: Study,
+    setting: Setting,
+    runs: list[tuple[str, PlannedRun | PlannedDetector]],
+    store: Path,
+    folder: Path,
 ) -> PlannedStudy:
     each = study.measurements(setting)
     measurements = [
-        (label, plan_measurement(measurement, run, store))
+        (label, _measurement(measurement, run, store))
         for label, run in runs
         for measurement in each.get(label, ())
     ]
     return PlannedStudy(study, setting, runs, measurements, folder)
+
+
+def _measurement(
+    measurement: Instrument | DetectionMeasurement, run: PlannedRun | PlannedDetector, store: Path
+) -> PlannedMeasurement | PlannedDetection:
+    if isinstance(run, PlannedRun) and isinstance(measurement, Instrument):
+        return plan_measurement(measurement, run, store)
+    if isinstance(run, PlannedDetector) and isinstance(measurement, DetectionMeasurement):
+        return plan_detection(measurement, run, store)
+    raise InputError(
+        f"{measurement} does not measure {type(run.config).__name__}: a study is of classifiers or of detectors"
+    )
 
 
 def result_folder(store: Path, study: Study, setting: Setting, cut: str = "") -> Path:

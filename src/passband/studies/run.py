@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from passband.checks import check_workers
+from passband.engine.detection import PlannedDetector
 from passband.engine.execute import Ended, execute
 from passband.engine.plan import PlannedRun
 from passband.environment import choose_device
@@ -75,7 +76,8 @@ def run_studies(
     )
     everything = {one.id: one for study in planned for one in study.everything}
     kinds = {
-        name: "runs" if isinstance(one, PlannedRun) else "measurements" for name, one in everything.items()
+        name: "runs" if isinstance(one, PlannedRun | PlannedDetector) else "measurements"
+        for name, one in everything.items()
     }
     called = {
         one.id: f"{label}, seed {run.config.seed}"

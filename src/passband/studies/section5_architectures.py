@@ -13,7 +13,7 @@ from passband.frequency.component import High
 from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
-from passband.studies.study import Runs, Study
+from passband.studies.study import Classifiers, Study
 
 NETWORKS: dict[Preset, dict[str, tuple[str, int | None]]] = {
     "smoke": {"LeNet": ("lenet", 4), "AlexNet": ("alexnet", 4), "VGG": ("vgg11", 4)},
@@ -23,7 +23,7 @@ NETWORKS: dict[Preset, dict[str, tuple[str, int | None]]] = {
 """Model and width of the older networks, by the label of their run."""
 
 
-def runs(setting: Setting) -> Runs:
+def runs(setting: Setting) -> Classifiers:
     """Return the vanilla run, which is the ResNet, and the same with older networks."""
     older = {
         label: replace(setting.vanilla, model=model, width=width)

@@ -13,7 +13,7 @@ from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Preset, Setting
 from passband.studies.section5_architectures import bars_of
-from passband.studies.study import Runs, Study
+from passband.studies.study import Classifiers, Study
 
 OTHERS = ("adam", "adagrad", "adadelta", "rmsprop")
 
@@ -22,7 +22,7 @@ RATES: dict[Preset, dict[str, float]] = {"smoke": LAPTOP, "laptop": LAPTOP, "pap
 """Learning rates of the optimizers that do not take their own."""
 
 
-def runs(setting: Setting) -> Runs:
+def runs(setting: Setting) -> Classifiers:
     """Return the vanilla run, which uses Adam, and the same with other optimizers at their own rates."""
     return {
         name: setting.vanilla

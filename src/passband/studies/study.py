@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 from passband.analysis.claim import Claim
 from passband.analysis.figure import Figure
 from passband.analysis.table import SummaryTable
+from passband.detection.training_config import DetectorConfig, PublishedDetector
+from passband.engine.detection import DetectionMeasurement
 from passband.errors import InputError
 from passband.files import slug
 from passband.instruments.instrument import Instrument
@@ -16,10 +19,15 @@ from passband.studies.kernel_figure import KernelFigure
 from passband.studies.presets import Setting
 from passband.train.config import RunConfig
 
-Runs = Mapping[str, RunConfig]
-"""The runs of a study by their labels, seeds aside."""
+Config = RunConfig | DetectorConfig | PublishedDetector
+"""How a network comes about: a classifier or a detector that is trained, or a detector that is published."""
 
-Measurements = Mapping[str, tuple[Instrument, ...]]
+Classifiers = Mapping[str, RunConfig]
+Detectors = Mapping[str, DetectorConfig | PublishedDetector]
+Runs = Classifiers | Detectors
+"""The runs of a study by their labels, seeds aside: all of them are classifiers, or all of them are detectors."""
+
+Measurements = Mapping[str, tuple[Instrument, ...]] | Mapping[str, tuple[DetectionMeasurement, ...]]
 """What is measured of finished runs, by the labels of those runs."""
 
 
@@ -52,8 +60,9 @@ class Study:
     deviations: Callable[[Setting], tuple[Deviation, ...]] = lambda _: ()
 
     def all_deviations(self, setting: Setting) -> tuple[Deviation, ...]:
-        """Return what is done otherwise than in the paper, in every study and in this one."""
-        return setting.deviations + self.deviations(setting)
+        """Return what is done otherwise than in the paper, in every study of classifiers and in this one."""
+        of_classifiers = all(isinstance(config, RunConfig) for config in self.runs(setting).values())
+        return (setting.deviations if of_classifiers else ()) + self.deviations(setting)
 
     def check(self, setting: Setting) -> None:
         """Refuse a study of which something would be left out without a word.
@@ -80,23 +89,29 @@ class Study:
                 )
 
 
-def with_seeds(runs: Runs, seeds: int) -> list[tuple[str, RunConfig]]:
-    """Return every run with every seed, 0 to `seeds - 1`, with its label.
+def with_seeds(runs: Runs, seeds: int) -> list[tuple[str, Config]]:
+    """Return every run with every seed, 0 to `seeds - 1`, with its label; what is published is there once.
 
     Raises:
         InputError: If there is no seed.
     """
     if seeds < 1:
         raise InputError(f"seeds is how many times each run is made, at least 1, got {seeds}")
-    return [(label, replace(config, seed=seed)) for label, config in runs.items() for seed in range(seeds)]
+    return [
+        (label, config if isinstance(config, PublishedDetector) else replace(config, seed=seed))
+        for label, config in runs.items()
+        for seed in range(1 if isinstance(config, PublishedDetector) else seeds)
+    ]
 
 
 def shortened(runs: Runs, *, epochs: int | None = None, limit: int | None = None) -> Runs:
     """Return the same runs cut to at most so many epochs and training images, to check a protocol."""
-    return {label: _shortened(config, epochs, limit) for label, config in runs.items()}
+    return cast(Runs, {label: _shortened(config, epochs, limit) for label, config in runs.items()})
 
 
-def _shortened(config: RunConfig, epochs: int | None, limit: int | None) -> RunConfig:
+def _shortened(config: Config, epochs: int | None, limit: int | None) -> Config:
+    if isinstance(config, PublishedDetector):
+        return config
     return replace(
         config,
         epochs=config.epochs if epochs is None else min(epochs, config.epochs),
@@ -104,6 +119,6 @@ def _shortened(config: RunConfig, epochs: int | None, limit: int | None) -> RunC
     )
 
 
-def distinct(all_runs: Iterable[Runs]) -> set[RunConfig]:
+def distinct(all_runs: Iterable[Runs]) -> set[Config]:
     """Return the runs that are left where several studies share some."""
     return {config.resolved() for runs in all_runs for config in runs.values()}

@@ -10,10 +10,10 @@ from passband.analysis.figure import Bar, Figure, Panel
 from passband.frequency.component import High, Low
 from passband.studies.catalog import STUDIES
 from passband.studies.presets import Setting
-from passband.studies.study import Runs, Study
+from passband.studies.study import Classifiers, Study
 
 
-def runs(setting: Setting) -> Runs:
+def runs(setting: Setting) -> Classifiers:
     """Return a run on the LFC and one on the HFC at each radius, and the vanilla run."""
     return {"original": setting.vanilla} | {
         f"{kind.kind}-{radius:g}": replace(setting.vanilla, component=str(kind(radius)))
