@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import signal
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -103,6 +104,46 @@ def test_a_killed_run_goes_on_from_its_checkpoint_and_ends_as_an_unbroken_one(tm
     assert epochs == [2]
     assert content(tmp_path / "killed") == content(unbroken)
     assert not checkpoint_folder(tmp_path / "killed").exists()
+
+
+def interrupt(report):
+    raise KeyboardInterrupt
+
+
+def test_a_damaged_checkpoint_is_not_believed(tmp_path):
+    folder = tmp_path / "detector"
+    with pytest.raises(KeyboardInterrupt):
+        run_detector(SMALL, folder, device="cpu", threads=1, on_epoch=interrupt)
+    state = checkpoint_folder(folder) / "state.pt"
+    state.write_bytes(state.read_bytes()[:-1])
+    notes = []
+    run_detector(SMALL, folder, device="cpu", threads=1, on_note=notes.append)
+    assert notes == [f"the checkpoint {state} is damaged: it was cut or changed since it was written. The detector "
+                     f"{find_detector(folder)['run']} begins from its first epoch."]  # fmt: skip
+    assert load_trained_detector(folder)[1] == SMALL
+
+
+def test_the_checkpoint_of_another_run_is_not_dropped_unless_asked(tmp_path):
+    folder = tmp_path / "detector"
+    with pytest.raises(KeyboardInterrupt):
+        run_detector(SMALL, folder, device="cpu", threads=1, on_epoch=interrupt)
+    other = replace(SMALL, seed=1)
+    with pytest.raises(InputError, match="is the checkpoint of another run, which was interrupted"):
+        run_detector(other, folder, device="cpu", threads=1)
+    run_detector(other, folder, device="cpu", threads=1, overwrite=True)
+    assert load_trained_detector(folder)[1] == other
+    assert not checkpoint_folder(folder).exists()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_no_detector_is_replaced_only_if_asked(tmp_path, overwrite):
+    (tmp_path / "precious").write_text("mine")
+    if overwrite:
+        assert find_detector(run_detector(SMALL, tmp_path, device="cpu", overwrite=True)) is not None
+    else:
+        with pytest.raises(InputError, match="is not empty"):
+            run_detector(SMALL, tmp_path, device="cpu")
+        assert (tmp_path / "precious").read_text() == "mine"
 
 
 def test_a_folder_says_what_it_holds_and_is_read_back(tmp_path):

@@ -11,18 +11,17 @@ from passband.detection.dataset import DetectionDataset
 from passband.detection.runs import detector_id, find_detector, holds_detector, write_detector
 from passband.detection.training import (
     DetectorEpoch,
-    DetectorLearner,
     fit_detector,
     load_training_scenes,
     start_learner,
 )
 from passband.detection.training_config import DetectorConfig
 from passband.environment import choose_device, describe_environment
-from passband.errors import DamagedError
+from passband.errors import DamagedError, InputError
 from passband.files import check_target
 from passband.results.lock import locked
 from passband.results.store import is_ours
-from passband.train.checkpoint import load_checkpoint, remove_checkpoint, save_checkpoint
+from passband.train.checkpoint import checkpoint_folder, load_checkpoint, remove_checkpoint, save_checkpoint
 from passband.train.epoch import TrainingDiverged
 
 
@@ -41,8 +40,8 @@ def run_detector(
 
     Its checkpoint lies beside the folder, one an epoch. A run that was interrupted goes on from there, and comes to the
     same rows and weights, bit for bit on the same CPU with the same number of threads. A detector that `folder` holds
-    already is not trained again; one that another process is training is waited for. A checkpoint that is damaged, or of
-    another detector, is dropped.
+    already is not trained again; one that another process is training is waited for. A checkpoint or a detector that is
+    damaged is not believed: the detector is trained anew.
 
     Args:
         config: What to train, and how.
@@ -73,7 +72,7 @@ def run_detector(
             before = torch.get_num_threads()
             torch.set_num_threads(before if threads is None else threads)
             try:
-                _train(config, folder, name, scenes, where, on_epoch, note)
+                _train(config, folder, name, scenes, where, on_epoch)
             finally:
                 torch.set_num_threads(before)
         remove_checkpoint(folder)
@@ -81,21 +80,35 @@ def run_detector(
 
 
 def _make_room(folder: Path, name: str, *, overwrite: bool, note: Callable[[str], None]) -> None:
-    """Refuse a folder that holds what is not this detector's.
+    """Say what of a detector and of a checkpoint is not believed, and drop what may be dropped.
 
     Raises:
-        InputError: If it does.
+        InputError: If something else, or its checkpoint, lies there and may not be replaced.
     """
+    own = overwrite or folder.name == name
+    found, damaged = None, False
     try:
         found = find_detector(folder)
     except DamagedError as error:
-        found = None
-        if is_ours(folder):
-            note(f"{error}. The detector {name} is made anew.")
-            return
-    if found is not None and folder.name == name:
-        return  # of another version of passband
-    check_target(folder, overwrite=overwrite)
+        damaged = is_ours(folder)
+        note(f"{error}. The detector {name} is made anew.")
+    if not damaged:
+        check_target(folder, overwrite=overwrite or (own and found is not None))
+    try:
+        state = load_checkpoint(folder)
+    except DamagedError as error:
+        note(f"{error}. The detector {name} begins from its first epoch.")
+        remove_checkpoint(folder)
+        return
+    if state is None or state.get("run") == name:
+        return
+    if not own:
+        raise InputError(
+            f"{checkpoint_folder(folder)} is the checkpoint of another run, which was interrupted. Choose another "
+            "folder, or drop it with overwrite."
+        )
+    note(f"{checkpoint_folder(folder)} is the checkpoint of another run, and is dropped.")
+    remove_checkpoint(folder)
 
 
 def _train(
@@ -105,10 +118,13 @@ def _train(
     scenes: DetectionDataset,
     device: torch.device,
     on_epoch: Callable[[DetectorEpoch], None] | None,
-    note: Callable[[str], None],
 ) -> None:
     learner = start_learner(config, scenes, device)
-    epochs = _resume(learner, folder, name, note)
+    epochs: list[DetectorEpoch] = []
+    state = load_checkpoint(folder)
+    if state is not None:
+        learner.load_state_dict(state["learner"])
+        epochs = [DetectorEpoch(*each) for each in state["epochs"]]
 
     def after_epoch(report: DetectorEpoch) -> None:
         epochs.append(report)
@@ -136,21 +152,3 @@ def _train(
         },
         failure=failure,
     )
-
-
-def _resume(
-    learner: DetectorLearner, folder: Path, name: str, note: Callable[[str], None]
-) -> list[DetectorEpoch]:
-    """Take a learner to where the run's checkpoint is, and return the epochs that are behind it."""
-    try:
-        state = load_checkpoint(folder)
-    except DamagedError as error:
-        note(f"{error}. The detector {name} begins from its first epoch.")
-        return []
-    if state is None:
-        return []
-    if state.get("run") != name:
-        note(f"the checkpoint beside {folder} is of another run, and is dropped.")
-        return []
-    learner.load_state_dict(state["learner"])
-    return [DetectorEpoch(*each) for each in state["epochs"]]
