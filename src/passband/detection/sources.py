@@ -9,7 +9,7 @@ from passband.detection.folder import open_folder
 from passband.detection.phantom import load_scenes
 from passband.errors import InputError
 
-PHANTOM = "phantom"
+PHANTOM, COCO = "phantom", "coco"
 
 
 def open_detection_data(
@@ -18,7 +18,8 @@ def open_detection_data(
     """Return annotated images.
 
     Args:
-        images: A folder; or `"phantom"`, or `"phantom:shape=1,texture=0"` and so on: see
+        images: A folder; `"coco:FOLDER"` for COCO's validation images as they are unpacked, in FOLDER/val2017 and
+            FOLDER/annotations; or `"phantom"`, or `"phantom:shape=1,texture=0"` and so on: see
             `passband.detection.phantom.load_scenes`.
         annotations: The file of annotations in COCO's format; phantoms have their own.
         limit: Take at most so many images, those with the smallest ids.
@@ -33,6 +34,9 @@ def open_detection_data(
         if annotations is not None:
             raise InputError(f"a phantom has annotations of its own: leave {annotations} out")
         return load_scenes(str(images), limit=limit)
+    if kind == COCO and annotations is None:
+        root = Path(str(images).partition(":")[2])
+        return open_folder(root / "val2017", root / "annotations" / "instances_val2017.json", limit=limit)
     if annotations is None:
         raise InputError(
             f"the images in {images} need a file of annotations in COCO's format, such as instances_val2017.json"

@@ -56,7 +56,7 @@ def write_detector_report(audit: DetectorAudit, folder: Path | str) -> Path:
     charts = detector_figures.detector_charts(card)
     plots = write_figures(charts, {}, folder / "figures")
     colors = category_colors((*pictures.losses, *pictures.gains))
-    _write_sheets(pictures, colors, folder / "figures")
+    write_examples(pictures, folder / "figures")
     low = detector_words.key_view(card)
     return write_page(
         folder / "detection.html",
@@ -118,9 +118,19 @@ def _end(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
 
 
-def _write_sheets(pictures: DetectorPictures, colors: Mapping[str, str], folder: Path) -> None:
-    """Write the losses and the gains, each as one figure in the paper's form."""
+def write_examples(pictures: DetectorPictures, folder: Path, suffix: str = "") -> None:
+    """Write the losses and the gains, each as one figure in the form of the paper's Figures 8 and 9, as SVG and PNG.
+
+    Args:
+        pictures: Those of an audit.
+        folder: Takes `losses` and `gains`, where there are any.
+        suffix: Stands behind these names.
+
+    Raises:
+        MissingDependencyError: If vl-convert is not installed.
+    """
     convert = require("vl_convert", **PURPOSE)
+    colors = category_colors((*pictures.losses, *pictures.gains))
     note = "solid: found, with scores; dashed: what is there, named where it was not found"
     for name, examples in (("losses", pictures.losses), ("gains", pictures.gains)):
         if not examples:
@@ -133,5 +143,5 @@ def _write_sheets(pictures: DetectorPictures, colors: Mapping[str, str], folder:
             for each in examples
         ]
         svg = draw_sheet(rows, note)
-        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-        (folder / f"{name}.png").write_bytes(convert.svg_to_png(svg, scale=PRINTED / SIDE))
+        (folder / f"{name}{suffix}.svg").write_text(svg, encoding="utf-8")
+        (folder / f"{name}{suffix}.png").write_bytes(convert.svg_to_png(svg, scale=PRINTED / SIDE))

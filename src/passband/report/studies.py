@@ -10,10 +10,15 @@ import polars as pl
 from passband.analysis.claim import Judgement
 from passband.analysis.estimate import Estimate
 from passband.analysis.table import SummaryTable, as_frame, fill
-from passband.files import write_json, written_whole
+from passband.audit.detector_examples import DetectorPictures
+from passband.audit.pictures import PICTURES
+from passband.engine.detection import PlannedDetection
+from passband.files import slug, write_json, written_whole
 from passband.optional import require
+from passband.report.detector import write_examples
 from passband.report.figure import draw
 from passband.report.kernels import draw_kernels
+from passband.serial import read_tensors
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.result import StudyResult, describe_claims
 
@@ -23,7 +28,7 @@ PURPOSE = {"extra": "report", "purpose": "drawing a study's figure"}
 def write_study(result: StudyResult, folder: Path | None = None, *, command: str = "") -> Path:
     """Write `figure.png`, `figure.svg`, `table.csv`, `table.parquet`, `rows.parquet`, `claims.json` and `study.md`.
 
-    A study of one of the paper's tables has that too, as CSV and Parquet.
+    A study of one of the paper's tables has that too, as CSV and Parquet, and one of detectors its examples.
 
     Args:
         result: The study.
@@ -56,9 +61,18 @@ def write_study(result: StudyResult, folder: Path | None = None, *, command: str
             frame = as_frame(table, fill(table, result.rows))
             frame.write_csv(aside / f"{table.name}.csv")
             frame.write_parquet(aside / f"{table.name}.parquet")
+        _write_examples(result, aside)
         write_json(aside / "claims.json", describe_claims(result))
         (aside / "study.md").write_text(summary(result, command), encoding="utf-8")
     return folder
+
+
+def _write_examples(result: StudyResult, folder: Path) -> None:
+    """Write the pictures of audits of detectors among the measurements: Figures 8 and 9, `losses-LABEL` and `gains-LABEL`."""
+    for label, planned in result.planned.measurements:
+        if isinstance(planned, PlannedDetection) and planned.done:
+            pictures = read_tensors(planned.folder / PICTURES, DetectorPictures)
+            write_examples(pictures, folder, suffix=f"-{slug(label)}")
 
 
 def summary(result: StudyResult, command: str = "") -> str:

@@ -84,6 +84,12 @@ STUDIES: Catalog[Line, Study] = Catalog(
             "Table 2, section 6.3",
             "Does smoothing the kernels of a trained network make it robust?",
         ),
+        "passband.studies.figure8_detection:DETECTION": Line(
+            "detection",
+            "Detection on the LFC and the HFC",
+            "Figures 8 and 9, section 7",
+            "Which frequencies does a detector need, and do some images gain by blur?",
+        ),
     },
 )
 """In the paper's order."""
