@@ -3,6 +3,7 @@ import pickle
 import pytest
 
 from passband.errors import UnknownNameError
+from passband.instruments.instrument import Instrument
 from passband.studies.catalog import STUDIES
 from passband.studies.find import find_studies
 from passband.studies.kernel_figure import KernelFigure
@@ -50,7 +51,8 @@ def test_measurements_are_of_runs_of_the_study_all_different_and_can_be_sent_to_
         assert len({str(measurement) for measurement in each}) == len(each)
         assert len({repr(measurement.to_dict()) for measurement in each}) == len(each)
         assert pickle.loads(pickle.dumps(each)) == each
-        assert all(min(measurement.cost(1_000, (28, 28))) >= 0 for measurement in each)
+        instruments = [measurement for measurement in each if isinstance(measurement, Instrument)]
+        assert all(min(measurement.cost(1_000, (28, 28))) >= 0 for measurement in instruments)
 
 
 def test_table_2_has_nine_networks_a_run_and_is_measured_as_often():

@@ -39,6 +39,7 @@ def open_detection_data(
         return open_folder(root / "val2017", root / "annotations" / "instances_val2017.json", limit=limit)
     if annotations is None:
         raise InputError(
-            f"the images in {images} need a file of annotations in COCO's format, such as instances_val2017.json"
+            f"the images in {images} need a file of annotations in COCO's format, such as instances_val2017.json; COCO's own validation "
+            "images, as they are unpacked, are written coco:FOLDER, with FOLDER/val2017 and FOLDER/annotations"
         )
     return open_folder(Path(images), Path(annotations), limit=limit)

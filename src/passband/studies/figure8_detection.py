@@ -9,7 +9,6 @@ from passband.detection.drawing import SPLIT_FREQUENCY
 from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.detection.view import Kind, View
 from passband.engine.detection import DetectionMeasurement
-from passband.errors import InputError
 from passband.rows import GAIN, GAIN_BEYOND_CHANCE, LOST, MAP
 from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
@@ -31,24 +30,15 @@ EXISTS = 0.02
 
 
 def runs(setting: Setting) -> Detectors:
-    """Return a detector for each way of telling categories; on COCO, the published RetinaNet.
-
-    Raises:
-        InputError: If the preset needs COCO and the data are something else.
-    """
+    """Return a detector for each way of telling categories; on COCO, the published RetinaNet."""
     if setting.preset == "paper":
-        if not setting.data.startswith("coco:"):
-            raise InputError(
-                "the study detection at paper needs COCO's validation images and annotations: --data coco:FOLDER, with FOLDER/val2017 "
-                f"and FOLDER/annotations/instances_val2017.json; got {setting.data!r}. Name the other studies to run them alone."
-            )
         return {PUBLISHED: PublishedDetector(SOURCE)}
     small = {"limit": 12, "epochs": 1, "width": 8} if setting.preset == "smoke" else {}
     return {cue: DetectorConfig(f"phantom:{scenes}", **small) for cue, scenes in CUES.items()}
 
 
 def measurements(setting: Setting) -> dict[str, tuple[DetectionMeasurement, ...]]:
-    """Return the audit of each detector, on scenes of its own kind."""
+    """Return the audit of each detector, on scenes of its own kind; on COCO, with data such as `coco:FOLDER`."""
     if setting.preset == "paper":
         return {PUBLISHED: (DetectionMeasurement(setting.data, _radii(setting)),)}
     limit = 6 if setting.preset == "smoke" else None
