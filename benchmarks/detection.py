@@ -1,6 +1,6 @@
 """What showing a detector all views costs over its own forward passes, and whether memory grows with the number of images.
 
-    OMP_NUM_THREADS=1 python benchmarks/detection.py [--images 4] [--large]
+    OMP_NUM_THREADS=1 python benchmarks/detection.py [--images 4] [--large] [--device cuda --batch-size 8]
 
 JPEG images of 480x640 pixels at three radii, in both geometries and with controls: 19 views of each. The detectors are the project's
 own small RetinaNet and, with `--large`, torchvision's RetinaNet with ResNet-50, both untrained: their time does not depend on
@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from passband.detection.retinanet import small_retinanet
 from PIL import Image
 from torch import Tensor
 from torchvision.models.detection import retinanet_resnet50_fpn
@@ -31,6 +30,7 @@ from passband.detection.detector import Detector, DetectorEntry
 from passband.detection.folder import open_folder
 from passband.detection.load import load_detector
 from passband.detection.objects import Detections
+from passband.detection.retinanet import build_retinanet
 from passband.detection.shown import Shown
 from passband.detection.view import all_views
 from passband.files import write_json
@@ -84,21 +84,21 @@ def write_photographs(folder: Path, count: int) -> tuple[Path, Path]:
     return folder, file
 
 
-def show(detector: Detector, images: int) -> float:
+def show(detector: Detector, images: int, batch_size: int = 1) -> float:
     """Show a detector all views of so many images, and return the seconds that it took."""
     with tempfile.TemporaryDirectory() as folder:
         dataset = open_folder(*write_photographs(Path(folder), images))
         start = time.perf_counter()
-        detect(detector, dataset, Showing(VIEWS, Shown()), Path(folder) / "found", batch_size=1)
+        detect(detector, dataset, Showing(VIEWS, Shown()), Path(folder) / "found", batch_size=batch_size)
         return time.perf_counter() - start
 
 
-def overhead(name: str, module: torch.nn.Module, images: int) -> None:
+def overhead(name: str, module: torch.nn.Module, images: int, batch_size: int) -> None:
     """Print what a detector's calls took, and what all of it did."""
     detector = Timed(load_detector(module.eval()))
-    show(detector, 1)  # warm up
+    show(detector, 1, batch_size)  # warm up
     detector.seconds = 0.0
-    whole = show(detector, images)
+    whole = show(detector, images, batch_size)
     print(
         f"{name}: {images} images, {len(VIEWS)} views: {whole:.1f} s, of which the detector {detector.seconds:.1f} s; overhead "
         f"{100 * (whole / detector.seconds - 1):.1f}%"
@@ -115,17 +115,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=4)
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.memory:
         show(Idle(), given.memory)
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), CPU, {HEIGHT}x{WIDTH} pixels")
-    overhead("small RetinaNet", small_retinanet(), given.images)
+    print(
+        f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), {given.device}, {HEIGHT}x{WIDTH} pixels"
+    )
+    overhead("small RetinaNet", build_retinanet(4).to(given.device), given.images, given.batch_size)
     if given.large:
-        large = retinanet_resnet50_fpn(weights=None, weights_backbone=None)
-        overhead("RetinaNet with ResNet-50", large, 1)
+        large = retinanet_resnet50_fpn(weights=None, weights_backbone=None).to(given.device)
+        overhead("RetinaNet with ResNet-50", large, given.images, given.batch_size)
         print(f"peak memory with it: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     few, many = (peak(images) for images in MEMORY)
     print(
