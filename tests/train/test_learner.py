@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from passband.errors import InputError
 from passband.models.catalog import build_model
 from passband.train import learner as learner_module
 from passband.train.config import RunConfig
-from passband.train.learner import Learner, start_fabric
+from passband.train.learner import Learner, choose_layout, start_fabric
 from passband.train.loop import fit
 from passband.train.optimizers import OPTIMIZERS
 
@@ -74,3 +76,35 @@ def test_a_cluster_that_this_process_runs_in_does_not_count(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_NAME", "train")
     fabric = start_fabric("cpu")
     assert (fabric.world_size, fabric.global_rank) == (1, 0)
+
+
+@pytest.mark.parametrize("width", [4, 8])
+def test_narrow_networks_are_trained_within_their_memory(width):
+    """A process that trains one is another one: what is written outside of its memory ends it."""
+    program = f"""
+import torch
+from passband.models.catalog import build_model
+from passband.train.learner import choose_layout
+torch.set_num_threads(1)
+network = build_model("resnet18", width={width}, seed=0)
+layout = choose_layout(network, torch.device("cpu"))
+network.to(memory_format=layout)
+for _ in range(4):
+    for size in (28, 32):
+        images = torch.rand(8, 3, size, size).contiguous(memory_format=layout)
+        network(images).sum().backward()
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "layout"),
+    [
+        ("resnet18", 8, torch.contiguous_format),
+        ("resnet18", 16, torch.channels_last),
+        ("resnet8", 8, torch.channels_last),
+    ],
+)
+def test_other_networks_have_their_channels_last(name, width, layout):
+    assert choose_layout(build_model(name, width=width), torch.device("cpu")) == layout
