@@ -90,7 +90,7 @@ network = build_model("resnet18", width={width}, seed=0)
 layout = choose_layout(network, torch.device("cpu"))
 network.to(memory_format=layout)
 for _ in range(4):
-    for size in (28, 32):
+    for size in (32, 64):
         images = torch.rand(8, 3, size, size).contiguous(memory_format=layout)
         network(images).sum().backward()
 """
