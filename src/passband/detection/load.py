@@ -69,7 +69,10 @@ def _trained(folder: Path, options: Options) -> Detector:
     module, _ = load_trained_detector(folder)
     names = dict(enumerate(description["classes"], start=1))  # phantoms number their categories from 1 on
     return TorchDetector(
-        module.to(options.device), name=description["run"], source=str(folder), label_names=names
+        module.to(options.device),
+        name=f"RetinaNet {description['run']}",
+        source=str(folder),
+        label_names=names,
     )
 
 
