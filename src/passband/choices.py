@@ -17,6 +17,9 @@ SplitAt = Literal["original", "input"]
 Amplitude = Literal["raw", "clip", "max", "minmax", "rms"]
 """What is done to a component's amplitude before a model sees it: see `passband.rescale`."""
 
+ViewAmplitude = Literal["picture", "raw", "clip", "max", "minmax", "rms"]
+"""What is done to what a detector is shown: as `Amplitude`; or a picture is made of it, an HFC on middle gray, the rest as it is."""
+
 Subset = Literal["train", "test"]
 
 Norm = Literal["l2", "linf"]

@@ -1,6 +1,9 @@
+from typing import get_args
+
 import pytest
 import torch
 
+from passband.choices import ViewAmplitude
 from passband.detection.shown import Shown, scrambled
 from passband.detection.view import WHOLE, View, all_views
 from passband.frequency.fourier import split
@@ -44,7 +47,7 @@ def test_the_noise_follows_from_the_seed_and_the_image_alone():
     assert not torch.equal(scrambled(IMAGE, 0, 7), scrambled(IMAGE, 1, 7))
 
 
-def test_what_is_stretched_is_a_picture_of_256_levels_and_the_whole_image_is_left_alone():
+def test_what_is_shown_is_a_picture_of_256_levels_and_the_whole_image_is_left_alone():
     stored = torch.randint(0, 256, (3, 30, 41)).float() / 255
     for shown in Shown().make(stored, all_views([4], []), 7):
         levels = shown * 255
@@ -64,9 +67,20 @@ def test_beyond_the_corner_the_lfc_is_the_image_and_the_hfc_is_black():
     torch.testing.assert_close(control, low, atol=1.1 / 255, rtol=0)
 
 
-def test_an_hfc_keeps_both_halves_on_a_gray_ground():
-    (high,) = Shown().make(IMAGE, [View("hfc", 4.0, "index")], 7)
-    signed = split(IMAGE, 4.0)[1]
-    correlation = torch.corrcoef(torch.stack([high.flatten(), signed.flatten()]))[0, 1]
-    assert correlation > 0.9999
-    assert (high.min(), high.max()) == (0, 1)
+def test_an_hfc_keeps_its_contrast_and_both_halves_on_a_gray_ground():
+    pale = 0.4 + 0.2 * IMAGE
+    low, high = Shown().make(pale, [View("lfc", 4.0, "index"), View("hfc", 4.0, "index")], 7)
+    expected = split(pale, 4.0)
+    torch.testing.assert_close(low, expected[0], atol=0.5 / 255 + 1e-5, rtol=0)
+    torch.testing.assert_close(high, expected[1] + 128 / 255, atol=0.5 / 255 + 1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("amplitude", get_args(ViewAmplitude))
+def test_of_nothing_nothing_is_shown_whatever_the_policy(amplitude):
+    """The rounding of a transform is not stretched to a picture of noise."""
+    image = torch.rand(3, 427, 640, generator=torch.Generator().manual_seed(1))
+    (high,) = Shown(amplitude).make(image, [View("hfc", 4000.0, "index")], 7)
+    assert high.max() - high.min() < 1e-4
+    flat = torch.full((3, 60, 80), 0.3)
+    (high,) = Shown(amplitude).make(flat, [View("hfc", 4.0, "index")], 7)
+    assert high.max() - high.min() < 1e-4

@@ -25,7 +25,7 @@ from passband.audit.detector_requirement import parse_detector_requirement
 from passband.audit.gate import Checked
 from passband.audit.parts import manifest
 from passband.audit.pictures import PICTURES
-from passband.choices import DETECTION, Amplitude, SplitAt
+from passband.choices import DETECTION, SplitAt, ViewAmplitude
 from passband.detection.annotations import Annotations
 from passband.detection.bootstrap import bootstrap
 from passband.detection.categories import Labeling, map_labels, read_labels
@@ -160,7 +160,7 @@ def audit_detector(
     radii: Sequence[float] | None = None,
     cycles_per_pixel: Sequence[float] | None = None,
     views: Sequence[View] | None = None,
-    amplitude: Amplitude = "minmax",
+    amplitude: ViewAmplitude = "picture",
     split_at: SplitAt = "original",
     label_ids: str | Path | None = None,
     resamples: int = RESAMPLES,
@@ -178,8 +178,8 @@ def audit_detector(
         radii: Cut-offs in cycles per image, the paper's reading; by default see `passband.detection.views.choose_views`.
         cycles_per_pixel: Cut-offs in cycles per pixel, likewise.
         views: What is shown, the whole image first, in place of these.
-        amplitude: What is done to all views but the whole image: see `passband.rescale`. By default they are stretched to [0, 1] and,
-            where the original is split, rounded to 256 levels: pictures, which any detector takes, and an HFC keeps both halves.
+        amplitude: What is done to all views but the whole image: see `passband.detection.shown.Shown`. By default they are held to
+            [0, 1], an HFC on middle gray, and rounded to 256 levels where the original is split: pictures, which any detector takes.
         split_at: Whether the original image is split, or what the network's own resize makes of it.
         label_ids: How labels become ids of categories: see `passband.detection.categories`.
         resamples: How often images are drawn anew for intervals.

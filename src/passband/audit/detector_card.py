@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from passband.audit.card import Card, Share
-from passband.choices import DETECTION, Amplitude, SplitAt
+from passband.choices import DETECTION, SplitAt, ViewAmplitude
 from passband.detection.detector import DetectorEntry
 from passband.files import read_json
 
@@ -65,7 +65,7 @@ class DetectorSettings:
     """
 
     views: tuple[str, ...]
-    amplitude: Amplitude | None
+    amplitude: ViewAmplitude | None
     split_at: SplitAt | None
     label_ids: str
     resamples: int

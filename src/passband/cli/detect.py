@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from passband.audit.detector_requirement import DetectorRequirement, parse_detector_requirement
-from passband.choices import Amplitude, SplitAt
+from passband.choices import SplitAt, ViewAmplitude
 from passband.cli import options
 from passband.cli.ci import annotate, check_junit, write_junit
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
@@ -68,15 +68,15 @@ class ViewOptions:
             the median image.
         geometry: Show both kinds of cut-offs, or those per image (index) or per pixel (pixel) alone.
         control: Show a control for chance at each cut-off: as much change, at the same frequencies.
-        amplitude: What is done to all views but the whole image; see `passband audit --help`. Those that are stretched (minmax) or
-            clipped (clip) are pictures.
+        amplitude: What is done to all views but the whole image: hold them to [0, 1], an HFC on middle gray (picture), or as
+            `passband audit --help` has it. Those of picture, clip and minmax can be written.
     """
 
     radii: Cutoffs = None
     cycles_per_pixel: Cutoffs = None
     geometry: Literal["both", "index", "pixel"] = "both"
     control: bool = True
-    amplitude: Amplitude = "minmax"
+    amplitude: ViewAmplitude = "picture"
 
     def choose(
         self,

@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from passband.choices import Amplitude, ViewGeometry
+from passband.choices import ViewAmplitude, ViewGeometry
 from passband.detection.detector import Image
 from passband.detection.view import View
 from passband.frequency.fourier import split_many
 from passband.frequency.rescale import rescale
 from passband.randomness import generator_for
 
-PICTURES: tuple[Amplitude, ...] = ("clip", "minmax")
+PICTURES: tuple[ViewAmplitude, ...] = ("picture", "clip", "minmax")
 """Policies whose results lie in [0, 1], so that they can be stored as pictures."""
 
 LEVELS = 255
+GRAY = 128 / LEVELS  # one of the levels: halfway between two, rounding would make a pattern of nothing
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,14 @@ class Shown:
     """How views are made; it travels with every number.
 
     Attributes:
-        amplitude: What is done to all views but the whole image: see `passband.rescale`.
+        amplitude: What is done to all views but the whole image: see `passband.rescale`. `"picture"` lifts an HFC, which lies around
+            0, to middle gray, leaves the others as they are, and holds all of them to [0, 1]: nothing changes its contrast.
         rounded: Whether a view that lies in [0, 1] is rounded to steps of 1/255, as a stored picture is. So what is seen
             is what `passband detect --write` writes.
         seed: Draws the noise of the control.
     """
 
-    amplitude: Amplitude = "minmax"
+    amplitude: ViewAmplitude = "picture"
     rounded: bool = True
     seed: int = 0
 
@@ -57,7 +59,9 @@ class Shown:
             made |= self._split(image, [view for view in there if view.kind != "control"], geometry)
             if noisy is not None:
                 made |= _controls(image, noisy, [view for view in there if view.kind == "control"], geometry)
-        return [made[view] if view.kind == "full" else self._as_shown(made[view], image) for view in views]
+        return [
+            made[view] if view.kind == "full" else self._as_shown(view, made[view], image) for view in views
+        ]
 
     def _split(self, image: Image, views: Sequence[View], geometry: ViewGeometry) -> dict[View, Image]:
         radii = sorted({view.radius for view in views if view.radius is not None})
@@ -67,8 +71,11 @@ class Shown:
         either = {"lfc": parts.low, "hfc": parts.high}
         return {view: either[view.kind][radii.index(view.radius or 0)] for view in views}
 
-    def _as_shown(self, image: Image, original: Image) -> Image:
-        shown = rescale(image, self.amplitude, original=original)
+    def _as_shown(self, view: View, image: Image, original: Image) -> Image:
+        if self.amplitude == "picture":
+            shown = (image + GRAY if view.kind == "hfc" else image).clamp(0, 1)
+        else:
+            shown = rescale(image, self.amplitude, original=original)
         if self.rounded and self.amplitude in PICTURES:
             return shown.mul(LEVELS).round_().div_(LEVELS)
         return shown

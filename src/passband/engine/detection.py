@@ -13,7 +13,7 @@ import polars as pl
 import torch
 
 from passband.audit.detector import DetectorAudit, audit_detector
-from passband.choices import Amplitude
+from passband.choices import ViewAmplitude
 from passband.detection.detect import remove_unfinished
 from passband.detection.load import load_detector
 from passband.detection.retinanet import build_retinanet
@@ -51,7 +51,7 @@ class DetectionMeasurement:
     data: str
     radii: tuple[float, ...]
     limit: int | None = None
-    amplitude: Amplitude = "minmax"
+    amplitude: ViewAmplitude = "picture"
     resamples: int = 1000
 
     def to_dict(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from passband.types import Norm
 COMMON_LINF = 8 / 255  # the bound that most papers on adversarial robustness report
 
 POLICIES = {
+    "picture": "held to [0, 1], an HFC on middle gray",
     "raw": "shown to the model as it is",
     "clip": "clipped to [0, 1] before the model sees it",
     "max": "divided by its own largest value before the model sees it",

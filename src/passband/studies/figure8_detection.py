@@ -51,7 +51,7 @@ def measurements(setting: Setting) -> dict[str, tuple[DetectionMeasurement, ...]
 def deviations(setting: Setting) -> tuple[Deviation, ...]:
     """Return what is done otherwise than in section 7."""
     chosen = Deviation(
-        "amplitude", "not said", "each view stretched to [0, 1]", "pictures, which any detector takes"
+        "amplitude", "not said", "held to [0, 1], an HFC on middle gray", "pictures, which any detector takes"
     )
     place = Deviation(
         "split", "not said whether before or after resizing", "of the original image", "a choice"
