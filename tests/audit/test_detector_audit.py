@@ -4,7 +4,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from passband.detection.results_files import read_results, write_results
 from polars.testing import assert_frame_equal
 
 from blobs import NAMES, Blobs, write_scenes
@@ -15,6 +14,7 @@ from passband.detection import detect as loop
 from passband.detection.detector import Detector, DetectorEntry
 from passband.detection.folder import open_folder
 from passband.detection.objects import Detections
+from passband.detection.results_files import read_results, write_results
 from passband.detection.view import WHOLE, parse_view
 from passband.errors import InputError
 from passband.rows import DETECTION_COLUMNS, GAIN, GAIN_BEYOND_CHANCE, LOST, MAP
@@ -133,11 +133,13 @@ def test_an_interrupted_audit_goes_on_to_the_same_numbers(found, dataset, tmp_pa
         audit_detector(Blobs(fails_at=7 * views + 3), dataset, **settings)
     detector = Blobs()
     again = audit_detector(detector, dataset, **settings)
-    assert detector.seen == (18 - 7) * views
+    assert (
+        detector.seen == (18 - 7) * views + 2
+    )  # it is asked twice about the first image, whether it is steady
     assert_frame_equal(again.rows, found.rows)
     other = Blobs()
     audit_detector(other, dataset, **settings | {"seed": 1})
-    assert other.seen == 18 * views
+    assert other.seen == 18 * views + 2
 
 
 def test_a_detector_that_finds_nothing_has_a_map_of_0(dataset):
@@ -146,9 +148,26 @@ def test_a_detector_that_finds_nothing_has_a_map_of_0(dataset):
             return Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
 
     found = audit_detector(Blind(), dataset, radii=[4], resamples=20)
+    assert any(
+        "finds hardly anything: mAP@50 on whole images is 0.0%" in each.message for each in found.card.notices
+    )
     assert found.card.views[0].numbers[MAP].value == 0
     assert found.card.view("lfc:4").images.gain == 0
     assert found.pictures.losses == ()
+
+
+def test_a_detector_that_draws_at_random_is_said_to(dataset):
+    class Random(Blobs):
+        def _find(self, pixels):
+            found = super()._find(pixels)
+            return replace(found, scores=torch.rand(len(found)))
+
+    found = audit_detector(Random(), dataset.first(2), radii=[4], resamples=10)
+    assert any(
+        "something else in the same image the second time" in each.message for each in found.card.notices
+    )
+    steady = audit_detector(Blobs(), dataset.first(2), radii=[4], resamples=10)
+    assert steady.card.notices == ()
 
 
 def test_labels_that_are_no_categories_are_refused_at_the_first_image(dataset):
@@ -229,7 +248,10 @@ class Oracle(Detector):
     def detect(self, images):
         found = []
         for _ in images:
-            picture = self.dataset.annotations.pictures[self.seen // self.views]
+            shown = min(
+                self.seen // self.views, len(self.dataset) - 1
+            )  # the last times, it is looked whether it is steady
+            picture = self.dataset.annotations.pictures[shown]
             self.seen += 1
             there = self.dataset.annotations.objects.filter(pl.col("image") == picture.id, ~pl.col("crowd"))
             x, y, w, h = (there[side].to_numpy() for side in ("x", "y", "width", "height"))

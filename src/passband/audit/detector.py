@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import polars as pl
+import torch
 from torch import nn
 
 from passband.audit import detector_parts as parts
@@ -46,6 +47,9 @@ from passband.serial import read_tensors, write_tensors
 from passband.types import Progress
 
 RESAMPLES = 1000
+ROUNDING = 1e-3
+"""By how much scores may differ from call to call, as sums do on some devices; boxes, in pixels, by a hundred times as much."""
+
 BATCH = {"cpu": 1, "cuda": 8, "mps": 4}
 """Views of one image that a detector is shown at a time, by device."""
 
@@ -219,7 +223,7 @@ def audit_detector(
             labeling,
             DetectorSettings(tuple(map(str, views)), amplitude, split_at, labeling.said, resamples, seed),
             fingerprint=fingerprint,
-            notices=detector.notices,
+            notices=(*detector.notices, *_unsteady(detector, dataset)),
             lookup=Lookup(dataset, showing.how),
             began=began,
             device=str(detector.device),
@@ -334,6 +338,7 @@ def conclude(
             *notices,
             *labeling.notices,
             *unread,
+            *parts.notices_of_fit(seen[0].evaluation.numbers),
             *parts.notices_of_views(entries, len(annotations.pictures)),
         ),
         views=entries,
@@ -360,6 +365,24 @@ def conclude(
         annotations,
         detections,
         find_examples(seen, annotations, detections, lookup, fingerprint),
+    )
+
+
+def _unsteady(detector: Detector, dataset: DetectionDataset) -> tuple[Notice, ...]:
+    """Say if a detector finds something else in the same image the second time."""
+    image = dataset.image(0).to(detector.device)
+    once, again = (detector.detect([image])[0] for _ in range(2))
+    if (
+        torch.equal(once.labels, again.labels)
+        and torch.allclose(once.scores, again.scores, atol=ROUNDING)
+        and torch.allclose(once.boxes, again.boxes, atol=100 * ROUNDING)
+    ):
+        return ()
+    return (
+        Notice(
+            "model",
+            "the detector finds something else in the same image the second time: what differs between views may be chance",
+        ),
     )
 
 

@@ -38,6 +38,9 @@ from passband.rows import (
 )
 from passband.stats import bootstrap_difference, mcnemar, wilson_interval
 
+HARDLY = 0.02
+"""mAP@50 below which it is asked whether a detector fits its images."""
+
 CHANGE = 1e-9
 """By how much an image's AP must differ to count as another one: sums of the same numbers differ by less."""
 
@@ -247,6 +250,16 @@ def objects_table(seen: Sequence[Seen], annotations: Annotations) -> pl.DataFram
         )
         for each in seen
     )
+
+
+def notices_of_fit(numbers: Mapping[str, float]) -> Iterator[Notice]:
+    """Say if a detector finds hardly anything in whole images."""
+    if numbers["map50"] < HARDLY:
+        yield Notice(
+            "fit",
+            f"the detector finds hardly anything: mAP@50 on whole images is {numbers['map50']:.1%}. Does it fit the images? Labels that "
+            "are read otherwise (--label-ids), boxes in other units, or pixels in another range all look so.",
+        )
 
 
 def notices_of_views(entries: Sequence[ViewEntry], images: int) -> Iterator[Notice]:
