@@ -8,11 +8,13 @@ from typing import Any
 
 import polars as pl
 
+from passband.detection.view import parse_view
 from passband.frequency.component import FULL, Low, parse_component
 from passband.results.tables import RUN_COLUMNS
-from passband.rows import OF_KERNELS, component_columns
+from passband.rows import GAIN, LOSE, OF_DETECTIONS, OF_KERNELS, component_columns
 
-MEASURED = (*OF_KERNELS, "counterexamples", "counterexamples-right")
+DETECTED = (*OF_DETECTIONS, GAIN, LOSE)
+MEASURED = (*OF_KERNELS, "counterexamples", "counterexamples-right", *DETECTED)
 
 
 def cell(text: str) -> dict[str, Any]:
@@ -21,6 +23,7 @@ def cell(text: str) -> dict[str, Any]:
     - `vanilla test`, `vanilla train hfc 4`: accuracy; `lfc-4 fit`: that on what is trained on
     - `natural robust PGD-20 0.09 rho 1 normalized`: accuracy under an attack at an epsilon, of smoothed kernels
     - `natural roughness rho 0`, `natural counterexamples 4`: of a network's kernels, and of its LFCs
+    - `shape map-lost lfc:25.6`: of what a detector finds in a view
     """
     words = text.split()
     if "robust" in words:
@@ -39,6 +42,8 @@ def cell(text: str) -> dict[str, Any]:
     for metric in MEASURED:
         if metric in words:
             found = {"label": " ".join(words[: words.index(metric)]), "metric": metric}
+            if metric in DETECTED:
+                return found | {"subset": "test", **component_columns(parse_view(words[-1]))}
             if "rho" in words:
                 return found | {"rho": float(words[-1]), "normalized": False}
             return found | {"subset": "test", **component_columns(Low(float(words[-1])))}
@@ -80,7 +85,7 @@ def rows_of(
         for seed in range(seeds):
             for epoch, point in enumerate(curve, start=1):
                 shift = spread * math.cos(2.5 * seed + len(records)) if seeds > 1 else 0.0
-                estimate = found["metric"] in OF_KERNELS
+                estimate = found["metric"] in (*OF_KERNELS, *OF_DETECTIONS)
                 row = found | {
                     "chance": chance,
                     "failed": failed,

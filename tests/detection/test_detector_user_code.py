@@ -17,7 +17,7 @@ NOTHING = {"boxes": [], "scores": [], "labels": []}
 CODE = """
 import torch
 from torch import nn
-import beside
+import beside_detector as beside
 
 label_names = None
 
@@ -60,7 +60,7 @@ def broken():
 
 @pytest.fixture
 def code(tmp_path):
-    (tmp_path / "beside.py").write_text(f"ANSWER = {GOOD!r}\n")
+    (tmp_path / "beside_detector.py").write_text(f"ANSWER = {GOOD!r}\n")
     (tmp_path / "mine.py").write_text(CODE)
     return lambda name: f"python:{tmp_path / 'mine.py'}:{name}"
 
