@@ -22,11 +22,15 @@ from passband.detection.shown import Shown
 from passband.detection.view import WHOLE, View
 from passband.errors import InputError
 from passband.files import digest, write_file
+from passband.memory import give_back
 from passband.rows import DETECTION_COLUMNS
 from passband.types import Progress
 
 SECONDS = 10.0
 """Between two writes: what a process that is killed loses."""
+
+LARGE = 2**24
+"""Bytes that the views of an image take, from which on they are given back after it."""
 
 FOUND = pl.Schema({"shown": pl.String(), **DETECTION_COLUMNS})
 """The columns of what was found, in all views; before labels are read as categories, the detector's own stand for these."""
@@ -145,6 +149,8 @@ def detect(
                 kept += [_table(view, name, what) for view, what in each]
                 if progress is not None:
                     progress("images", index + 1, len(dataset))
+                if dataset.image_bytes(index) * len(showing.views) > LARGE:
+                    give_back()
                 if time.monotonic() - last > SECONDS or index + 1 == len(dataset):
                     _write(folder, start, index + 1, kept)
                     kept, start, last = [], index + 1, time.monotonic()
