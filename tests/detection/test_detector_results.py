@@ -208,7 +208,7 @@ def test_nothing_is_written_where_something_fails(tmp_path):
 
 
 def test_views_that_are_no_pictures_are_not_written(tmp_path):
-    with pytest.raises(InputError, match="the amplitude 'raw' leave .* give clip or minmax"):
+    with pytest.raises(InputError, match="the amplitude 'raw' leave .* give picture or clip or minmax"):
         write_images(in_memory(TWO, pictures()), (WHOLE,), Shown("raw"), tmp_path / "out")
     assert not list(tmp_path.iterdir())
 

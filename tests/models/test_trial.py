@@ -360,5 +360,7 @@ def test_what_is_not_finite_for_some_pictures_is_left_to_who_measures():
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_network_without_weights_is_tried_where_it_is_asked():
-    found = tried(PixelModel(nn.Flatten()), noise(samples=2, size=(4, 4)), torch.device("cuda"))
+    found = tried(
+        PixelModel(nn.Flatten(), name="flat"), noise(samples=2, channels=1, size=(2, 2)), torch.device("cuda")
+    )
     assert found.trial is not None
