@@ -37,6 +37,14 @@ HELPED = [[], *commands(app), *commands(study, "study")]
 LISTS = ["--version", "study list", "study list --json", "instruments", "instruments --json"]
 AUDIT = "audit resnet8 phantom"
 REFUSED = [
+    "detect",
+    "detect model images annotations more",
+    "detect images annotations --write w --results full.json",
+    "detect images annotations --results lfc-4.json",
+    "detect images annotations --results full.json mine.json",
+    "detect model images annotations --require lfc@8>=0.5",
+    "detect model images annotations --radii 0",
+    "detect model images annotations --device tpu",
     "audti",
     "audit",
     f"{AUDIT} --radius 8",
