@@ -65,6 +65,7 @@ PUBLIC = {
     "smooth_kernel": ["weight", "rho", "normalize"],
     "smoothed": ["model", "rho", "layer", "normalize"],
     "split": ["images", "radius", "geometry", "inclusive"],
+    "split_by_rank": ["images", "rank"],
     "split_many": ["images", "radii", "geometry", "inclusive"],
     "train": ["model", "dataset", "config", "on_epoch", "device"],
     "write_detector_report": ["audit", "folder"],

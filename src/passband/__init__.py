@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from passband.frequency.rescale import rescale as rescale
     from passband.frequency.spectrum import energy_fraction as energy_fraction
     from passband.frequency.spectrum import radial_power as radial_power
+    from passband.frequency.svd import split_by_rank as split_by_rank
     from passband.instruments.catalog import instruments as instruments
     from passband.instruments.components import evaluate_components as evaluate_components
     from passband.instruments.counterexamples import robust_accuracy_ceiling as robust_accuracy_ceiling
@@ -95,6 +96,7 @@ _HOMES = {
     "passband.frequency.component": ("High", "Low", "parse_component"),
     "passband.frequency.rescale": ("rescale",),
     "passband.frequency.spectrum": ("energy_fraction", "radial_power"),
+    "passband.frequency.svd": ("split_by_rank",),
     "passband.kernels": ("roughness", "smooth_kernel"),
     "passband.models.load": ("load_model",),
     "passband.models.catalog": ("build_model",),

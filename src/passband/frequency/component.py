@@ -1,4 +1,4 @@
-"""What a model is shown of an image: the whole, its low or its high frequencies.
+"""What a model is shown of an image: the whole, its low or its high frequencies, its dominant or trailing singular values.
 
 A component is a value: it can be taken of images, written as text and read back, compared and hashed. A new kind is a
 class here and a line in `KINDS`.
@@ -15,6 +15,7 @@ from typing import ClassVar
 from passband.checks import checked_radius, read_number, write_number
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.fourier import corner_radius, split_many
+from passband.frequency.svd import check_rank, split_by_rank
 from passband.types import Images
 
 
@@ -218,9 +219,72 @@ class Ring(Component):
         return cls(read_number(match[1]), read_number(match[2]))
 
 
+@dataclass(frozen=True)
+class _AtRank(Component):
+    """A component that one rank decides; it is made without radii, and no part of the frequencies."""
+
+    rank: int
+
+    def __post_init__(self) -> None:
+        """Refuse ranks at which nothing is dominant."""
+        check_rank(self.rank, least=1)
+
+    def __str__(self) -> str:
+        """Write it as `parse_component` reads it."""
+        return f"{self.kind}:{self.rank}"
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Refuse images with no more singular values than are dominant."""
+        if self.rank >= min(size):
+            raise InputError(
+                f"{str(self)!r} would be all of an image or none of it: images of {size[0]}x{size[1]} pixels have "
+                f"{min(size)} singular values. Choose a smaller rank."
+            )
+
+    @classmethod
+    def read(cls, text: str) -> Component:
+        """Read `6`."""
+        return cls(int(text))
+
+
+@dataclass(frozen=True)
+class Dominant(_AtRank):
+    """What the largest singular values of each channel make: see `passband.split_by_rank` (section 8 of the paper).
+
+    Args:
+        rank: How many of them, at least 1.
+
+    Raises:
+        InputError: If it is no such number.
+
+    Example:
+        >>> str(Dominant(6)), parse_component("trailing:6")
+        ('rank:6', Trailing(rank=6))
+    """
+
+    kind: ClassVar[str] = "rank"
+    form: ClassVar[str] = "rank:NUMBER, such as rank:6"
+
+    def make(self, images: Images, splits: Mapping[float, tuple[Images, Images]]) -> Images:
+        """Return the dominant part."""
+        return split_by_rank(images, self.rank)[0]
+
+
+@dataclass(frozen=True)
+class Trailing(_AtRank):
+    """What all other singular values make; arguments as for `Dominant`."""
+
+    kind: ClassVar[str] = "trailing"
+    form: ClassVar[str] = "trailing:NUMBER, such as trailing:6"
+
+    def make(self, images: Images, splits: Mapping[float, tuple[Images, Images]]) -> Images:
+        """Return the trailing part."""
+        return split_by_rank(images, self.rank)[1]
+
+
 FULL = Full()
 
-KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Full, Low, High, Ring)}
+KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Full, Low, High, Ring, Dominant, Trailing)}
 """All kinds of components by their names; one line a kind."""
 
 ALIASES = {"low": "lfc", "high": "hfc"}
@@ -228,10 +292,10 @@ ALIASES = {"low": "lfc", "high": "hfc"}
 
 
 def parse_component(text: str) -> Component:
-    """Return the component written as `full`, `lfc:8`, `hfc:4.5` or `ring:4-8`.
+    """Return the component written as `full`, `lfc:8`, `hfc:4.5`, `ring:4-8`, `rank:6` or `trailing:6`.
 
     Raises:
-        InputError: If the text is not written so, or a radius is impossible.
+        InputError: If the text is not written so, or a radius or rank is impossible.
         UnknownNameError: If there is no such kind.
 
     Example:
