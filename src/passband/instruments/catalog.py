@@ -47,6 +47,11 @@ INSTRUMENTS: Catalog[Line, type[Instrument]] = Catalog(
             "the images' power by frequency, and traces of compression and resampling in them",
             "section 3.1",
         ),
+        "passband.instruments.svd_flips:SvdFlips": Line(
+            "svd",
+            "Figure 2's images by the HFC, and by other parts of its energy: trailing singular values, a random subspace, noise",
+            "section 8",
+        ),
         "passband.instruments.kernels:KernelRoughness": Line(
             "kernels",
             "how rough the first layer's kernels are, as trained and smoothed by Eq. 3",
