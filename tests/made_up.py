@@ -14,7 +14,8 @@ from passband.results.tables import RUN_COLUMNS
 from passband.rows import GAIN, LOSE, OF_DETECTIONS, OF_KERNELS, component_columns
 
 DETECTED = (*OF_DETECTIONS, GAIN, LOSE)
-MEASURED = (*OF_KERNELS, "counterexamples", "counterexamples-right", *DETECTED)
+OF_SPLITS = ("svd-flips", "svd-flips-beyond-chance", "svd-kept-accuracy")
+MEASURED = (*OF_KERNELS, *OF_SPLITS, "counterexamples", "counterexamples-right", *DETECTED)
 
 
 def cell(text: str) -> dict[str, Any]:
@@ -24,6 +25,7 @@ def cell(text: str) -> dict[str, Any]:
     - `natural robust PGD-20 0.09 rho 1 normalized`: accuracy under an attack at an epsilon, of smoothed kernels
     - `natural roughness rho 0`, `natural counterexamples 4`: of a network's kernels, and of its LFCs
     - `shape map-lost lfc:25.6`: of what a detector finds in a view
+    - `vanilla svd-flips random`: of a way of splitting, the mean over radii
     """
     words = text.split()
     if "robust" in words:
@@ -46,6 +48,8 @@ def cell(text: str) -> dict[str, Any]:
                 return found | {"subset": "test", **component_columns(parse_view(words[-1]))}
             if "rho" in words:
                 return found | {"rho": float(words[-1]), "normalized": False}
+            if metric in OF_SPLITS:
+                return found | {"subset": "test", "component": words[-1], "shown": words[-1]}
             return found | {"subset": "test", **component_columns(Low(float(words[-1])))}
     fitted = words[-1] == "fit"
     shown = FULL
@@ -85,7 +89,7 @@ def rows_of(
         for seed in range(seeds):
             for epoch, point in enumerate(curve, start=1):
                 shift = spread * math.cos(2.5 * seed + len(records)) if seeds > 1 else 0.0
-                estimate = found["metric"] in (*OF_KERNELS, *OF_DETECTIONS)
+                estimate = found["metric"] in (*OF_KERNELS, *OF_DETECTIONS, *OF_SPLITS)
                 row = found | {
                     "chance": chance,
                     "failed": failed,

@@ -117,6 +117,10 @@ def share(metric: str, value: float) -> dict:
     return {f"shape {metric} lfc:25.6": value}
 
 
+def splits(metric: str, **values: float) -> dict:
+    return {f"vanilla {metric} {kind}": value for kind, value in values.items()}
+
+
 def trade_off(natural, adversarial) -> dict:
     shares = pairs("counterexamples", natural, adversarial, (4, 8, 12, 16))
     return {"natural test": 0.7, "adversarial test": 0.5} | shares
@@ -194,6 +198,20 @@ CASES = {
                 smoothing([label], ["AutoAttack"], [0.09], 0.0, 0.01),
             )
             for label in BOTH_NETWORKS
+        ),
+    ],
+    "svd": [
+        *(
+            (splits(metric, hfc=0.5, svd=0.1), splits(metric, hfc=0.5, svd=0.4))
+            for metric in ("svd-flips", "svd-flips-beyond-chance")
+        ),
+        *(
+            (splits(metric, hfc=0.3, **{kind: 0.1}), splits(metric, hfc=0.1, **{kind: 0.3}))
+            for metric, kind in (("svd-flips-beyond-chance", "noise"), ("svd-flips-beyond-chance", "random"))
+        ),
+        (
+            splits("svd-kept-accuracy", hfc=0.3, svd=0.5, random=0.6, noise=0.7),
+            splits("svd-kept-accuracy", hfc=0.5, svd=0.3, random=0.6, noise=0.7),
         ),
     ],
     "label-shuffle": [

@@ -90,6 +90,12 @@ STUDIES: Catalog[Line, Study] = Catalog(
             "Figures 8 and 9, section 7",
             "Which frequencies does a detector need, and do some images gain by blur?",
         ),
+        "passband.studies.section8_svd:SVD": Line(
+            "svd",
+            "Singular values, random subspaces and noise in place of frequencies",
+            "section 8",
+            "Are high frequencies just noise, or do fewer images follow another part of the same energy?",
+        ),
     },
 )
 """In the paper's order."""
