@@ -68,6 +68,17 @@ ACCURACY_CEILING = "accuracy-ceiling"  # Corollary 1's bound on it
 PERTURBATION_ENERGY = "perturbation-energy"  # the share of a perturbation's energy at a radius
 FLIPS = "flips"  # the share of samples that are right as a whole and on the HFC, and wrong on the LFC
 FLIPS_BY_CHANCE = "flips-by-chance"  # what it would be if the answers to HFCs were dealt out at random
+SVD_FLIPS = (
+    "svd-flips"  # the share of samples right as a whole and on the part taken, and wrong on what is left
+)
+SVD_FLIPS_BY_CHANCE = (
+    "svd-flips-by-chance"  # what it would be if the answers to parts were dealt out at random
+)
+SVD_FLIPS_BEYOND_CHANCE = "svd-flips-beyond-chance"  # the difference of the two
+SVD_KEPT_ACCURACY = "svd-kept-accuracy"  # accuracy on what is left
+SVD_TAKEN_ACCURACY = "svd-taken-accuracy"  # accuracy on the part taken
+SVD_TAKEN_ENERGY = "svd-taken-energy"  # the share of an image's energy in the part taken
+SVD_RANK = "svd-rank"  # how many singular values of each channel are left
 ENERGY_WITHIN = "energy-within"  # the share of the images' energy, their mean aside, up to a radius
 COUNTEREXAMPLES = "counterexamples"  # the share of samples that are answered otherwise than their LFC
 COUNTEREXAMPLES_RIGHT = "counterexamples-right"  # those of them that are answered right

@@ -29,20 +29,17 @@ from passband.instruments.instrument import Cost, Instrument, Reading, Subject, 
 from passband.models.independence import check_independent
 from passband.models.pixels import answers, check_fits, evaluating
 from passband.randomness import generator_for
-from passband.rows import ComponentRow
+from passband.rows import (
+    SVD_FLIPS,
+    SVD_FLIPS_BEYOND_CHANCE,
+    SVD_FLIPS_BY_CHANCE,
+    SVD_KEPT_ACCURACY,
+    SVD_RANK,
+    SVD_TAKEN_ACCURACY,
+    SVD_TAKEN_ENERGY,
+    ComponentRow,
+)
 from passband.types import Amplitude, Batch, Labels, Subset
-
-SVD_FLIPS = (
-    "svd-flips"  # the share of samples right as a whole and on the part taken, and wrong on what is left
-)
-SVD_FLIPS_BY_CHANCE = (
-    "svd-flips-by-chance"  # what it would be if the answers to parts were dealt out at random
-)
-SVD_FLIPS_BEYOND_CHANCE = "svd-flips-beyond-chance"  # the difference of the two
-SVD_KEPT_ACCURACY = "svd-kept-accuracy"  # accuracy on what is left
-SVD_TAKEN_ACCURACY = "svd-taken-accuracy"  # accuracy on the part taken
-SVD_TAKEN_ENERGY = "svd-taken-energy"  # the share of an image's energy in the part taken
-SVD_RANK = "svd-rank"  # how many singular values of each channel are left
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,8 @@ from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Figure
 from passband.frequency.controls import Split
 from passband.instruments.instrument import Instrument
-from passband.instruments.svd_flips import (
-    SVD_FLIPS,
-    SVD_FLIPS_BEYOND_CHANCE,
-    SVD_KEPT_ACCURACY,
-    SvdFlips,
-    svd_panels,
-)
+from passband.instruments.svd_flips import SvdFlips, svd_panels
+from passband.rows import SVD_FLIPS, SVD_FLIPS_BEYOND_CHANCE, SVD_KEPT_ACCURACY
 from passband.studies.catalog import STUDIES
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Setting
