@@ -285,14 +285,14 @@ class Trailing(_AtRank):
 FULL = Full()
 
 KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Full, Low, High, Ring, Dominant, Trailing)}
-"""All kinds of components by their names; one line a kind."""
+"""All kinds of components by their names, degraded images (`frequency/degraded.py`) aside; one line a kind."""
 
 ALIASES = {"low": "lfc", "high": "hfc"}
 """What version 0.1 called the bands of attacks."""
 
 
 def parse_component(text: str) -> Component:
-    """Return the component written as `full`, `lfc:8`, `hfc:4.5`, `ring:4-8`, `rank:6` or `trailing:6`.
+    """Return the component written as `full`, `lfc:8`, `hfc:4.5`, `ring:4-8`, `rank:6` or `trailing:6`, or as `blur:1.3`, degraded.
 
     Raises:
         InputError: If the text is not written so, or a radius or rank is impossible.
@@ -302,10 +302,13 @@ def parse_component(text: str) -> Component:
         >>> parse_component("hfc:4.5")
         High(radius=4.5)
     """
+    from passband.frequency.degraded import DEGRADED  # which builds on this module
+
+    kinds = KINDS | DEGRADED
     name, _, rest = text.strip().partition(":")
-    kind = KINDS.get(ALIASES.get(name, name))
+    kind = kinds.get(ALIASES.get(name, name))
     if kind is None:
-        raise UnknownNameError("component", name, KINDS)
+        raise UnknownNameError("component", name, kinds)
     try:
         return kind.read(rest)
     except InputError:
