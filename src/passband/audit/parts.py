@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from passband.analysis.crossing import crossing
 from passband.audit.card import (
     Area,
     Baselines,
@@ -206,13 +207,10 @@ def critical_radius(
     """
     if threshold <= guessing:
         return CriticalRadius(None, BY_GUESSING)
-    for index, (radius, value) in enumerate(zip(radii, accuracies, strict=True)):
-        if value >= threshold:
-            if index == 0:
-                return CriticalRadius(float(radius), AT_MOST)
-            before, below = radii[index - 1], accuracies[index - 1]
-            return CriticalRadius(before + (radius - before) * (threshold - below) / (value - below), None)
-    return CriticalRadius(None, NOT_REACHED)
+    found = crossing(radii, accuracies, threshold)
+    if found is None:
+        return CriticalRadius(None, NOT_REACHED)
+    return CriticalRadius(found.place, AT_MOST if found.first else None)
 
 
 def areas(points: Sequence[CurvePoint]) -> Area:
