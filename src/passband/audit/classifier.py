@@ -302,7 +302,9 @@ def _ceiling(search: Search, samples: int | None, radii: tuple[float, ...]) -> t
 def _extra(instrument: Instrument, subject: Subject) -> ExtraReading:
     """Return what an instrument finds that audits do not have by themselves."""
     found = subject.read(instrument)
-    return ExtraReading(instrument.name, instrument.summary, to_table(found.rows()), found.figure())
+    return ExtraReading(
+        instrument.name, instrument.summary, to_table(found.rows()), found.figure(), found.words()
+    )
 
 
 def counterexamples_table(found: Counterexamples) -> pl.DataFrame:

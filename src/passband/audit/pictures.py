@@ -43,12 +43,14 @@ class ExtraReading:
         summary: What it measures, in a line.
         rows: What it found, with the columns `passband.rows.COLUMNS`.
         figure: The picture that these rows make, whose terms call the network as the rows do (`run`); None if there is none.
+        words: What they say, in sentences; None if nothing.
     """
 
     name: str
     summary: str
     rows: pl.DataFrame
     figure: Figure | None
+    words: str | None = None
 
 
 Found = TypeVar("Found", bound=Pictures)

@@ -275,6 +275,7 @@ def _print_audit(found: passband.audit.classifier.Audit) -> None:
         )
     if card.data.preparation is not None:
         lines.append(f"Pictures: {card.data.preparation}")
+    lines += [f"{extra.name}: {extra.words}" for extra in found.extra if extra.words]
     lines += [f"Warning: {finding.message}" for finding in card.traces.findings]
     print_lines([*lines, *map(str, card.notices)])
 

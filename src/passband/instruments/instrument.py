@@ -46,6 +46,10 @@ class Reading(ABC):
         """Return the picture that these rows make; None if there is none."""
         return None
 
+    def words(self) -> str | None:
+        """Return what they say in a sentence or a few, which a command prints and a page shows; None if nothing."""
+        return None
+
 
 @dataclass(frozen=True, eq=False)
 class Rows(Reading):

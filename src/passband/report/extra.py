@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from passband.analysis.figure import figure_table
+from passband.analysis.figure import Figure, figure_table
 from passband.audit.pictures import ExtraReading
 from passband.files import slug
 from passband.report.figure import draw_panels
@@ -22,6 +22,7 @@ class ShownReading(NamedTuple):
 
     Attributes:
         summary: What the instrument measures.
+        words: What it found, in sentences; None if it says nothing.
         charts: The names of its charts, and the titles of their panels.
         columns: Those of its rows that are not empty throughout.
         rows: The first of its rows, as text.
@@ -29,6 +30,7 @@ class ShownReading(NamedTuple):
     """
 
     summary: str
+    words: str | None
     charts: Sequence[tuple[str, str]]
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -40,17 +42,20 @@ def extra_charts(extra: Sequence[ExtraReading]) -> dict[str, Chart]:
     charts = {}
     for reading in extra:
         if reading.figure is not None:
-            named = reading.rows.with_columns(
-                pl.col("seed").fill_null(
-                    0
-                ),  # that of a model from elsewhere is not known, and it is one network
-                label=pl.col("run"),
-                failed=False,
-                chance=pl.lit(None, pl.Float64),
-            )
-            drawn = draw_panels(reading.figure, figure_table(reading.figure, named))
+            drawn = draw_panels(reading.figure, numbers_of(reading, reading.figure))
             charts |= {_name(reading, title): chart for title, chart in drawn.items()}
     return charts
+
+
+def numbers_of(reading: ExtraReading, figure: Figure) -> pl.DataFrame:
+    """Return the numbers behind a reading's figure, with the columns `passband.analysis.figure.TABLE`."""
+    named = reading.rows.with_columns(
+        pl.col("seed").fill_null(0),  # that of a model from elsewhere is not known, and it is one network
+        label=pl.col("run"),
+        failed=False,
+        chance=pl.lit(None, pl.Float64),
+    )
+    return figure_table(figure, named)
 
 
 def shown_reading(reading: ExtraReading, charts: Container[str]) -> ShownReading:
@@ -61,6 +66,7 @@ def shown_reading(reading: ExtraReading, charts: Container[str]) -> ShownReading
     rows = reading.rows.select(columns).head(MOST_ROWS).rows()
     return ShownReading(
         summary=reading.summary,
+        words=reading.words,
         charts=[(name, title) for name, title in named if name in charts],
         columns=columns,
         rows=[list(map(_text, row)) for row in rows],
