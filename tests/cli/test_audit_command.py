@@ -255,6 +255,14 @@ def test_other_instruments_join_an_audit_in_rows_and_report(audited, tmp_path):
     assert [reading.name for reading in pb.Audit.load(tmp_path / "a").extra] == ["kernels", "counterexamples"]
 
 
+def test_what_an_instrument_says_is_printed(audited):
+    ran = audited("--with", "degradations", "kernels", "--no-report", "--out", "a")
+    assert ran.code == 0
+    (said,) = [reading.words for reading in pb.Audit.load("a").extra if reading.words is not None]
+    assert f"degradations: {said}" in ran.out
+    assert "kernels: " not in ran.out
+
+
 def test_instruments_are_listed(command):
     ran = command("instruments")
     assert ran.code == 0

@@ -61,6 +61,10 @@ INSTRUMENTS: Catalog[Line, type[Instrument]] = Catalog(
             "favorite-answer",
             "how often a network names the class that it names most, on each component",
         ),
+        "passband.instruments.degradations:Degradations": Line(
+            "degradations",
+            "accuracy on blurred, reduced, JPEG-compressed and noisy images, and the radius whose LFC costs as much",
+        ),
         "passband.instruments.attacks:UnderAttack": Line(
             "attacks",
             "what an attack leaves of accuracy at each epsilon, and the frequencies that it used",
