@@ -15,7 +15,9 @@ from passband.frequency.component import (
     Component,
     High,
     Low,
+    Only,
     Ring,
+    Without,
     check_components,
     lows_and_highs,
     parse_component,
@@ -62,7 +64,33 @@ def test_rings_are_what_two_low_components_do_not_share_and_make_up_the_image(he
     torch.testing.assert_close(Low(ring.inner).of(image) + ring.of(image) + High(ring.outer).of(image), image)
 
 
-@pytest.mark.parametrize("text", ["ring:8-4", "ring:4-4"])
+@given(height=sizes, width=sizes, inner=st.floats(0, 6), wide=st.floats(0.5, 8))
+def test_what_is_left_without_a_ring_is_the_image_less_the_ring_and_keeps_its_mean(
+    height, width, inner, wide
+):
+    image = torch.rand(1, height, width, dtype=torch.float64)
+    rest = Without(inner, inner + wide)
+    assert parse_component(str(rest)) == rest
+    assert rest != Ring(inner, inner + wide)
+    inside, outside = (torch.from_numpy(reference.low(image[0].numpy(), radius)) for radius in rest.radii)
+    torch.testing.assert_close(rest.of(image)[0], image[0] - (outside - inside))
+    only = Only(inner, inner + wide)
+    assert parse_component(str(only)) == only
+    assert only.cutoff == rest.cutoff == inner + wide
+    torch.testing.assert_close(only.of(image)[0], outside - inside + image.mean())
+    for part in (only, rest):
+        torch.testing.assert_close(part.of(image).mean(), image.mean())
+        torch.testing.assert_close(part.of(part.of(image)), part.of(image))
+
+
+def test_a_ring_may_reach_beyond_the_corner_but_must_hold_a_frequency():
+    check_components([Ring(21, 24), Without(21, 24)], (32, 32))
+    for empty in (Ring(23, 24), Only(23, 24), Without(4.25, 4.3), Ring(0, 0.9)):
+        with pytest.raises(InputError, match=f"no frequency of images of 32x32 .* in the ring of '{empty}'"):
+            check_components([empty], (32, 32))
+
+
+@pytest.mark.parametrize("text", ["ring:8-4", "ring:4-4", "without:8-4", "only:8-4"])
 def test_a_ring_that_holds_nothing_is_refused(text):
     with pytest.raises(InputError, match=f"must be larger than its inner one, got {text}"):
         parse_component(text)
@@ -70,7 +98,7 @@ def test_a_ring_that_holds_nothing_is_refused(text):
 
 def test_components_taken_together_are_bit_for_bit_those_taken_alone():
     images = torch.rand(3, 3, 20, 18)
-    wanted = [FULL, High(4), Ring(2.5, 8), Low(8), Low(2.5), High(8), FULL]
+    wanted = [FULL, High(4), Ring(2.5, 8), Without(2.5, 8), Only(2.5, 8), Low(8), Low(2.5), High(8), FULL]
     for component, taken in zip(wanted, take(wanted, images), strict=True):
         assert torch.equal(taken, component.of(images))
     low, high = split(images, 8)
@@ -90,7 +118,19 @@ def test_the_bands_of_version_0_1_are_read_as_components():
 
 @pytest.mark.parametrize(
     "text",
-    ["lfc", "lfc:", "hfc:x", "lfc:nan", "hfc:inf", "full:3", "lfc:4:5", "lfc:4-8", "ring:4", "ring:4-x"],
+    [
+        "lfc",
+        "lfc:",
+        "hfc:x",
+        "lfc:nan",
+        "hfc:inf",
+        "full:3",
+        "lfc:4:5",
+        "lfc:4-8",
+        "ring:4",
+        "ring:4-x",
+        "without:4",
+    ],
 )
 def test_a_text_that_is_not_written_as_its_kind_is_refused(text):
     with pytest.raises(InputError, match=f"is written .*, got '{text}'"):

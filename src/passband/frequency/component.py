@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from passband.checks import checked_radius, read_number, write_number
 from passband.errors import InputError, UnknownNameError
-from passband.frequency.fourier import corner_radius, split_many
+from passband.frequency.fourier import corner_radius, frequency_distance, split_many
 from passband.frequency.svd import check_rank, split_by_rank
 from passband.types import Images
 
@@ -170,7 +170,52 @@ class High(_AtRadius):
 
 
 @dataclass(frozen=True)
-class Ring(Component):
+class _BetweenRadii(Component):
+    """A component that the frequencies beyond an inner radius decide, up to an outer one and at it."""
+
+    inner: float
+    outer: float
+
+    def __post_init__(self) -> None:
+        """Refuse impossible radii, and make equal ones equal."""
+        for name in ("inner", "outer"):
+            object.__setattr__(self, name, checked_radius(getattr(self, name)))
+        if not self.inner < self.outer:
+            raise InputError(f"the outer radius of a ring must be larger than its inner one, got {self}")
+
+    def __str__(self) -> str:
+        """Write it as `parse_component` reads it."""
+        return f"{self.kind}:{write_number(self.inner)}-{write_number(self.outer)}"
+
+    @property
+    def radii(self) -> tuple[float, ...]:
+        """Both radii."""
+        return self.inner, self.outer
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Refuse images of `size` (height, width) that have no frequency between the radii; the outer may be beyond all.
+
+        Raises:
+            InputError: If they have none.
+        """
+        distance = frequency_distance(*size)
+        if not ((distance > self.inner) & (distance <= self.outer)).any():
+            raise InputError(
+                f"no frequency of images of {size[0]}x{size[1]} pixels lies in the ring of {str(self)!r}, so that it would be "
+                f"all of an image or none of it; their corner is at {corner_radius(*size):.1f}. Choose another ring."
+            )
+
+    @classmethod
+    def read(cls, text: str) -> Component:
+        """Read `4-8`."""
+        match = re.fullmatch("(.*[^e])-(.*)", text)  # no exponent's minus
+        if match is None:
+            raise ValueError(text)
+        return cls(read_number(match[1]), read_number(match[2]))
+
+
+@dataclass(frozen=True)
+class Ring(_BetweenRadii):
     """All frequencies beyond an inner radius, up to an outer one and at it: the outer LFC without the inner one.
 
     Args:
@@ -185,38 +230,51 @@ class Ring(Component):
         ('ring:4-8', 8.0)
     """
 
-    inner: float
-    outer: float
     kind: ClassVar[str] = "ring"
     form: ClassVar[str] = "ring:INNER-OUTER, such as ring:4-8"
-
-    def __post_init__(self) -> None:
-        """Refuse impossible radii, and make equal ones equal."""
-        for name in ("inner", "outer"):
-            object.__setattr__(self, name, checked_radius(getattr(self, name)))
-        if not self.inner < self.outer:
-            raise InputError(f"the outer radius of a ring must be larger than its inner one, got {self}")
-
-    def __str__(self) -> str:
-        """Write it as `parse_component` reads it."""
-        return f"{self.kind}:{write_number(self.inner)}-{write_number(self.outer)}"
-
-    @property
-    def radii(self) -> tuple[float, float]:
-        """Both radii."""
-        return self.inner, self.outer
 
     def make(self, images: Images, splits: Mapping[float, tuple[Images, Images]]) -> Images:
         """Return what the outer LFC has and the inner one has not."""
         return splits[self.outer][0] - splits[self.inner][0]
 
-    @classmethod
-    def read(cls, text: str) -> Ring:
-        """Read `4-8`."""
-        match = re.fullmatch("(.*[^e])-(.*)", text)  # no exponent's minus
-        if match is None:
-            raise ValueError(text)
-        return cls(read_number(match[1]), read_number(match[2]))
+
+@dataclass(frozen=True)
+class Only(_BetweenRadii):
+    """A ring and the image's mean, which a ring by itself has not: an image on its own scale; arguments as for `Ring`.
+
+    Example:
+        >>> str(Only(4, 8)), parse_component("only:4-8") == Only(4.0, 8.0)
+        ('only:4-8', True)
+    """
+
+    kind: ClassVar[str] = "only"
+    form: ClassVar[str] = "only:INNER-OUTER, such as only:4-8"
+
+    @property
+    def radii(self) -> tuple[float, ...]:
+        """Both radii, and that of the mean."""
+        return 0.0, self.inner, self.outer
+
+    def make(self, images: Images, splits: Mapping[float, tuple[Images, Images]]) -> Images:
+        """Return what the outer LFC has and the inner one has not, and the mean."""
+        return splits[self.outer][0] - splits[self.inner][0] + splits[0.0][0]
+
+
+@dataclass(frozen=True)
+class Without(_BetweenRadii):
+    """The image without a ring, its mean included: the inner LFC and the outer HFC; arguments as for `Ring`.
+
+    Example:
+        >>> str(Without(4, 8)), parse_component("without:4-8") == Without(4.0, 8.0)
+        ('without:4-8', True)
+    """
+
+    kind: ClassVar[str] = "without"
+    form: ClassVar[str] = "without:INNER-OUTER, such as without:4-8"
+
+    def make(self, images: Images, splits: Mapping[float, tuple[Images, Images]]) -> Images:
+        """Return what lies within the inner radius and what lies beyond the outer one."""
+        return splits[self.inner][0] + splits[self.outer][1]
 
 
 @dataclass(frozen=True)
@@ -284,7 +342,9 @@ class Trailing(_AtRank):
 
 FULL = Full()
 
-KINDS: dict[str, type[Component]] = {kind.kind: kind for kind in (Full, Low, High, Ring, Dominant, Trailing)}
+KINDS: dict[str, type[Component]] = {
+    kind.kind: kind for kind in (Full, Low, High, Ring, Only, Without, Dominant, Trailing)
+}
 """All kinds of components by their names, degraded images (`frequency/degraded.py`) aside; one line a kind."""
 
 ALIASES = {"low": "lfc", "high": "hfc"}
@@ -292,7 +352,8 @@ ALIASES = {"low": "lfc", "high": "hfc"}
 
 
 def parse_component(text: str) -> Component:
-    """Return the component written as `full`, `lfc:8`, `hfc:4.5`, `ring:4-8`, `rank:6` or `trailing:6`, or as `blur:1.3`, degraded.
+    """Return the component written as `full`, `lfc:8`, `hfc:4.5`, `ring:4-8`, `only:4-8`, `without:4-8`, `rank:6` or `trailing:6`, or as
+    `blur:1.3`, degraded.
 
     Raises:
         InputError: If the text is not written so, or a radius or rank is impossible.
