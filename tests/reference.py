@@ -5,6 +5,7 @@ from __future__ import annotations
 import cmath
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -37,6 +38,39 @@ def low(image: np.ndarray, radius: float) -> np.ndarray:
                 z_low[i, j] = z[i, j]
     back = rows.conj() @ z_low @ columns.conj().T / (height * width)
     return back.real
+
+
+def fourier_basis(i: int, j: int, height: int, width: int) -> np.ndarray:
+    """U_ij of Yin et al. 2019: real, of norm 1, with no coefficients but one and its mirror image."""
+    image = np.zeros((height, width), dtype=complex)
+    for di, dj in ((i, j), (-i, -j)):
+        for y in range(height):
+            for x in range(width):
+                image[y, x] += cmath.exp(2j * math.pi * (di * y / height + dj * x / width))
+    assert np.abs(image.imag).max() < 1e-9
+    return image.real / math.sqrt(sum(value**2 for value in image.real.ravel()))
+
+
+def fourier_heat_map(
+    answer: Callable[[np.ndarray], int],
+    images: np.ndarray,
+    labels: list[int],
+    signs: Callable[[int, int, int], np.ndarray],
+    length: float,
+) -> dict[tuple[int, int], float]:
+    """The share of wrong answers under r v U_ij, for every (i, j); `signs` of a sample, i and j are one r a channel."""
+    _, channels, height, width = images.shape
+    errors = {}
+    for i in range(-(height // 2), (height + 1) // 2):
+        for j in range(-(width // 2), (width + 1) // 2):
+            basis, wrong = fourier_basis(i, j, height, width), 0
+            for sample, (image, label) in enumerate(zip(images, labels, strict=True)):
+                changed = image.copy()
+                for channel in range(channels):
+                    changed[channel] += signs(sample, i, j)[channel] * length * basis
+                wrong += answer(changed) != label
+            errors[i, j] = wrong / len(images)
+    return errors
 
 
 def radial_power(image: np.ndarray) -> list[float]:

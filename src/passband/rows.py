@@ -281,6 +281,14 @@ class CounterexampleRow(ComponentRow):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WaveRow(ComponentRow):
+    """What a model does with images to which a wave was added; `epsilon` is its length in each channel, empty without."""
+
+    norm: str | None = None
+    epsilon: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class KernelRow(Row):
     """What the kernels of a network's first convolution look like; `count` is how many filters it has."""
 

@@ -66,7 +66,7 @@ def test_what_no_run_measured_is_left_out():
 
 @pytest.mark.usefixtures("untyped")
 def test_a_mark_without_a_kind_is_a_mistake():
-    with pytest.raises(TypeError, match="a Curve, a Bar or a Point, got Mark"):
+    with pytest.raises(TypeError, match="a Point or a HeatMap, got Mark"):
         table_of(Mark("A"))
 
 

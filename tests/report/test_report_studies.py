@@ -9,12 +9,14 @@ from PIL import Image
 from passband.analysis.claim import Judgement, Rule
 from passband.analysis.contrast import Term, above_chance, accuracy
 from passband.analysis.estimate import Estimate
-from passband.analysis.figure import Bar, Curve, Figure, Panel, Point, figure_table
+from passband.analysis.figure import Bar, Curve, Figure, HeatMap, Level, Panel, Point, figure_table
 from passband.analysis.table import SummaryTable
 from passband.engine.plan import PlannedRun
-from passband.report.figure import draw
+from passband.frequency.wave import Wave
+from passband.report.figure import draw, draw_panels
 from passband.report.studies import estimate_text, summary, write_study
 from passband.results.tables import RUN_COLUMNS
+from passband.rows import WaveRow, to_table
 from passband.studies.catalog import STUDIES
 from passband.studies.plan import PlannedStudy
 from passband.studies.presets import find_setting
@@ -117,6 +119,32 @@ def test_every_kind_of_mark_is_drawn_in_its_colors_with_one_legend():
 
     svg = vl_convert.vegalite_to_svg(chart.to_dict())
     assert svg.count('aria-roledescription="legend"') == 1
+
+
+def test_levels_stand_among_curves_and_a_heat_map_alone():
+    measured = rows(a=0.5, b=0.8)
+    waves = [Wave(-1, 0), Wave(0, 0), Wave(1, 0)]
+    errors = (
+        WaveRow(run="a", seed=0, subset="test", metric="wrong", component=wave, value=0.25, count=8)
+        for wave in waves
+    )
+    measured = pl.concat([measured, to_table(errors).with_columns(label=pl.col("run"))], how="diagonal")
+    level = Level("b", "muted", dashed=True, at=Term("b"))
+    curves = Panel("curves", (Curve("a", "lfc", term=Term("a")), level))
+    heat = Panel(
+        "map", (HeatMap("wrong", cells=Term("a", shown="wave", metric="wrong")),), x="across", y="down"
+    )
+    figure = Figure(((curves, heat),))
+    table = figure_table(figure, measured)
+    assert table.filter(series="b").select("x", "value", "y").row(0) == (None, pytest.approx(0.8), None)
+    assert set(table.filter(panel="map").select("x", "y", "value").rows()) == {
+        (0, y, 0.25) for y in (-1, 0, 1)
+    }
+    spec = json.dumps(draw(figure, table).to_dict())
+    for text in ('"viridis"', '"rule"', '"down"', "#5f6771"):
+        assert text in spec
+    alone = draw_panels(figure, table)["map"].to_dict()
+    assert alone["width"] == alone["height"]
 
 
 def test_an_axis_is_in_percent_only_where_its_numbers_are_fractions():

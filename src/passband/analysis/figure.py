@@ -10,6 +10,7 @@ import polars as pl
 
 from passband.analysis.contrast import Contrast, NotMeasured, Term, estimate, matching, part
 from passband.analysis.estimate import Estimate, over_parts, over_seeds
+from passband.frequency.wave import Wave
 from passband.rows import PLAIN
 
 Role = Literal["full", "lfc", "hfc", "energy", "muted"]
@@ -19,13 +20,14 @@ TABLE = pl.Schema(
     {
         "panel": pl.String(),
         "series": pl.String(),
-        "x": pl.Float64(),  # the epoch (or what else is along) of a curve, the place of a point; empty for a bar
+        "x": pl.Float64(),  # the epoch (or what else is along) of a curve, the place of a point; empty for others
         "category": pl.String(),  # under which a bar stands; empty for others
         "value": pl.Float64(),
         "low": pl.Float64(),  # the ends of the interval; empty where one seed has none
         "high": pl.Float64(),
         "n": pl.Int64(),
         "over": pl.String(),  # what value and interval are over: seeds or samples
+        "y": pl.Float64(),  # the height of a heat map's cell, whose `x` is its place across; empty for others
     }
 )
 
@@ -66,6 +68,30 @@ class Curve(Mark):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Level(Mark):
+    """A measured number as a line across a panel of curves, after the last epoch."""
+
+    at: Term
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it shows."""
+        return (self.at,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatMap(Mark):
+    """A number by wave (`passband.frequency.wave`), of a finished network; low frequencies are in the middle."""
+
+    cells: Term
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it shows."""
+        return (self.cells,)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bar(Mark):
     """A contrast after the last epoch."""
 
@@ -95,6 +121,8 @@ class Point(Mark):
 class Panel:
     """One of the charts of a figure; its marks are of one kind, and panels with one `y` share its axis.
 
+    Levels stand after curves, and a heat map alone.
+
     Attributes:
         title: Names the panel in its figure.
         marks: What is drawn.
@@ -104,7 +132,7 @@ class Panel:
     """
 
     title: str
-    marks: tuple[Curve | Bar | Point, ...]
+    marks: tuple[Curve | Level | Bar | Point | HeatMap, ...]
     x: str = "epoch"
     y: str = "accuracy"
     percent: bool | None = None
@@ -168,13 +196,19 @@ def _points(mark: Mark, rows: pl.DataFrame) -> list[dict]:
     match mark:
         case Curve(term=term, along=along):
             return _curve(term, along, rows)
+        case Level(at=term):
+            return [{"x": None, "category": None, **_numbers(estimate(rows, Contrast((term,))))}]
+        case HeatMap(cells=term):
+            return _cells(term, rows)
         case Bar(category=category, contrast=contrast):
             return [{"x": None, "category": category, **_numbers(estimate(rows, contrast))}]
         case Point(x=across, y=contrast):
             places = [estimate(rows, each).value for each in across]
             return [{"x": sum(places) / len(places), "category": None, **_numbers(estimate(rows, contrast))}]
         case _:
-            raise TypeError(f"a mark is a Curve, a Bar or a Point, got {type(mark).__name__}")
+            raise TypeError(
+                f"a mark is a Curve, a Level, a Bar, a Point or a HeatMap, got {type(mark).__name__}"
+            )
 
 
 def _curve(term: Term, along: str, rows: pl.DataFrame) -> list[dict]:
@@ -183,6 +217,14 @@ def _curve(term: Term, along: str, rows: pl.DataFrame) -> list[dict]:
         {"x": place, "category": None, **_mean(term, there)}
         for (place,), there in found.group_by(along, maintain_order=True)
     ]
+
+
+def _cells(term: Term, rows: pl.DataFrame) -> list[dict]:
+    numbers = []
+    for (shown,), there in matching(rows, term, "radius").group_by("shown", maintain_order=True):
+        wave = Wave.read(shown)
+        numbers.append({"x": wave.across, "y": wave.down, "category": None, **_mean(term, there)})
+    return numbers
 
 
 def _mean(term: Term, rows: pl.DataFrame) -> dict:

@@ -7,13 +7,15 @@ from typing import Any
 
 import polars as pl
 
-from passband.analysis.figure import Bar, Curve, Figure, Mark, Panel
+from passband.analysis.figure import Bar, Curve, Figure, HeatMap, Mark, Panel
 from passband.report.series import Look, lines
-from passband.report.theme import LIGHT, Chart, finish, load_altair, printed
+from passband.report.theme import LIGHT, SIZE, Chart, finish, load_altair, printed
 
 PANEL = (300, 220)  # width and height in pixels
 PALEST = 0.6  # how much white the palest shade of a color holds
+SQUARE = (420, 420)  # of a heat map alone
 LINES = Look(width=2, size=18, band=False)  # there may be many in a panel
+ALONE = Look(width=2, size=18)  # of a panel that has a chart to itself
 
 
 def draw(figure: Figure, table: pl.DataFrame) -> Chart:
@@ -39,11 +41,12 @@ def draw(figure: Figure, table: pl.DataFrame) -> Chart:
 def draw_panels(figure: Figure, table: pl.DataFrame) -> dict[str, Chart]:
     """Draw each of a figure's panels as a chart of its own, by title; those of which nothing was measured are left out."""
     alt = load_altair()
-    layers, measured = _layers(figure, table), set(table["panel"])
+    layers, measured = _layers(figure, table, ALONE), set(table["panel"])
     return {
         panel.title: finish(
             alt.layer(*layers(panel, {mark.name: mark for mark in panel.marks})),
             f"{panel.title}: {panel.y}{f' by {panel.x}' if panel.x else ''}.",
+            SQUARE if isinstance(panel.marks[0], HeatMap) else SIZE,
         ).configure_legend(
             title=None, orient="top", labelColor=LIGHT["ink"], labelFontSize=12, labelLimit=150
         )
@@ -52,14 +55,16 @@ def draw_panels(figure: Figure, table: pl.DataFrame) -> dict[str, Chart]:
     }
 
 
-def _layers(figure: Figure, table: pl.DataFrame) -> Callable[[Panel, Mapping[str, Mark]], list[Chart]]:
+def _layers(
+    figure: Figure, table: pl.DataFrame, look: Look = LINES
+) -> Callable[[Panel, Mapping[str, Mark]], list[Chart]]:
     """Return a function that draws a panel of the figure; panels of one `y` share its axis."""
     numbers = {panel.title: table.filter(pl.col("panel") == panel.title) for panel in figure.panels}
     ranges = {
         y: _range([numbers[panel.title] for panel in figure.panels if panel.y == y])
         for y in {panel.y for panel in figure.panels}
     }
-    return lambda panel, looks: _panel(panel, numbers[panel.title], ranges[panel.y], looks)
+    return lambda panel, looks: _panel(panel, numbers[panel.title], ranges[panel.y], looks, look)
 
 
 def _looks(figure: Figure) -> dict[str, Mark]:
@@ -69,7 +74,11 @@ def _looks(figure: Figure) -> dict[str, Mark]:
 
 
 def _panel(
-    panel: Panel, numbers: pl.DataFrame, range_: tuple[float, float], looks: Mapping[str, Mark]
+    panel: Panel,
+    numbers: pl.DataFrame,
+    range_: tuple[float, float],
+    looks: Mapping[str, Mark],
+    look: Look,
 ) -> list[Chart]:
     """Return the layers of one panel; `looks` are the marks that its legend names."""
     alt = load_altair()
@@ -81,10 +90,20 @@ def _panel(
     rows = numbers.to_dicts()
     kind = type(panel.marks[0])
     if kind is Curve:
-        whole = {"tickMinStep": 1, "format": "d"} if panel.x == "epoch" else {"format": "~g"}
+        whole = {"tickMinStep": 1, "format": "d"} if panel.x == "epoch" else {"format": "~r"}
         x = alt.X("x:Q", title=panel.x, axis=alt.Axis(grid=False, **whole))
         color, dash = _colors(looks, "stroke"), _dashes(looks)
-        return lines(rows, color, x, y, ".3f", over=panel.x, dash=dash, look=LINES)
+        along = [row for row in rows if row["x"] is not None]
+        levels = [row for row in rows if row["x"] is None]
+        if any(row["low"] is None for row in along):
+            look = look._replace(band=False)
+        across = alt.Chart(alt.Data(values=levels)).mark_rule(strokeWidth=1.5)
+        return [
+            *lines(along, color, x, y, ".3f", over=panel.x, dash=dash, look=look),
+            *([across.encode(y=y, color=color, strokeDash=dash, tooltip="series:N")] if levels else []),
+        ]
+    if kind is HeatMap:
+        return [_heat_map(panel, rows)]
     base = alt.Chart(alt.Data(values=rows)).encode(
         color=_colors(looks, "square" if kind is Bar else "circle"),
         tooltip=["series:N", *(alt.Tooltip(f"{part}:Q", format=".3f") for part in ("value", "low", "high"))],
@@ -98,10 +117,34 @@ def _panel(
     ]
 
 
+def _heat_map(panel: Panel, rows: Sequence[Mapping[str, Any]]) -> Chart:
+    """Return the layer of a heat map: cells by their place, whatever lies between two of them; 0 is the darkest."""
+    alt = load_altair()
+    ends = [min(0.0, *(row["value"] for row in rows)), max(0.05, *(row["value"] for row in rows))]
+    places = {"labelOverlap": True, "labelAngle": 0, "grid": False}
+    written = "%" if panel.in_percent and ends[1] <= 1 else "~g"
+    color = alt.Color(
+        "value:Q",
+        scale=alt.Scale(domain=ends, scheme="viridis"),
+        legend=alt.Legend(title=panel.marks[0].name, format=written, orient="right"),
+    )
+    numbers = [alt.Tooltip(f"{part}:Q", format=".3f") for part in ("value", "low", "high")]
+    return (
+        alt.Chart(alt.Data(values=list(rows)))
+        .mark_rect(strokeWidth=0)
+        .encode(
+            x=alt.X("x:O", title=panel.x, axis=alt.Axis(**places)),
+            y=alt.Y("y:O", title=panel.y, axis=alt.Axis(**places)),
+            color=color,
+            tooltip=[alt.Tooltip("x:O", title=panel.x), alt.Tooltip("y:O", title=panel.y), *numbers],
+        )
+    )
+
+
 def _dashes(looks: Mapping[str, Mark]) -> Any:
     alt = load_altair()
     dashes = [[5, 3] if mark.dashed else [1, 0] for mark in looks.values()]
-    legend = alt.Legend(symbolType="stroke")  # as that of the color, so that both are one
+    legend = alt.Legend(symbolType="stroke", symbolOpacity=1)  # as that of the color, so that both are one
     return alt.StrokeDash("series:N", scale=alt.Scale(domain=list(looks), range=dashes), legend=legend)
 
 
@@ -125,7 +168,8 @@ def _colors(looks: Mapping[str, Mark], symbol: str) -> Any:
     if len(looks) == 1:
         return alt.value(colors[0])
     scale = alt.Scale(domain=list(looks), range=colors)
-    return alt.Color("series:N", scale=scale, legend=alt.Legend(symbolType=symbol))
+    legend = alt.Legend(symbolType=symbol, symbolOpacity=1)  # not that of the intervals
+    return alt.Color("series:N", scale=scale, legend=legend)
 
 
 def _range(tables: Sequence[pl.DataFrame]) -> tuple[float, float]:
