@@ -65,6 +65,10 @@ INSTRUMENTS: Catalog[Line, type[Instrument]] = Catalog(
             "degradations",
             "accuracy on blurred, reduced, JPEG-compressed and noisy images, and the radius whose LFC costs as much",
         ),
+        "passband.instruments.rings:Rings": Line(
+            "rings",
+            "accuracy when only a ring of frequencies is kept, and when only it is removed",
+        ),
         "passband.instruments.attacks:UnderAttack": Line(
             "attacks",
             "what an attack leaves of accuracy at each epsilon, and the frequencies that it used",
