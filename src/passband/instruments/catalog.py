@@ -69,6 +69,11 @@ INSTRUMENTS: Catalog[Line, type[Instrument]] = Catalog(
             "rings",
             "accuracy when only a ring of frequencies is kept, and when only it is removed",
         ),
+        "passband.instruments.fourier_heatmap:FourierHeatmap": Line(
+            "fourier-heatmap",
+            "the share of wrong answers when one wave is added to each image, wave by wave",
+            "Yin et al. 2019, section 3",
+        ),
         "passband.instruments.attacks:UnderAttack": Line(
             "attacks",
             "what an attack leaves of accuracy at each epsilon, and the frequencies that it used",
