@@ -195,8 +195,8 @@ def test_its_figure_has_two_curves_and_two_levels():
 
 
 def test_an_exported_network_gives_the_rows_of_the_original(exported):
-    original, onnx = exported
-    one, two = (list(subject(model, DATA).read(Rings()).rows()) for model in (original, onnx))
+    original, export = exported
+    one, two = (list(subject(model, DATA).read(Rings()).rows()) for model in (original, export))
     assert [(row.component, row.metric) for row in one] == [(row.component, row.metric) for row in two]
     assert [row.value for row in two] == pytest.approx([row.value for row in one], abs=1e-3)
 
