@@ -218,15 +218,25 @@ class ComponentAccuracy(Instrument[Answers]):
             indices = subject.draw(None)
         visited = indices[torch.arange(total + filling) % total]
         start = time.perf_counter()
-        parts: list[tuple[Tensor, ...]] = []
+        columns: tuple[Tensor, ...] = ()
+        done = 0
         with evaluating(model):
             for samples in batches(dataset, batch_size=size, device=place, order=visited):
                 found = show(model, samples, shown, self.amplitude, len(dataset.classes))
-                columns = (torch.stack(column).cpu() for column in zip(*found, strict=True))
-                parts.append((samples.indices.cpu(), samples.labels.cpu(), *columns))
+                stacked = (torch.stack(column) for column in zip(*found, strict=True))
+                parts = (samples.indices, samples.labels, *stacked)
+                # Whatever a batch left behind would lie between the large tensors of the next ones, and break up the memory.
+                columns = columns or tuple(
+                    torch.empty((*part.shape[:-1], len(visited)), dtype=part.dtype) for part in parts
+                )
+                for column, part in zip(columns, parts, strict=True):
+                    column[..., done : done + part.shape[-1]] = part.cpu()
+                done += len(samples.labels)
                 if subject.progress:
-                    subject.progress("components", min(len(parts) * size, total), total)
-        joined = (torch.cat(column, dim=-1)[..., :total] for column in zip(*parts, strict=True))
+                    subject.progress("components", min(done, total), total)
+        joined = (
+            column[..., :total].clone() for column in columns
+        )  # no longer tensors of the inference mode
         return Answers(subject, shown, *joined, self.amplitude, time.perf_counter() - start)
 
 
