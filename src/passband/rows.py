@@ -79,6 +79,12 @@ SVD_KEPT_ACCURACY = "svd-kept-accuracy"  # accuracy on what is left
 SVD_TAKEN_ACCURACY = "svd-taken-accuracy"  # accuracy on the part taken
 SVD_TAKEN_ENERGY = "svd-taken-energy"  # the share of an image's energy in the part taken
 SVD_RANK = "svd-rank"  # how many singular values of each channel are left
+RINGS_WHOLE = "rings-whole"  # accuracy on the images that rings are taken from
+RINGS_MAJORITY = "rings-majority"  # the share of the most frequent label among them
+FOURIER_HEATMAP = "fourier-heatmap"  # the share of wrong answers when a wave is added
+DEGRADATIONS_LOST = "degradations-lost"  # whole images' accuracy less that on degraded ones
+DEGRADATIONS_P = "degradations-p"  # McNemar's, that this is chance
+DEGRADATIONS_RADIUS = "degradations-radius"  # the smallest whose LFC costs as much
 ENERGY_WITHIN = "energy-within"  # the share of the images' energy, their mean aside, up to a radius
 COUNTEREXAMPLES = "counterexamples"  # the share of samples that are answered otherwise than their LFC
 COUNTEREXAMPLES_RIGHT = "counterexamples-right"  # those of them that are answered right
@@ -133,10 +139,26 @@ MEANS = (
     COUNTEREXAMPLE_DISTANCE,
     *OF_KERNELS,
     *OF_DETECTIONS,
+    SVD_FLIPS_BY_CHANCE,
+    SVD_FLIPS_BEYOND_CHANCE,
+    SVD_TAKEN_ENERGY,
+    SVD_RANK,
+    DEGRADATIONS_LOST,
+    DEGRADATIONS_P,
+    DEGRADATIONS_RADIUS,
 )
 """Metrics that are not, even where they are between 0 and 1."""
 
-PLAIN = (LOSS, FIT_LOSS, PROBE_SECONDS, COUNTEREXAMPLE_DISTANCE, ROUGHNESS)
+PLAIN = (
+    LOSS,
+    FIT_LOSS,
+    PROBE_SECONDS,
+    COUNTEREXAMPLE_DISTANCE,
+    ROUGHNESS,
+    SVD_RANK,
+    DEGRADATIONS_P,
+    DEGRADATIONS_RADIUS,
+)
 """Metrics that are no fractions of anything: a chart writes them as they are, not in percent."""
 
 

@@ -19,10 +19,10 @@ from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import FULL, Low, Only, Ring, Without, check_components
 from passband.frequency.fourier import corner_radius, frequency_distance
 from passband.instruments.components import ComponentAccuracy
-from passband.instruments.rings import MAJORITY, WHOLE, Rings, equal_energy, equal_width
+from passband.instruments.rings import Rings, equal_energy, equal_width
 from passband.instruments.spectrum import measure_spectrum
 from passband.report.extra import extra_charts
-from passband.rows import to_table
+from passband.rows import RINGS_MAJORITY, RINGS_WHOLE, to_table
 
 DATA = noise()
 CUES = {"shape": (shape_waves(4), (1, 0)), "texture": (texture_waves(4, (32, 32)), (0, 1))}
@@ -101,9 +101,9 @@ def test_rows_are_what_the_network_answers_to_rings_of_the_definition():
 
 def test_a_row_beside_says_what_whole_images_and_the_majority_class_give_and_no_other_row_is_of_whole_images():
     found = subject(Memory(DATA), DATA).read(Rings())
-    assert accuracies(found, WHOLE) == {FULL: 1.0}
-    assert accuracies(found, MAJORITY) == {FULL: DATA.labels.bincount().max().item() / 40}
-    assert {row.metric for row in found.rows() if row.component == FULL} == {WHOLE, MAJORITY}
+    assert accuracies(found, RINGS_WHOLE) == {FULL: 1.0}
+    assert accuracies(found, RINGS_MAJORITY) == {FULL: DATA.labels.bincount().max().item() / 40}
+    assert {row.metric for row in found.rows() if row.component == FULL} == {RINGS_WHOLE, RINGS_MAJORITY}
     assert {row.amplitude for row in found.rows() if row.component != FULL} == {"clip"}
 
 

@@ -22,12 +22,11 @@ from passband.frequency.degraded import DEGRADED, Blurred, Compressed, Degraded,
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import Answers, ComponentAccuracy, default_radii
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
-from passband.rows import ComponentRow
+from passband.rows import DEGRADATIONS_LOST, DEGRADATIONS_P, DEGRADATIONS_RADIUS, ComponentRow
 from passband.stats import CONFIDENCE, holm, mcnemar, wilson_interval
 from passband.types import Amplitude
 
 NAME = "degradations"
-LOST, P, RADIUS = f"{NAME}-lost", f"{NAME}-p", f"{NAME}-radius"
 
 SIDES = (3 / 4, 1 / 2, 3 / 8, 1 / 4, 3 / 16, 1 / 8, 1 / 16)  # of the shorter side
 QUALITIES = (90, 70, 50, 30, 20, 10, 5)
@@ -186,11 +185,11 @@ class FoundDegradations(Reading):
             )
             lost = right[0] - right[self.answers.of(degraded)]
             error = lost.std().item() / math.sqrt(count) if count > 1 else None
-            yield row(metric=LOST, value=lost.mean().item(), error=error)
-            yield row(metric=P, value=p_values[degraded])
+            yield row(metric=DEGRADATIONS_LOST, value=lost.mean().item(), error=error)
+            yield row(metric=DEGRADATIONS_P, value=p_values[degraded])
             radius = radii[degraded]
             if radius is not None:
-                yield row(metric=RADIUS, value=radius, amplitude=self.low.amplitude)
+                yield row(metric=DEGRADATIONS_RADIUS, value=radius, amplitude=self.low.amplitude)
 
     def figure(self) -> Figure:
         """Return accuracy by strength, a panel a kind; under each strength stands the radius whose LFC costs as much."""

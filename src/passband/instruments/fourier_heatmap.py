@@ -27,7 +27,7 @@ from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.models.independence import check_independent
 from passband.models.pixels import answers, check_fits, evaluating
 from passband.randomness import generator_for
-from passband.rows import WaveRow
+from passband.rows import FOURIER_HEATMAP, WaveRow
 from passband.types import Batch
 
 KNOWN = ((32, 4.0), (224, 15.7))
@@ -59,7 +59,7 @@ class FoundHeatmap(Reading):
             run=self.subject.run,
             seed=self.subject.run_seed,
             subset=self.subject.dataset.subset,
-            metric=FourierHeatmap.name,
+            metric=FOURIER_HEATMAP,
             count=self.samples,
         )
         yield row(component=FULL, value=self.whole_wrong / self.samples)
@@ -72,7 +72,7 @@ class FoundHeatmap(Reading):
             self.subject.run,
             self.subject.dataset.subset,
             Wave.kind,
-            FourierHeatmap.name,
+            FOURIER_HEATMAP,
             epsilon=self.epsilon,
             norm="l2",
         )

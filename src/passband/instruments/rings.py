@@ -21,13 +21,10 @@ from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import Answers, ComponentAccuracy
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.instruments.spectrum import Spectrum
-from passband.rows import ComponentRow
+from passband.rows import RINGS_MAJORITY, RINGS_WHOLE, ComponentRow
 from passband.types import Amplitude
 
 Equal = Literal["width", "energy"]
-
-WHOLE, MAJORITY = "rings-whole", "rings-majority"
-"""Metrics beside the rings: accuracy on the whole images, and the share of the most frequent label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +38,8 @@ class FoundRings(Reading):
         answers, subject = self.answers, self.answers.subject
         yield from (row for row in answers.rows() if row.component != FULL and row.class_name is None)
         beside = {
-            WHOLE: answers.correct[0].double().mean().item(),
-            MAJORITY: torch.bincount(answers.labels).max().item() / len(answers.labels),
+            RINGS_WHOLE: answers.correct[0].double().mean().item(),
+            RINGS_MAJORITY: torch.bincount(answers.labels).max().item() / len(answers.labels),
         }
         for metric, value in beside.items():
             yield ComponentRow(
@@ -61,8 +58,8 @@ class FoundRings(Reading):
         marks = (
             Curve("only the ring", "lfc", term=term(Only.kind), along="radius"),
             Curve("all but the ring", "hfc", term=term(Without.kind), along="radius"),
-            Level("whole images", "full", dashed=True, at=term(metric=WHOLE)),
-            Level("majority class", "muted", 0.3, dashed=True, at=term(metric=MAJORITY)),
+            Level("whole images", "full", dashed=True, at=term(metric=RINGS_WHOLE)),
+            Level("majority class", "muted", 0.3, dashed=True, at=term(metric=RINGS_MAJORITY)),
         )
         panel = Panel("Accuracy ring by ring", marks, x="outer radius of the ring (cycles per image)")
         return Figure(((panel,),))
