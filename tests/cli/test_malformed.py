@@ -99,7 +99,7 @@ CASES = [
     ("attack without steps", f"attack {MODEL} {DATA} --epsilon 0.1 --steps 0", "steps must be a whole number of at least 1"),
     ("attack without starts", f"attack {MODEL} {DATA} --epsilon 0.1 --restarts 0", "restarts must be a whole number of at least 1"),
     ("step without length", f"attack {MODEL} {DATA} --epsilon 0.1 --step-share 0", "step_share is a share of epsilon and must be positive"),
-    ("band malformed", f"attack {MODEL} {DATA} --epsilon 0.1 --band middle:4", "no component named 'middle'. Known: full, hfc, lfc"),
+    ("band malformed", f"attack {MODEL} {DATA} --epsilon 0.1 --band middle:4", "no component named 'middle'. Known: blur, full, hfc, jpeg, lfc"),
     ("band without a radius", f"attack {MODEL} {DATA} --epsilon 0.1 --band hfc", "written hfc:RADIUS, such as hfc:8, got 'hfc'"),
     ("band of everything", f"attack {MODEL} {DATA} --epsilon 0.1 --band full", "cannot be held to 'full'.* Choose a band such as lfc:8"),
     ("band past the corner", f"attack {MODEL} {DATA} --epsilon 0.1 --band lfc:12", "not below the corner of the spectrum, which is at 11.3"),

@@ -158,7 +158,7 @@ def test_divergence_is_an_error_with_a_message_and_rows_are_kept(command, data):
     [
         ("--batch-statistics", "batch_statistics says how BatchNorm works, and the network has none"),
         ("--component hfc:12", "radius 12 is not below the corner"),
-        ("--component mid:4", "no component named .mid.. Known: full, hfc, lfc"),
+        ("--component mid:4", "no component named .mid.. Known: blur, full, hfc, jpeg, lfc"),
         ("--adversarial 8/0", "a number or a fraction such as 8/255 is needed, got '8/0'"),
         ("--adversarial eight", "a number or a fraction such as 8/255"),
         ("--adversarial 8", r"epsilon on the \[0, 1\] pixel scale, such as 8/255"),

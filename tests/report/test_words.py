@@ -114,9 +114,9 @@ def test_top_5_has_a_tile_where_it_was_measured(card_of):
 def test_every_amplitude_policy_has_words():
     from typing import get_args
 
-    from passband.types import Amplitude
+    from passband.choices import ViewAmplitude
 
-    assert set(words.POLICIES) == set(get_args(Amplitude))
+    assert set(words.POLICIES) == set(get_args(ViewAmplitude))
 
 
 def test_what_the_ceiling_rests_on_is_said_in_full(card_of):
