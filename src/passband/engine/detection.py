@@ -136,7 +136,14 @@ class PlannedDetection(Planned):
 
     def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
         """Audit it; the folder of the measurement is that of an audit too."""
+        before = torch.get_num_threads()
         torch.set_num_threads(threads)
+        try:
+            return self._audit(device, on_note)
+        finally:
+            torch.set_num_threads(before)
+
+    def _audit(self, device: str, on_note: Callable[[str], None] | None) -> Path:
         asked, description = self.measurement, read_detector(self.run.folder)
         with locked(self.folder, on_note=on_note):
             if holds_measurement(self.folder, self.id, description["weights_hash"]):
