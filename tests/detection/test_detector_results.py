@@ -109,6 +109,24 @@ def test_what_is_strange_is_said(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("with_detections", "missing"),
+    [
+        (range(290), 10),  # a run cut short after 97% of its images
+        ([n for n in range(285) if n % 3], 15),  # so, with nothing in every third image
+        (range(300), 0),
+        (range(298), 0),  # two images with nothing: chance
+        (range(0, 300, 2), 0),
+        (range(5, 300), 0),  # nothing in the first: the file was not cut short
+    ],
+)
+def test_results_of_a_run_that_was_cut_short_are_noticed(tmp_path, with_detections, missing):
+    truth = annotations([(n, f"{n}.jpg", 40, 60) for n in range(300)], {1: "cat"})
+    path = written(tmp_path / "r.json", [{**ONE, "image_id": n} for n in with_detections])
+    said = [each.message for each in about_results(path, read_results(path, truth), truth)]
+    assert [f"in the last {missing} of 300 images" in each for each in said] == [True] * bool(missing)
+
+
 def test_results_are_written_to_the_last_digit(tmp_path, real_data):
     truth = read_annotations(real_data("coco-tiny") / "annotations" / "instances_train2017.json")
     table = detections_table(oracle(truth, ORACLE_LABELS["ids"](truth.categories)))

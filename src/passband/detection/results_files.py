@@ -21,6 +21,10 @@ KEYS = ("image_id", "category_id", "bbox", "score")
 MANY = 0.5
 """From which share of the images on without detections a results file is suspected to be of others."""
 
+CHANCE = 1e-3
+"""How unlikely it must be that the last images are without detections by chance, for a results file to be suspected to be cut
+short."""
+
 
 def read_results(path: Path, annotations: Annotations) -> pl.DataFrame:
     """Read a COCO results file: `[{"image_id", "category_id", "bbox": [x, y, width, height], "score"}, ...]`.
@@ -58,7 +62,7 @@ def read_results(path: Path, annotations: Annotations) -> pl.DataFrame:
 
 
 def about_results(path: Path, table: pl.DataFrame, annotations: Annotations) -> tuple[Notice, ...]:
-    """Return what is strange about results that can be read: of no images or few, or boxes that are no boxes in pixels.
+    """Return what is strange about results that can be read: of no images or few, cut short, or boxes that are not in pixels.
 
     Args:
         path: The file, for the message.
@@ -74,6 +78,14 @@ def about_results(path: Path, table: pl.DataFrame, annotations: Annotations) -> 
             Notice(
                 "data",
                 f"{path} has no detections in {without:,} of {len(annotations.pictures):,} images: is it whole?",
+            )
+        )
+    elif last := _missing_at_the_end(table, annotations):
+        notices.append(
+            Notice(
+                "data",
+                f"{path} has no detections in the last {last:,} of {len(annotations.pictures):,} images, in the order of their ids, "
+                f"and in {without - last:,} of those before: was the run that wrote it cut short?",
             )
         )
     beyond = _leaving(table, annotations)
@@ -93,6 +105,17 @@ def about_results(path: Path, table: pl.DataFrame, annotations: Annotations) -> 
             )
         )
     return tuple(notices)
+
+
+def _missing_at_the_end(table: pl.DataFrame, annotations: Annotations) -> int:
+    """Return how many images at the end are without detections, or 0 if chance alone may have put them there.
+
+    Were the k images with detections anywhere among the n, the last t would be without with a probability of at most
+    (1 - t / n)^k.
+    """
+    found = set(table["image"])
+    last = next(n for n, each in enumerate(reversed(annotations.pictures)) if each.id in found)
+    return last if (1 - last / len(annotations.pictures)) ** len(found) < CHANCE else 0
 
 
 def write_results(path: Path, table: pl.DataFrame) -> None:
