@@ -153,6 +153,7 @@ def test_elsewhere_is_as_good_as_here(command, scenes, tmp_path):
         *files,
     )
     assert ran.code == 0, ran.err
+    assert f"{tmp_path.name} on " in ran.out  # the folder of the files, though they are named without it
     one, two = (
         pl.read_parquet(tmp_path / name / "rows.parquet").drop("run", "amplitude", "split_at")
         for name in ("here", "there")

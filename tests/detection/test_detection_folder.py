@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +32,12 @@ def test_the_first_images_come_with_their_objects_alone(scenes):
     assert len(dataset) == 2
     assert set(dataset.annotations.objects["image"]) == {0, 10}
     assert dataset.fingerprint() != open_folder(*scenes).fingerprint()
+
+
+def test_data_are_called_after_their_folder_wherever_one_stands(scenes, monkeypatch):
+    images, annotations = scenes
+    monkeypatch.chdir(images)
+    assert open_folder(Path("."), annotations).annotations.name == images.name
 
 
 def test_the_fingerprint_is_that_of_pixels_and_annotations(scenes, tmp_path):

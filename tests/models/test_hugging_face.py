@@ -60,11 +60,14 @@ def saved(folder, *, labels=LABELS, processor=None, network=transformers.ViTForI
     return body, processor
 
 
-def test_a_folder_gives_network_normalization_size_and_names(tmp_path):
+def test_a_folder_gives_network_normalization_size_and_names(tmp_path, monkeypatch):
     body, processor = saved(tmp_path / "mine")
     model = load_model(f"hf:{tmp_path / 'mine'}")
     assert (model.name, model.size, model.channels) == ("mine", (32, 32), 3)
     assert model.names == (("tench", "Tinca tinca"), ("goldfish",), ("shark",))
+    with monkeypatch.context() as within:
+        within.chdir(tmp_path / "mine")
+        assert load_model("hf:.").name == "mine"
     pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     with torch.no_grad():
         expected = body(**processor(images=list(pixels), return_tensors="pt")).logits

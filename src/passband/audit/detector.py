@@ -248,7 +248,7 @@ def audit_results(
     Args:
         results: What was found in each view, with the columns `passband.rows.DETECTION_COLUMNS`; the whole image must be among them.
         annotations: What is in the images.
-        source: Where the results come from.
+        source: Where the results come from, such as their folder, whose name is the detector's.
         dataset: The images, for the pictures of a report; None shows none.
         label_ids: How categories of the results become ids of categories: see `passband.detection.categories.read_labels`.
         notices: What is to be known of the files.
@@ -271,7 +271,9 @@ def audit_results(
     check_labels(results[WHOLE], annotations, labeling)
     hashes = [digest(results[view].hash_rows(seed=0).to_numpy().tobytes()) for view in views]
     return conclude(
-        DetectorEntry(Path(source).name, source, digest(*(each.encode() for each in hashes))),
+        DetectorEntry(
+            Path(source).resolve().name or source, source, digest(*(each.encode() for each in hashes))
+        ),
         annotations,
         {view: partial(results.__getitem__, view) for view in views},
         labeling,

@@ -33,9 +33,9 @@ def open_folder(images: Path, annotations: Path, *, limit: int | None = None) ->
         raise InputError(f"no folder of images {images}")
     found = read_annotations(annotations)
     pictures = _Pictures(images, found.pictures)
-    dataset = DetectionDataset(replace(found, name=images.name), pictures.read, pictures.checksum).first(
-        limit
-    )
+    dataset = DetectionDataset(
+        replace(found, name=images.resolve().name), pictures.read, pictures.checksum
+    ).first(limit)
     _check_there(images, dataset.annotations.pictures)
     return dataset
 

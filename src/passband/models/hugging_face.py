@@ -89,7 +89,7 @@ def from_hf(place: str, options: Options) -> Found:
     names = _names(config.id2label)
     return Found(
         Classifier(network.float(), made.reverses_channels),
-        Path(place).name,
+        Path(place).resolve().name,
         mean=made.mean,
         std=made.std,
         size=made.size or _image_size(config),
