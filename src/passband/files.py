@@ -152,6 +152,34 @@ def check_seal(folder: Path, names: Iterable[str] = ()) -> None:
             raise DamagedError(f"{folder / name} is damaged: it is no longer what {SEAL} says that it was")
 
 
+def find_description(folder: Path, name: str, kind: str) -> dict[str, Any] | None:
+    """Return what the JSON file `name` of a sealed folder says; None if the folder holds nothing of this kind.
+
+    Which files must be there beside it is for whoever knows the kind: see `check_seal`.
+
+    Args:
+        folder: Where it would be.
+        name: The file that says what the folder holds.
+        kind: What it must say under `"kind"`.
+
+    Raises:
+        DamagedError: If it is missing beside its checksums, cannot be read, or says another kind than when it was sealed.
+    """
+    if not (folder / name).is_file():
+        if (folder / SEAL).is_file():
+            raise DamagedError(f"{folder / name} is missing")
+        return None
+    try:
+        description = read_json(folder / name)
+    except InputError as error:
+        raise DamagedError(str(error)) from error
+    if not isinstance(description, dict) or description.get("kind") != kind:
+        if (folder / SEAL).is_file():
+            check_seal(folder)  # it may be the kind that is damaged
+        return None
+    return description
+
+
 def slug(text: str) -> str:
     """Return `text` as a name for a folder: letters, digits, dots, underscores and hyphens.
 

@@ -18,7 +18,7 @@ from passband.detection.retinanet import build_retinanet
 from passband.detection.training import DetectorEpoch
 from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.errors import DamagedError, InputError
-from passband.files import SEAL, check_seal, digest, read_json, seal, write_json, written_whole
+from passband.files import check_seal, digest, find_description, seal, write_json, written_whole
 from passband.models.fingerprint import weights_hash
 from passband.models.weights import load_state, read_weights, save_weights
 from passband.rows import FIT_LOSS, Row, to_table
@@ -138,17 +138,8 @@ def find_detector(folder: Path) -> dict[str, Any] | None:
     Raises:
         DamagedError: If a file of it is missing, cut or changed.
     """
-    if not (folder / CONFIG).is_file():
-        if (folder / SEAL).is_file():
-            raise DamagedError(f"{folder / CONFIG} is missing")
-        return None
-    try:
-        description = read_json(folder / CONFIG)
-    except InputError as error:
-        raise DamagedError(str(error)) from error
-    if not isinstance(description, dict) or description.get("kind") != KIND:
-        if (folder / SEAL).is_file():
-            check_seal(folder)  # it may be the kind that is damaged
+    description = find_description(folder, CONFIG, KIND)
+    if description is None:
         return None
     without = description.get("status") == "failed" or "published" in description
     names = [CONFIG, ROWS] if without else [CONFIG, ROWS, WEIGHTS]

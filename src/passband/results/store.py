@@ -14,8 +14,8 @@ import polars as pl
 from torch import nn
 
 from passband.data.dataset import ImageDataset
-from passband.errors import DamagedError, InputError
-from passband.files import SEAL, check_seal, read_json, seal, write_json, written_whole
+from passband.errors import DamagedError
+from passband.files import SEAL, check_seal, find_description, seal, write_json, written_whole
 from passband.models.fingerprint import weights_hash
 from passband.models.weights import save_weights
 from passband.serial import to_plain
@@ -190,17 +190,8 @@ def is_ours(folder: Path) -> bool:
 
 
 def _find(folder: Path, kind: str) -> dict[str, Any] | None:
-    if not (folder / CONFIG).is_file():
-        if (folder / SEAL).is_file():
-            raise DamagedError(f"{folder / CONFIG} is missing")
-        return None
-    try:
-        description = read_json(folder / CONFIG)
-    except InputError as error:
-        raise DamagedError(str(error)) from error
-    if not isinstance(description, dict) or description.get("kind") != kind:
-        if (folder / SEAL).is_file():
-            check_seal(folder)  # it may be the kind that is damaged
+    description = find_description(folder, CONFIG, kind)
+    if description is None:
         return None
     names = [CONFIG, ROWS]
     if kind == "run" and description.get("status") != "failed":
