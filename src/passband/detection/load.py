@@ -21,10 +21,11 @@ from passband.detection.torchvision import TorchDetector, from_torchvision
 from passband.detection.user_code import CodeDetector, from_python
 from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
+from passband.models.sources import Said
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Said):
     """What the user says about a detector, beside naming it; None where nothing was said."""
 
     weights: Path | None
@@ -32,16 +33,6 @@ class Options:
     decoder: str | None
     size: tuple[int, int] | None
     device: torch.device
-
-    def refuse(self, *names: str, because: str) -> None:
-        """Refuse options that a source cannot heed.
-
-        Raises:
-            InputError: If one of `names` was given.
-        """
-        for name in names:
-            if getattr(self, name) is not None:
-                raise InputError(f"--{name.replace('_', '-')} cannot be used here: {because}")
 
 
 def _torchvision(name: str, options: Options) -> Detector:

@@ -19,8 +19,22 @@ from passband.preparation import Preparation
 from passband.serial import from_plain
 
 
+class Said:
+    """What the user says beside naming a source: attributes that are None where nothing was said."""
+
+    def refuse(self, *names: str, because: str) -> None:
+        """Refuse options that a source cannot heed.
+
+        Raises:
+            InputError: If one of `names` was given.
+        """
+        for name in names:
+            if getattr(self, name) is not None:
+                raise InputError(f"--{name.replace('_', '-')} cannot be used here: {because}")
+
+
 @dataclass(frozen=True)
-class Options:
+class Options(Said):
     """What the user says about the network, beside naming it; None where nothing was said."""
 
     weights: Path | None = None
@@ -62,16 +76,6 @@ class Options:
         """
         assert self.weights is not None
         return read_weights(self.weights, self.weights_key)
-
-    def refuse(self, *names: str, because: str) -> None:
-        """Refuse options that a source cannot heed.
-
-        Raises:
-            InputError: If one of `names` was given.
-        """
-        for name in names:
-            if getattr(self, name) is not None:
-                raise InputError(f"--{name.replace('_', '-')} cannot be used here: {because}")
 
 
 @dataclass(frozen=True, eq=False)
