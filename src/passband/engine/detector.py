@@ -17,11 +17,11 @@ from passband.detection.training import (
 )
 from passband.detection.training_config import DetectorConfig
 from passband.environment import choose_device, describe_environment
-from passband.errors import DamagedError, InputError
+from passband.errors import DamagedError
 from passband.files import check_target
 from passband.results.lock import locked
 from passband.results.store import is_ours
-from passband.train.checkpoint import checkpoint_folder, load_checkpoint, remove_checkpoint, save_checkpoint
+from passband.train.checkpoint import drop_unusable, load_checkpoint, remove_checkpoint, save_checkpoint
 from passband.train.epoch import TrainingDiverged
 
 
@@ -94,21 +94,14 @@ def _make_room(folder: Path, name: str, *, overwrite: bool, note: Callable[[str]
         note(f"{error}. The detector {name} is made anew.")
     if not damaged:
         check_target(folder, overwrite=overwrite or (own and found is not None))
-    try:
-        state = load_checkpoint(folder)
-    except DamagedError as error:
-        note(f"{error}. The detector {name} begins from its first epoch.")
-        remove_checkpoint(folder)
-        return
-    if state is None or state.get("run") == name:
-        return
-    if not own:
-        raise InputError(
-            f"{checkpoint_folder(folder)} is the checkpoint of another run, which was interrupted. Choose another "
-            "folder, or drop it with overwrite."
-        )
-    note(f"{checkpoint_folder(folder)} is the checkpoint of another run, and is dropped.")
-    remove_checkpoint(folder)
+    drop_unusable(
+        folder,
+        name,
+        kind="detector",
+        own=own,
+        on_note=note,
+        instead="Choose another folder, or drop it with overwrite.",
+    )
 
 
 def _train(

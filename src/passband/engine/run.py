@@ -15,7 +15,7 @@ from passband.errors import DamagedError, InputError
 from passband.files import check_target, digest
 from passband.results.lock import locked
 from passband.results.store import find_run, holds_run, is_ours
-from passband.train.checkpoint import checkpoint_folder, load_checkpoint, remove_checkpoint
+from passband.train.checkpoint import checkpoint_folder, drop_unusable, remove_checkpoint
 from passband.train.config import SCHEMA, RunConfig, check_data, run_id
 from passband.train.epoch import EpochReport
 from passband.types import Subset
@@ -189,21 +189,14 @@ def _make_room(folder: Path, name: str, *, overwrite: bool, on_note: Callable[[s
         if not own:
             raise InputError(f"{folder} holds {other}. Choose another --out, or replace it with --overwrite.")
         on_note(f"{folder} holds {other}. The run {name} is made anew.")
-    try:
-        state = load_checkpoint(folder)
-    except DamagedError as error:
-        on_note(f"{error}. The run {name} begins from its first epoch.")
-        remove_checkpoint(folder)
-        return
-    if state is None or state.get("run") == name:
-        return
-    if not own:
-        raise InputError(
-            f"{checkpoint_folder(folder)} is the checkpoint of another run, which was interrupted. Choose another "
-            "--out, or drop it with --overwrite."
-        )
-    on_note(f"{checkpoint_folder(folder)} is the checkpoint of another run, and is dropped.")
-    remove_checkpoint(folder)
+    drop_unusable(
+        folder,
+        name,
+        kind="run",
+        own=own,
+        on_note=on_note,
+        instead="Choose another --out, or drop it with --overwrite.",
+    )
 
 
 def _drop_leftover_checkpoint(folder: Path) -> None:

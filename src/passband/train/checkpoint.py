@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from passband.errors import DamagedError
+from passband.errors import DamagedError, InputError
 from passband.files import write_file
 
 MAGIC = b"passband checkpoint 2\n"
@@ -70,6 +70,37 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
         return torch.load(io.BytesIO(content[start:]), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler, zip reader or tensors raise
         raise DamagedError(f"the checkpoint {file} cannot be read: {type(error).__name__}") from error
+
+
+def drop_unusable(
+    folder: Path, run: str, *, kind: str, own: bool, on_note: Callable[[str], None], instead: str
+) -> None:
+    """Drop a checkpoint that a run cannot go on from: a damaged one, or that of another run.
+
+    Args:
+        folder: The run's folder.
+        run: Its id, which its checkpoint holds.
+        kind: What the run is called in messages.
+        own: Whether that of another run may be dropped.
+        on_note: Is told what is dropped.
+        instead: What may be done where it may not, for the message.
+
+    Raises:
+        InputError: If it is another run's, and may not be dropped.
+    """
+    try:
+        state = load_checkpoint(folder)
+    except DamagedError as error:
+        on_note(f"{error}. The {kind} {run} begins from its first epoch.")
+        remove_checkpoint(folder)
+        return
+    if state is None or state.get("run") == run:
+        return
+    said = f"{checkpoint_folder(folder)} is the checkpoint of another run"
+    if not own:
+        raise InputError(f"{said}, which was interrupted. {instead}")
+    on_note(f"{said}, and is dropped.")
+    remove_checkpoint(folder)
 
 
 def remove_checkpoint(folder: Path) -> None:
