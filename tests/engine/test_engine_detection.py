@@ -1,10 +1,13 @@
 import json
+import shutil
 from dataclasses import replace
 
 import polars as pl
 import pytest
+from PIL import Image
 from polars.testing import assert_frame_equal
 
+from blobs import write_scenes
 from passband.audit.detector import DetectorAudit
 from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.engine.detection import (
@@ -14,6 +17,7 @@ from passband.engine.detection import (
     plan_detectors,
 )
 from passband.engine.execute import execute
+from passband.errors import InputError
 from passband.results.tables import read_runs
 from passband.rows import MAP
 
@@ -29,7 +33,7 @@ def here(function, *arguments, **settings):
 def planned(tmp_path_factory):
     store = tmp_path_factory.mktemp("store")
     (run,) = plan_detectors([replace(SMALL, seed=3)], store)
-    one = plan_detection(MEASURED, run, store)
+    one = plan_detection(MEASURED, run, store, {})
     ended = execute([run, one], call=here, device="cpu")
     assert {each.status for each in ended.values()} == {"done"}
     return one
@@ -68,7 +72,7 @@ def test_equal_detectors_are_planned_once_and_everything_that_decides_is_in_the_
     assert one is same
     assert one.id != other.id
     audits = [
-        plan_detection(measurement, one, tmp_path).id
+        plan_detection(measurement, one, tmp_path, {}).id
         for measurement in (
             MEASURED,
             replace(MEASURED, radii=(12.0,)),
@@ -83,11 +87,43 @@ def test_a_published_detector_is_found_and_not_trained(planned, tmp_path, monkey
     (run,) = plan_detectors([PublishedDetector(str(planned.run.folder))], tmp_path)
     assert not run.done
     assert run.passes == 0
-    one = plan_detection(MEASURED, run, tmp_path)
+    one = plan_detection(MEASURED, run, tmp_path, {})
     ended = execute([run, one], call=here, device="cpu")
     assert {each.status for each in ended.values()} == {"done"}
     there = pl.read_parquet(planned.folder / "rows.parquet").drop("run", "seed")
     assert_frame_equal(pl.read_parquet(one.folder / "rows.parquet").drop("run", "seed"), there)
+
+
+def test_images_that_change_are_measured_anew(planned, tmp_path):
+    """The annotations stay as they are: it is the pixels that tell."""
+    images, _ = write_scenes(tmp_path)
+    (root := tmp_path / "coco").joinpath("annotations").mkdir(parents=True)
+    images.rename(root / "val2017")
+    (tmp_path / "annotations.json").rename(root / "annotations" / "instances_val2017.json")
+    asked = replace(MEASURED, data=f"coco:{root}", radii=(8.0,))
+    store = planned.run.folder.parent.parent
+    before = plan_detection(asked, planned.run, store, {})
+    assert plan_detection(asked, planned.run, store, {}).id == before.id
+    first = root / "val2017" / "scene-0.png"
+    with Image.open(first) as picture:
+        changed = picture.point(lambda level: 255 - level)
+    changed.save(first)
+    assert plan_detection(asked, planned.run, store, {}).id != before.id
+    with pytest.raises(InputError, match="changed while the study ran: start it again"):
+        before.do(device="cpu", threads=1)
+    assert not before.folder.exists()
+
+
+def test_weights_that_are_others_than_the_store_says_are_refused(planned, tmp_path):
+    (other,) = plan_detectors([replace(SMALL, seed=4)], tmp_path)
+    execute([other], call=here, device="cpu")
+    (run,) = plan_detectors([PublishedDetector(str(tmp_path / "mine"))], tmp_path)
+    shutil.copytree(planned.run.folder, tmp_path / "mine")
+    run.do(device="cpu", threads=1)
+    shutil.rmtree(tmp_path / "mine")
+    shutil.copytree(other.folder, tmp_path / "mine")
+    with pytest.raises(InputError, match="remove that folder"):
+        plan_detection(MEASURED, run, tmp_path, {}).do(device="cpu", threads=1)
 
 
 def test_time_is_estimated_from_a_few_steps(planned, tmp_path):
@@ -95,5 +131,5 @@ def test_time_is_estimated_from_a_few_steps(planned, tmp_path):
     run, longer = plan_detectors([SMALL, replace(SMALL, epochs=10)], tmp_path)
     few, many = (detection_seconds(each, "cpu", timed) for each in (run, longer))
     assert many == pytest.approx(10 * few)
-    assert detection_seconds(plan_detection(MEASURED, run, tmp_path), "cpu", timed) > 0
+    assert detection_seconds(plan_detection(MEASURED, run, tmp_path, {}), "cpu", timed) > 0
     assert len(timed) == 2

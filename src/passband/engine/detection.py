@@ -24,6 +24,7 @@ from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.engine.detector import run_detector
 from passband.engine.planned import Planned
 from passband.environment import choose_device, describe_environment
+from passband.errors import InputError
 from passband.files import digest
 from passband.results.lock import locked
 from passband.results.store import holds_measurement, write_measurement
@@ -110,11 +111,13 @@ class PlannedDetection(Planned):
         measurement: What is measured.
         run: Of which detector.
         images: How many images are looked at.
+        fingerprint: Identifies these images and what is in them.
     """
 
     measurement: DetectionMeasurement
     run: PlannedDetector
     images: int
+    fingerprint: str
 
     @property
     def needs(self) -> PlannedDetector:
@@ -149,7 +152,14 @@ class PlannedDetection(Planned):
             if holds_measurement(self.folder, self.id, description["weights_hash"]):
                 return self.folder
             dataset = open_detection_data(asked.data, limit=asked.limit)
+            if dataset.fingerprint() != self.fingerprint:
+                raise InputError(f"the images of {asked.data} changed while the study ran: start it again")
             detector = load_detector(self.run.folder, device=device)
+            if detector.entry.weights_hash != description["weights_hash"]:
+                raise InputError(
+                    f"the weights of {detector.entry.source} are others than {self.run.folder} is about: remove that folder, and start "
+                    "the study again"
+                )
             found = audit_detector(
                 detector,
                 dataset,
@@ -206,16 +216,32 @@ def plan_detectors(
     return planned
 
 
-def plan_detection(measurement: DetectionMeasurement, run: PlannedDetector, store: Path) -> PlannedDetection:
+Fingerprints = dict[tuple[str, int | None], tuple[str, int]]
+"""By data and limit: the fingerprint of images, for which each is decoded, and how many there are."""
+
+
+def plan_detection(
+    measurement: DetectionMeasurement, run: PlannedDetector, store: Path, known: Fingerprints
+) -> PlannedDetection:
     """Return the audit of a detector as planned; its id follows from its settings, its images and the detector's id.
+
+    Args:
+        measurement: What is measured.
+        run: Of which detector.
+        store: The folder of all results.
+        known: Images that were looked at before, which are not looked at again; takes these.
 
     Raises:
         InputError: If the images cannot be read.
     """
-    dataset = open_detection_data(measurement.data, limit=measurement.limit)
+    key = (measurement.data, measurement.limit)
+    if key not in known:
+        dataset = open_detection_data(measurement.data, limit=measurement.limit)
+        known[key] = dataset.fingerprint(), len(dataset)
+    fingerprint, images = known[key]
     settings = json.dumps([SCHEMA, measurement.to_dict()], sort_keys=True)
-    name = digest(run.id.encode(), settings.encode(), dataset.annotations.fingerprint.encode())[:12]
-    return PlannedDetection(name, store / "measurements" / name, measurement, run, len(dataset))
+    name = digest(run.id.encode(), settings.encode(), fingerprint.encode())[:12]
+    return PlannedDetection(name, store / "measurements" / name, measurement, run, images, fingerprint)
 
 
 def detection_seconds(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from passband.engine.detection import (
     DetectionMeasurement,
+    Fingerprints,
     PlannedDetection,
     PlannedDetector,
     plan_detection,
@@ -79,6 +80,7 @@ def plan_studies(
     trained = iter(plan_runs(classifiers, store, test_limit=limit))
     detectors = iter(plan_detectors((c for c in wanted if not isinstance(c, RunConfig)), store))
     planned = iter([next(trained if isinstance(c, RunConfig) else detectors) for c in wanted])
+    known: Fingerprints = {}
     cuts = (("epochs", epochs), ("limit", limit))
     cut = "-".join(f"{name}{value}" for name, value in cuts if value is not None)
     return [
@@ -88,6 +90,7 @@ def plan_studies(
             [(label, next(planned)) for label, _ in labelled[study.name]],
             store,
             result_folder(store, study, setting, cut),
+            known,
         )
         for study in found
     ]
@@ -99,10 +102,11 @@ def _planned(
     runs: list[tuple[str, PlannedRun | PlannedDetector]],
     store: Path,
     folder: Path,
+    known: Fingerprints,
 ) -> PlannedStudy:
     each = study.measurements(setting)
     measurements = [
-        (label, _measurement(measurement, run, store))
+        (label, _measurement(measurement, run, store, known))
         for label, run in runs
         for measurement in each.get(label, ())
     ]
@@ -110,12 +114,15 @@ def _planned(
 
 
 def _measurement(
-    measurement: Instrument | DetectionMeasurement, run: PlannedRun | PlannedDetector, store: Path
+    measurement: Instrument | DetectionMeasurement,
+    run: PlannedRun | PlannedDetector,
+    store: Path,
+    known: Fingerprints,
 ) -> PlannedMeasurement | PlannedDetection:
     if isinstance(run, PlannedRun) and isinstance(measurement, Instrument):
         return plan_measurement(measurement, run, store)
     if isinstance(run, PlannedDetector) and isinstance(measurement, DetectionMeasurement):
-        return plan_detection(measurement, run, store)
+        return plan_detection(measurement, run, store, known)
     raise InputError(
         f"{measurement} does not measure {type(run.config).__name__}: a study is of classifiers or of detectors"
     )
