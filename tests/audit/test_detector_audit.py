@@ -125,6 +125,25 @@ def test_results_without_whole_images_or_views_are_refused(dataset):
             audit_results(given, dataset.annotations, source="elsewhere")
 
 
+def test_views_are_taken_in_any_order_and_each_once(found, dataset):
+    """What is lost is lost of the whole image, wherever it stands among them."""
+    views = [parse_view(name) for name in found.card.settings.views]
+    again = audit_detector(Blobs(), dataset, views=views[::-1], resamples=100)
+    assert_frame_equal(again.rows, found.rows)
+    for given in (views[1:], [WHOLE], [], [*views, views[1]]):
+        with pytest.raises(InputError, match="the whole image .* and at least one other, each once"):
+            audit_detector(Blobs(), dataset, views=given)
+
+
+@pytest.mark.parametrize("setting", ["batch_size", "resamples"])
+@pytest.mark.parametrize("count", [0, -1])
+def test_counts_below_one_are_refused_before_anything_is_measured(dataset, setting, count):
+    detector = Blobs()
+    with pytest.raises(InputError, match=f"{setting} must be a whole number of at least 1"):
+        audit_detector(detector, dataset, radii=[8], **{setting: count})
+    assert detector.seen == 0
+
+
 def test_an_interrupted_audit_goes_on_to_the_same_numbers(found, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SECONDS", 0.0)
     folder, views = tmp_path / "result", len(found.card.settings.views)

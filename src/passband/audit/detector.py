@@ -26,6 +26,7 @@ from passband.audit.detector_requirement import parse_detector_requirement
 from passband.audit.gate import Checked
 from passband.audit.parts import manifest
 from passband.audit.pictures import PICTURES
+from passband.checks import check_at_least_one
 from passband.choices import DETECTION, SplitAt, ViewAmplitude
 from passband.detection.annotations import Annotations
 from passband.detection.bootstrap import bootstrap
@@ -37,7 +38,7 @@ from passband.detection.evaluation import evaluate
 from passband.detection.evidence import LabelWatch, check_labels
 from passband.detection.load import load_detector
 from passband.detection.shown import Shown
-from passband.detection.view import KINDS, WHOLE, View
+from passband.detection.view import WHOLE, View, in_order
 from passband.detection.views import choose_views, unchanged_images
 from passband.errors import InputError
 from passband.files import digest, write_json
@@ -181,7 +182,7 @@ def audit_detector(
         dataset: Annotated images: `passband.open_detection_data` returns them.
         radii: Cut-offs in cycles per image, the paper's reading; by default see `passband.detection.views.choose_views`.
         cycles_per_pixel: Cut-offs in cycles per pixel, likewise.
-        views: What is shown, the whole image first, in place of these.
+        views: What is shown, the whole image among it, in place of these.
         amplitude: What is done to all views but the whole image: see `passband.detection.shown.Shown`. By default they are held to
             [0, 1], an HFC on middle gray, and rounded to 256 levels where the original is split: pictures, which any detector takes.
         split_at: Whether the original image is split, or what the network's own resize makes of it.
@@ -198,10 +199,13 @@ def audit_detector(
         MissingDependencyError: If hotcoco is not installed.
     """
     began = time.perf_counter()
-    detector = load_detector(detector)
+    check_at_least_one("batch_size", batch_size)
+    check_at_least_one("resamples", resamples)  # now, not after hours
     if views is None:
         views = choose_views(dataset, radii=radii, cycles_per_pixel=cycles_per_pixel)
-    showing = Showing(tuple(views), Shown(amplitude, seed=seed), split_at)
+    views = in_order(views)
+    detector = load_detector(detector)
+    showing = Showing(views, Shown(amplitude, seed=seed), split_at)
     fingerprint = dataset.fingerprint(progress)
     labeling = read_labels(label_ids, dataset.annotations, detector.label_names)
     watch = LabelWatch(labeling, dataset.annotations)
@@ -266,7 +270,7 @@ def audit_results(
             f"hfc-0.2px.json; got {', '.join(map(str, results)) or 'none'}"
         )
     began = time.perf_counter()
-    views = sorted(results, key=lambda view: (KINDS.index(view.kind), view.geometry or "", view.radius or 0))
+    views = in_order(results)
     labeling = read_labels(label_ids, annotations)
     check_labels(results[WHOLE], annotations, labeling)
     hashes = [digest(results[view].hash_rows(seed=0).to_numpy().tobytes()) for view in views]

@@ -7,7 +7,7 @@ has it, and another frequency in every size; `0.2px` is 0.2 cycles per pixel, th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -135,6 +135,19 @@ def all_views(
             f"each cut-off is measured once, got {', '.join(v.at for v in found if v.kind == 'lfc')}"
         )
     return found
+
+
+def in_order(views: Iterable[View]) -> tuple[View, ...]:
+    """Return views in the order of `all_views`: what is lost is lost of the first, the whole image.
+
+    Raises:
+        InputError: If the whole image is not among them, or no other view is, or one comes twice.
+    """
+    found = sorted(views, key=lambda view: (KINDS.index(view.kind), view.geometry or "", view.radius or 0))
+    if WHOLE not in found or len(found) < 2 or len(set(found)) < len(found):
+        said = ", ".join(map(str, found)) or "none"
+        raise InputError(f"views are the whole image (full) and at least one other, each once; got {said}")
+    return tuple(found)
 
 
 def default_radii(shorter_side: float) -> tuple[float, ...]:
