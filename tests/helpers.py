@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import TypeVar
 
 import polars as pl
 import torch
 from torch import Tensor, nn
 
+import passband as pb
 from passband.audit.card import Card
 from passband.data.dataset import ImageDataset
 from passband.frequency.component import lows_and_highs
@@ -28,6 +30,18 @@ def noise(
     images = torch.randint(0, 256, (samples, channels, *size), generator=generator, dtype=torch.uint8)
     labels = torch.randint(0, classes, (samples,), generator=generator)
     return ImageDataset(images, labels, tuple("abcdefghijklmnopqrstuvwxyz"[:classes]), "noise")
+
+
+@cache
+def trained_on(cue: str) -> tuple[nn.Module, ImageDataset]:
+    """Return a network trained on phantoms in which the shape alone, or the texture alone, tells the class, and test images."""
+    source = f"phantom:shape={int(cue == 'shape')},texture={int(cue == 'texture')}"
+    train, test = pb.load_dataset(source, "train", limit=1200), pb.load_dataset(source, "test", limit=400)
+    config = pb.RunConfig(
+        dataset=source, model="resnet8", width=8, batch_norm=True, learning_rate=1e-2, epochs=6
+    )
+    network = pb.build_model(config.model, num_classes=4, width=config.width, batch_norm=True, seed=0)
+    return pb.train(network, train, config), test
 
 
 class Memory(nn.Module):

@@ -11,7 +11,7 @@ from torch import nn
 
 import passband as pb
 import reference
-from helpers import Constant, Memory, noise, subject
+from helpers import Constant, Memory, noise, subject, trained_on
 from listening import Listener
 from passband.analysis.figure import figure_table
 from passband.audit.pictures import ExtraReading
@@ -81,14 +81,7 @@ def test_it_is_bright_at_the_waves_that_tell_the_class_and_dark_at_all_others(cu
     ("cue", "bright", "dark"), [("shape", (1, 4), (8, 21)), ("texture", (10, 15), (1, 6))]
 )
 def test_of_a_trained_network_it_is_bright_around_its_cue_and_dark_far_from_it(cue, bright, dark):
-    source = "phantom:" + ",".join(f"{name}={int(name == cue)}" for name in CUES)
-    train, test = pb.load_dataset(source, "train", limit=1200), pb.load_dataset(source, "test", limit=400)
-    config = pb.RunConfig(
-        dataset=source, model="resnet8", width=8, batch_norm=True, learning_rate=1e-2, epochs=6
-    )
-    network = pb.train(
-        pb.build_model("resnet8", num_classes=4, width=8, batch_norm=True, seed=0), train, config
-    )
+    network, test = trained_on(cue)
     errors = cells(subject(network, test).read(FourierHeatmap(size=21, samples=40, epsilon=2)))
     inside, outside = (
         [error for wave, error in errors.items() if low <= wave.cutoff <= high]

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-import passband as pb
 import reference
-from helpers import Constant, Memory, noise, subject
+from helpers import Constant, Memory, noise, subject, trained_on
 from listening import Listener
 from passband.audit.pictures import ExtraReading
 from passband.data.dataset import ImageDataset
@@ -59,14 +58,7 @@ def test_only_the_rings_that_carry_the_class_matter(cue, equal):
 @pytest.mark.slow
 @pytest.mark.parametrize(("cue", "ring"), [("shape", (0, 3)), ("texture", (12, 15))])
 def test_a_trained_network_needs_the_ring_of_its_cue_and_no_other(cue, ring):
-    source = "phantom:" + ",".join(f"{name}={int(name == cue)}" for name in CUES)
-    train, test = pb.load_dataset(source, "train", limit=1200), pb.load_dataset(source, "test", limit=400)
-    config = pb.RunConfig(
-        dataset=source, model="resnet8", width=8, batch_norm=True, learning_rate=1e-2, epochs=6
-    )
-    network = pb.train(
-        pb.build_model("resnet8", num_classes=4, width=8, batch_norm=True, seed=0), train, config
-    )
+    network, test = trained_on(cue)
     who = subject(network, test)
     accuracy = accuracies(who.read(Rings()))
     kept, removed = (
