@@ -326,6 +326,18 @@ def test_missing_and_failed_runs_leave_a_claim_open_and_say_why(claim, supportin
         assert "no seed has finished runs of all of" in judgement.note
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_an_interval_without_width_is_no_certainty(seeds):
+    nothing = {"net map-lost lfc:8": 0.0, "net accuracy": 0.25}
+    rows = rows_of(nothing, count=6, seeds=seeds, spread=0)
+    rows = rows.with_columns(error=pl.when(pl.col("metric") == "map-lost").then(0.0))
+    lost = Contrast((Term("net", shown="lfc:8", metric="map-lost"),))
+    for estimated in (difference(lost), least_of(lost, accuracy("net"))):
+        judgement = judge(Claim("s", "h", estimated, Rule("above", 0.1)), rows)
+        assert (judgement.verdict, judgement.estimate) == ("undecided", None)
+        assert "alike, so that nothing tells how far others would be" in judgement.note
+
+
 @pytest.mark.parametrize("claim", [p.values[0] for p in TABLE], ids=[p.id for p in TABLE])
 def test_a_claim_is_a_sentence_with_a_hypothesis_and_says_whose_it_is(claim):
     assert len(claim.sentence) > 20

@@ -1,5 +1,6 @@
 """A study from its runs to its verdicts, at the smoke preset; the runs are trained in this process."""
 
+import re
 from pathlib import Path
 
 import polars as pl
@@ -52,7 +53,7 @@ def test_every_study_runs_to_its_verdicts(name, store):
         cells = fill(study.table(SETTING), result.rows)
         assert None not in [found for row in cells.values() for found in row.values()]
     for judgement in result.judgements:
-        assert judgement.estimate is not None or "differ" in judgement.note, judgement.note
+        assert judgement.estimate is not None or re.search("differ|alike", judgement.note), judgement.note
     assert len(describe_claims(result)) == len(study.claims(SETTING))
 
 
@@ -95,7 +96,7 @@ def test_what_studies_measure_of_shared_runs_is_stored_once(store):
 def test_several_seeds_make_intervals_over_seeds(store):
     result, _ = conducted("label-shuffle", store, seeds=2)
     estimates = [judgement.estimate for judgement in result.judgements]
-    assert {estimate.over for estimate in estimates} == {"seeds"}
+    assert {None if estimate is None else estimate.over for estimate in estimates} - {None} == {"seeds"}
     assert result.rows["seed"].n_unique() == 2
     whole = result.table.filter(pl.col("series") == "natural, LFC 4")
     assert set(whole["over"]) == {"seeds"}

@@ -3,7 +3,7 @@
 A claim is decided from one number and its 95% interval, by a rule that names a side and a margin: supported if the
 whole interval lies on that side of the margin, contradicted if the whole interval lies on the other, else undecided.
 The interval is over seeds where a study has several (Student's), otherwise over samples (Newcombe's) or, of a layer's
-kernels, over its filters (a jackknife's).
+kernels, over its filters (a jackknife's). One without any width decides nothing.
 
 The paper gives no margins, so they are ours: "better", "more" and "smaller" mean more than `ANY`, "much more" means
 more than `MUCH`, and "similar", "on par" and "invariant" mean nearer than `SIMILAR`.
@@ -29,7 +29,7 @@ from passband.analysis.estimate import (
 )
 from passband.errors import InputError
 from passband.rows import FIT_ACCURACY
-from passband.stats import each_confidence, wilson_interval
+from passband.stats import CONFIDENCE, each_confidence, wilson_interval
 
 ANY, SIMILAR, MUCH = 0.0, 0.05, 0.10
 """Margins, as differences of accuracies."""
@@ -106,7 +106,7 @@ def judge(claim: Claim, rows: pl.DataFrame) -> Judgement:
 
 def difference(contrast: Contrast) -> Callable[[pl.DataFrame], Estimate]:
     """Return what estimates one contrast, most often a difference."""
-    return partial(estimate, contrast=contrast)
+    return partial(_varying, contrast=contrast)
 
 
 def least_of(*contrasts: Contrast) -> Callable[[pl.DataFrame], Estimate]:
@@ -168,7 +168,20 @@ def _combined(
     combine: Callable[[Sequence[Estimate]], Estimate], contrasts: Sequence[Contrast], rows: pl.DataFrame
 ) -> Estimate:
     confidence = each_confidence(len(contrasts))
-    return combine([estimate(rows, contrast, confidence) for contrast in contrasts])
+    return combine([_varying(rows, contrast, confidence) for contrast in contrasts])
+
+
+def _varying(rows: pl.DataFrame, contrast: Contrast, confidence: float = CONFIDENCE) -> Estimate:
+    """Return the estimate of a contrast, unless its interval has no width: that is no certainty, but nothing to tell it by.
+
+    Six images in which a detector finds nothing all say 0, whatever the next ones would say.
+    """
+    found = estimate(rows, contrast, confidence)
+    if found.low == found.high:
+        raise NotMeasured(
+            f"all {found.n} {found.over} say {found.value:g} alike, so that nothing tells how far others would be from it"
+        )
+    return found
 
 
 def _mean(values: Sequence[float]) -> float:
