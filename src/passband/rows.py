@@ -7,11 +7,13 @@ interval is computed from rows, never stored. What does not apply to a row is em
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import polars as pl
+from jaxtyping import Float32
 
 from passband.choices import DETECTION_NUMBERS
 from passband.errors import InputError
@@ -39,6 +41,10 @@ COLUMNS = pl.Schema(
         "error": pl.Float64(),  # the value's standard error, where it is no share of `count`
         "count": pl.Int64(),  # the samples that the value rests on
         "class": pl.String(),  # empty for all classes together
+        "each": pl.List(
+            pl.Float32()
+        ),  # what `value` is the mean of, image by image; empty where it is not kept
+        "images": pl.String(),  # which images these are, in which order: equal ones can be paired
     }
 )
 
@@ -52,6 +58,8 @@ ADDED = (
     "split_at",
     "error",
     "rank",
+    "each",
+    "images",
 )  # columns that tables written by version 0.1 do not have
 
 ACCURACY = "accuracy"  # the share of samples that are answered right
@@ -68,6 +76,7 @@ ACCURACY_CEILING = "accuracy-ceiling"  # Corollary 1's bound on it
 PERTURBATION_ENERGY = "perturbation-energy"  # the share of a perturbation's energy at a radius
 FLIPS = "flips"  # the share of samples that are right as a whole and on the HFC, and wrong on the LFC
 FLIPS_BY_CHANCE = "flips-by-chance"  # what it would be if the answers to HFCs were dealt out at random
+FLIPS_BEYOND_CHANCE = "flips-beyond-chance"  # the difference of the two
 SVD_FLIPS = (
     "svd-flips"  # the share of samples right as a whole and on the part taken, and wrong on what is left
 )
@@ -120,7 +129,6 @@ SHARES = (
     ROBUST_ACCURACY,
     ACCURACY_CEILING,
     FLIPS,
-    FLIPS_BY_CHANCE,
     COUNTEREXAMPLES,
     COUNTEREXAMPLES_RIGHT,
     COUNTEREXAMPLES_VERIFIED,
@@ -139,6 +147,8 @@ MEANS = (
     COUNTEREXAMPLE_DISTANCE,
     *OF_KERNELS,
     *OF_DETECTIONS,
+    FLIPS_BY_CHANCE,
+    FLIPS_BEYOND_CHANCE,
     SVD_FLIPS_BY_CHANCE,
     SVD_FLIPS_BEYOND_CHANCE,
     SVD_TAKEN_ENERGY,
@@ -244,6 +254,8 @@ class Row:
     error: float | None = None
     count: int
     class_name: str | None = None  # the column "class", which Python keeps for itself
+    each: Float32[np.ndarray, " count"] | None = field(default=None, repr=False, compare=False)
+    images: str | None = None
 
 
 @runtime_checkable
@@ -340,7 +352,7 @@ def to_table(rows: Iterable[Row]) -> pl.DataFrame:
 
 
 def _cells(row: Row) -> dict[str, object]:
-    cells = {field.name: getattr(row, field.name) for field in fields(row)}
+    cells = {each.name: getattr(row, each.name) for each in fields(row)}
     cells["class"] = cells.pop("class_name")
     if "component" in cells:
         cells |= component_columns(cells["component"])

@@ -20,6 +20,7 @@ from passband.analysis.contrast import (
 from passband.analysis.estimate import Estimate
 from passband.errors import InputError
 from passband.frequency.component import High, Low
+from passband.stats import mean_interval, sum_interval, wilson_interval
 from passband.studies.catalog import STUDIES
 from passband.studies.presets import find_setting
 
@@ -328,7 +329,7 @@ def test_missing_and_failed_runs_leave_a_claim_open_and_say_why(claim, supportin
 
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_an_interval_without_width_is_no_certainty(seeds):
-    nothing = {"net map-lost lfc:8": 0.0, "net accuracy": 0.25}
+    nothing = {"net map-lost lfc:8": 0.0, "net test": 0.25}
     rows = rows_of(nothing, count=6, seeds=seeds, spread=0)
     rows = rows.with_columns(error=pl.when(pl.col("metric") == "map-lost").then(0.0))
     lost = Contrast((Term("net", shown="lfc:8", metric="map-lost"),))
@@ -481,6 +482,41 @@ def test_an_estimate_has_the_interval_of_its_standard_error():
     found = estimate(MANY, Contrast((Term("a", None, None, metric="roughness", rho=0.0, normalized=False),)))
     assert (found.over, found.n) == ("filters", 2400)
     assert found.high - found.value == pytest.approx(1.961 * 0.5 / 2400**0.5, rel=1e-3)
+
+
+def with_each(rows, images):
+    """Return rows of four images each, whose values are kept; the second network is right on one more."""
+    each = {"one": [1.0, 0.0, 1.0, 0.0], "two": [1.0, 0.0, 1.0, 1.0]}
+    kept = [(each[label], sum(each[label]) / 4) for label in rows["label"]]
+    return rows.with_columns(
+        each=pl.Series([values for values, _ in kept], dtype=pl.List(pl.Float32)),
+        value=pl.Series([value for _, value in kept]),
+        images=pl.Series(images, dtype=pl.String),
+    )
+
+
+def newcombe(one: int, two: int, count: int) -> tuple[float, float]:
+    intervals = [wilson_interval(two, count), tuple(-end for end in reversed(wilson_interval(one, count)))]
+    return sum_interval([two / count, -one / count], intervals)
+
+
+def test_numbers_of_the_same_images_are_paired():
+    rows = rows_of({"one test": 0, "two test": 0}, count=4).filter(epoch=4)
+    gain = accuracy("two") - accuracy("one")
+    paired = estimate(with_each(rows, ["a", "a"]), gain)
+    differences = [0.0, 0.0, 0.0, 1.0]
+    low, high = mean_interval(differences)
+    assert (paired.value, paired.low, paired.high, paired.n) == (
+        0.25,
+        pytest.approx(low),
+        pytest.approx(high),
+        4,
+    )
+    for images in (["a", "b"], [None, None], ["a", None]):
+        apart = estimate(with_each(rows, images), gain)
+        assert (apart.low, apart.high) == pytest.approx(newcombe(2, 3, 4))
+    alone = estimate(with_each(rows, ["a", "a"]), accuracy("two"))
+    assert (alone.low, alone.high) == pytest.approx(wilson_interval(3, 4))
 
 
 def test_seeds_that_not_all_runs_have_do_not_count():

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,7 +6,7 @@ from hypothesis import strategies as st
 from helpers import Memory, noise, subject
 from passband.frequency.component import FULL, High, Low, lows_and_highs
 from passband.instruments.components import Answers
-from passband.instruments.flips import Flips, clearest, expected_flips, find_flips
+from passband.instruments.flips import Flips, clearest, find_flips, flips_by_chance
 
 DATA = noise()
 MODEL = Memory(DATA)
@@ -43,7 +44,7 @@ def test_a_flip_is_right_on_image_and_hfc_and_wrong_on_the_lfc():
 def test_expected_flips_are_the_mean_over_all_ways_to_hand_out_the_hfc_answers(samples):
     labels, *predictions = zip(*samples, strict=True)
     outcome = outcome_of([list(p) for p in predictions], list(labels))
-    expected = expected_flips(outcome, [4, 8])
+    expected = flips_by_chance(outcome, [4, 8]).sum(dim=1).float()
     for index, radius in enumerate((4, 8)):
         counts = []
         for shift in range(len(samples)):  # every answer meets every image once
@@ -58,7 +59,7 @@ def test_a_model_that_calls_every_hfc_the_same_has_no_more_flips_than_expected()
     wrong = [1 - label for label in labels]
     outcome = outcome_of([labels, wrong, wrong, [0] * 20, labels], labels)
     assert find_flips(outcome, [4, 8]).sum(dim=1).tolist() == [10, 20]
-    assert expected_flips(outcome, [4, 8]).tolist() == [10, 10]
+    assert flips_by_chance(outcome, [4, 8]).sum(dim=1).tolist() == [10, 10]
 
 
 def test_the_clearest_is_sure_of_all_three_answers_and_keeps_the_energy():
@@ -76,11 +77,37 @@ def test_the_clearest_is_sure_of_all_three_answers_and_keeps_the_energy():
 def test_rows_are_shares_of_all_samples_beside_those_that_chance_would_make():
     who = subject(MODEL, DATA)
     found = who.read(Flips((2.0, 4.0), "raw"))
-    rows = {(row.metric, row.component.radius): row for row in found.rows()}
+    rows = {(row.metric, row.component.cutoff): row for row in found.rows()}
+    flips, by_chance = (each(found.answers, (2.0, 4.0)).double() for each in (find_flips, flips_by_chance))
     for index, radius in enumerate((2.0, 4.0)):
-        assert rows["flips", radius].value == find_flips(found.answers, (2.0, 4.0))[index].double().mean()
-        assert rows["flips-by-chance", radius].value * 40 == expected_flips(found.answers, [radius])[0]
+        assert rows["flips", radius].value == flips[index].mean()
+        assert rows["flips-by-chance", radius].value == by_chance[index].mean()
+        assert rows["flips-beyond-chance", radius].value == pytest.approx((flips - by_chance)[index].mean())
         assert rows["flips", radius].count == 40
+    beyond = (flips - by_chance).mean(dim=0)
+    row = rows["flips-beyond-chance", None]
+    assert (row.value, str(row.component)) == (pytest.approx(beyond.mean()), "hfc")
+    assert row.error == pytest.approx(beyond.std() / 40**0.5)
+    assert row.each == pytest.approx(beyond.float())
+
+
+def test_rows_of_the_same_images_in_the_same_order_can_be_paired():
+    def images(dataset, indices=None):
+        (which,) = {row.images for row in subject(MODEL, dataset, indices=indices).read(Flips((2.0,))).rows()}
+        return which
+
+    assert images(DATA) == images(noise()) == images(DATA, torch.arange(40))
+    assert (
+        len(
+            {
+                images(DATA),
+                images(noise(seed=1)),
+                images(DATA, torch.arange(40).flip(0)),
+                images(DATA, torch.arange(9)),
+            }
+        )
+        == 4
+    )
 
 
 def test_flips_read_answers_that_were_given_already():

@@ -9,8 +9,8 @@ import passband as pb
 from helpers import Constant, Memory, Standardized, noise, subject
 from passband.data.dataset import ImageDataset
 from passband.errors import InputError
-from passband.instruments.flips import Flips
-from passband.instruments.svd_flips import SvdFlips, dealt_at_random
+from passband.instruments.flips import Flips, dealt_at_random
+from passband.instruments.svd_flips import SvdFlips
 from passband.models.catalog import build_model
 from passband.rows import to_table
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from passband.analysis.estimate import Estimate, Proportion, Statistic, over_parts, over_seeds
@@ -115,13 +117,17 @@ def constant(value: float) -> Contrast:
 def estimate(rows: pl.DataFrame, contrast: Contrast, confidence: float = CONFIDENCE) -> Estimate:
     """Return what a contrast measures: over seeds where there are several, else over samples or filters.
 
+    Numbers of the same images, of which each image's is in the rows, are paired: two networks tend to miss the same ones.
+
     Raises:
         NotMeasured: If no seed has all rows that it needs.
     """
     seeds = seeds_of(rows, [term.label for term in contrast.terms])
     if len(seeds) > 1:
         return over_seeds([value_of(rows, contrast, seed) for seed in seeds], confidence)
-    found = over_parts([part(_row(rows, term, seeds[0]), term) for term in contrast.terms], confidence)
+    measured = [_row(rows, term, seeds[0]) for term in contrast.terms]
+    parts = [part(row, term) for row, term in zip(measured, contrast.terms, strict=True)]
+    found = over_parts([_paired(measured, parts)] if _can_be_paired(measured) else parts, confidence)
     offset = _offset(rows, contrast, seeds[0])
     return replace(found, value=found.value + offset, low=found.low + offset, high=found.high + offset)
 
@@ -162,6 +168,22 @@ def part(row: Mapping[str, Any], term: Term) -> Proportion | Statistic:
             f"{term.label} has no standard error of {_described(term)}, which is no share: several seeds decide it"
         )
     return Proportion(term.weight, row["value"], row["count"])
+
+
+def _can_be_paired(measured: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether several numbers are means over the same images, of which each one's is known."""
+    which = {row["images"] for row in measured}
+    return len(measured) > 1 and len(which) == 1 and None not in which and measured[0]["count"] > 1
+
+
+def _paired(measured: Sequence[Mapping[str, Any]], parts: Sequence[Proportion | Statistic]) -> Statistic:
+    """Return the sum of parts as one number, whose standard error is that of the sums image by image."""
+    weighted = [
+        p.weight * np.asarray(row["each"], np.float64) for row, p in zip(measured, parts, strict=True)
+    ]
+    each = np.sum(weighted, axis=0)
+    error = float(np.std(each, ddof=1)) / math.sqrt(len(each))
+    return Statistic(1.0, sum(p.weight * p.value for p in parts), len(each), error, "samples")
 
 
 def _offset(rows: pl.DataFrame, contrast: Contrast, seed: int) -> float:

@@ -76,7 +76,7 @@ def over_parts(parts: Sequence[Proportion | Statistic], confidence: float = CONF
 
     Of a difference of two proportions it is Newcombe's interval. The parts count as independent; two networks shown
     the same images, or the same filters before and after smoothing, are not, and differ less by chance, so their
-    interval is on the wide side.
+    interval is on the wide side. Where each image's number is known, `passband.analysis.contrast.estimate` pairs them.
     """
     values = [part.weight * part.value for part in parts]
     low, high = sum_interval(values, [_weighted(part, confidence) for part in parts])

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from passband.data.dataset import ImageDataset, to_pixels
@@ -21,10 +22,10 @@ from passband.frequency.fourier import split
 from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import Answers, ComponentAccuracy, default_radii
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
+from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats, mean_row
 from passband.models.pixels import PixelModel, answers, evaluating
-from passband.rows import FLIPS, FLIPS_BY_CHANCE, ComponentRow
-from passband.types import Amplitude
+from passband.rows import FLIPS, FLIPS_BEYOND_CHANCE, FLIPS_BY_CHANCE, ComponentRow
+from passband.types import Amplitude, Labels
 
 MOST = 8  # examples that a report shows
 
@@ -53,6 +54,18 @@ class FlipExample:
     probabilities: Float[Tensor, "3 classes"]
 
 
+@dataclass(frozen=True)
+class EveryRadius:
+    """What stands in a row for the HFC at all radii, over which its number is a mean."""
+
+    kind: ClassVar[str] = High.kind
+    cutoff: ClassVar[float | None] = None
+
+    def __str__(self) -> str:
+        """Write it as components are written, without a radius."""
+        return self.kind
+
+
 @dataclass(frozen=True, eq=False)
 class FoundFlips(Reading):
     """Where predictions flip, and how often chance alone would make them.
@@ -61,31 +74,35 @@ class FoundFlips(Reading):
         answers: What they were found in.
         radii: Cut-offs, in the order of the rows of `flips`.
         flips: For every radius and sample, whether image and HFC are predicted right and the LFC wrong.
-        expected: How many there would be at each radius if the answer to an HFC had nothing to do with its image.
+        by_chance: What is to be expected of that if the answer to an HFC had nothing to do with its image: see
+            `flips_by_chance`.
     """
 
     answers: Answers
     radii: tuple[float, ...]
     flips: Bool[Tensor, "radii samples"]
-    expected: Float[Tensor, " radii"]
+    by_chance: Float[Tensor, "radii samples"]
+
+    @property
+    def expected(self) -> Float[Tensor, " radii"]:
+        """How many flips chance would make at each radius."""
+        return self.by_chance.sum(dim=1).float()
 
     def rows(self) -> Iterator[ComponentRow]:
-        """Yield at each radius the share of all samples that flip, and the share that chance would make."""
-        subject, count = self.answers.subject, len(self.answers.samples)
-        for radius, found, by_chance in zip(
-            self.radii, self.flips.sum(dim=1).tolist(), self.expected.tolist(), strict=True
-        ):
-            row = partial(
-                ComponentRow,
-                run=subject.run,
-                seed=subject.run_seed,
-                subset=subject.dataset.subset,
-                component=High(radius),
-                amplitude=self.answers.amplitude,
-                count=count,
-            )
-            yield row(metric=FLIPS, value=found / count)
-            yield row(metric=FLIPS_BY_CHANCE, value=by_chance / count)
+        """Yield the share of all samples that flip, the share that chance would make, and by how much the one is more.
+
+        At each radius, then as means over the radii, which have none; errors are over samples.
+        """
+        found = {
+            FLIPS: self.flips,
+            FLIPS_BY_CHANCE: self.by_chance,
+            FLIPS_BEYOND_CHANCE: self.flips.double() - self.by_chance,
+        }
+        row = partial(mean_row, self.answers.subject, self.answers.samples)
+        for metric, values in found.items():
+            for radius, at in zip(self.radii, values, strict=True):
+                yield row(High(radius), metric, at, self.answers.amplitude)
+            yield row(EveryRadius(), metric, values.double().mean(dim=0), self.answers.amplitude)
 
     def examples(self, energy: Float[Tensor, " radii"], count: int = MOST) -> tuple[FlipExample, ...]:
         """Return the clearest of them as pictures, at most one for each sample.
@@ -156,7 +173,7 @@ class Flips(Instrument[FoundFlips]):
         self.check(subject)
         radii = tuple(self._radii(subject.dataset.size))
         found = subject.read(self.answers_needed(subject.dataset.size))
-        return FoundFlips(found, radii, find_flips(found, radii), expected_flips(found, radii))
+        return FoundFlips(found, radii, find_flips(found, radii), flips_by_chance(found, radii))
 
     def _radii(self, size: tuple[int, int]) -> Sequence[float]:
         return default_radii(size) if self.radii is None else self.radii
@@ -170,19 +187,40 @@ def find_flips(found: Answers, radii: Sequence[float]) -> Bool[Tensor, "radii sa
     return correct[0] & high & ~low
 
 
-def expected_flips(found: Answers, radii: Sequence[float]) -> Float[Tensor, " radii"]:
-    """Return how many flips there would be if the answer to an HFC had nothing to do with its image.
+def flips_by_chance(found: Answers, radii: Sequence[float]) -> Float[Tensor, "radii samples"]:
+    """Return at every radius numbers whose mean is the share of flips if the answers to HFCs were dealt out at random.
 
-    A model that calls every HFC a horn is right on each horn's. So at each radius, every sample that is right on the
-    whole and wrong on the LFC counts with the share of all samples whose HFC is called what that sample is.
+    A model that calls every HFC a horn is right on each horn's. So every sample that is right on the whole and wrong on
+    the LFC counts with the share of all samples whose HFC is called what that sample is; see `dealt_at_random`.
     """
-    expected = []
+    classes = len(found.subject.dataset.classes)
+    by_radius = []
     for radius in radii:
         low, high = found.of(Low(radius)), found.of(High(radius))
-        named = torch.bincount(found.predictions[high], minlength=int(found.labels.max()) + 1).double()
-        open_to_hfc = found.correct[0] & ~found.correct[low]
-        expected.append((named / len(found.samples))[found.labels[open_to_hfc]].sum())
-    return torch.stack(expected).float()
+        could = found.correct[0] & ~found.correct[low]
+        by_radius.append(dealt_at_random(could, found.predictions[high], found.labels, classes))
+    return torch.stack(by_radius)
+
+
+def dealt_at_random(
+    could: Bool[Tensor, " samples"], named: Int64[Tensor, " samples"], labels: Labels, classes: int
+) -> Float[Tensor, " samples"]:
+    """Return numbers whose mean is the share of flips if the answers to parts were dealt out at random among the images.
+
+    That share is the sum over classes of a(y) q(y): the share of samples of class y that flip if the part is predicted right,
+    and the share of all parts that are named y (docs/decisions/0005-chance-followers.md). A sample counts with what it
+    adds to either, less the share itself, so that the standard error of the mean is that of the share.
+
+    Args:
+        could: Which samples flip if the part is predicted right.
+        named: The predictions on the parts.
+        labels: The true classes.
+        classes: How many there are.
+    """
+    count = len(labels)
+    q = torch.bincount(named, minlength=classes).double() / count
+    a = torch.bincount(labels[could], minlength=classes).double() / count
+    return could * q[labels] + a[named] - a @ q
 
 
 def clearest(

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from passband.analysis.figure import Figure
 from passband.data.dataset import ImageDataset
+from passband.files import digest
 from passband.frequency.component import Component
 from passband.models.pixels import PixelModel
-from passband.rows import Row
-from passband.types import Progress
+from passband.rows import ComponentRow, Row, Shown
+from passband.types import Amplitude, Progress
 
 
 class Cost(NamedTuple):
@@ -163,6 +164,40 @@ class Instrument(ABC, Generic[Found]):
     def to_dict(self) -> dict[str, Any]:
         """Return name and settings as JSON holds them."""
         return {"instrument": self.name} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+
+def mean_row(
+    subject: Subject,
+    samples: Int64[Tensor, " samples"],
+    component: Shown,
+    metric: str,
+    values: Shaped[Tensor, " samples"],
+    amplitude: Amplitude | None = None,
+) -> ComponentRow:
+    """Return the row of a mean over images, which keeps what it is the mean of, so that it can be paired with others.
+
+    Args:
+        subject: The network.
+        samples: The positions of the images, in the order of `values`.
+        component: What was shown.
+        metric: What is measured.
+        values: A number an image, or whether something holds, of which the mean is a share, and its error follows from its count.
+        amplitude: The policy applied to what was shown.
+    """
+    numbers, count = values.double(), len(values)
+    return ComponentRow(
+        run=subject.run,
+        seed=subject.run_seed,
+        subset=subject.dataset.subset,
+        component=component,
+        amplitude=amplitude,
+        metric=metric,
+        value=numbers.mean().item(),
+        error=None if values.dtype == torch.bool or count < 2 else numbers.std().item() / count**0.5,
+        count=count,
+        each=values.float().numpy(),
+        images=digest(subject.dataset.fingerprint.encode(), samples.numpy().tobytes())[:16],
+    )
 
 
 def as_floats(numbers: Sequence[float] | None) -> tuple[float, ...] | None:

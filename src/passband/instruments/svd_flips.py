@@ -25,7 +25,8 @@ from passband.frequency.controls import Split, energy_of, splits_of_equal_energy
 from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import default_radii
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
+from passband.instruments.flips import dealt_at_random
+from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats, mean_row
 from passband.models.independence import check_independent
 from passband.models.pixels import answers, check_fits, evaluating
 from passband.randomness import generator_for
@@ -150,19 +151,7 @@ class FoundSvdFlips(Reading):
         return found | ({SVD_RANK: rank} if kind == "svd" else {})
 
     def _row(self, taken: Taken, metric: str, values: Tensor) -> ComponentRow:
-        count = len(self.labels)
-        is_share = values.dtype == torch.bool  # its error follows from its count
-        return ComponentRow(
-            run=self.subject.run,
-            seed=self.subject.run_seed,
-            subset=self.subject.dataset.subset,
-            component=taken,
-            amplitude=self.amplitude,
-            metric=metric,
-            value=values.double().mean().item(),
-            error=None if is_share or count < 2 else values.double().std().item() / count**0.5,
-            count=count,
-        )
+        return mean_row(self.subject, self.subject.samples, taken, metric, values, self.amplitude)
 
     def figure(self) -> Figure:
         """Return the counts by radius beside chance, and by how much they exceed it."""
@@ -305,24 +294,3 @@ def draw_for(
         for sample in samples
     ]
     return torch.stack(drawn, dim=1).to(images)
-
-
-def dealt_at_random(
-    could: Bool[Tensor, " samples"], named: Int64[Tensor, " samples"], labels: Labels, classes: int
-) -> Float[Tensor, " samples"]:
-    """Return numbers whose mean is the share of flips if the answers to parts were dealt out at random among the images.
-
-    That share is the sum over classes of a(y) q(y): the share of samples of class y that flip if the part is predicted right,
-    and the share of all parts that are named y (docs/decisions/0005-chance-followers.md). A sample counts with what it
-    adds to either, less the share itself, so that the standard error of the mean is that of the share.
-
-    Args:
-        could: Which samples flip if the part is predicted right.
-        named: The predictions on the parts.
-        labels: The true classes.
-        classes: How many there are.
-    """
-    count = len(labels)
-    q = torch.bincount(named, minlength=classes).double() / count
-    a = torch.bincount(labels[could], minlength=classes).double() / count
-    return could * q[labels] + a[named] - a @ q

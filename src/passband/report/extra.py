@@ -24,7 +24,7 @@ class ShownReading(NamedTuple):
         summary: What the instrument measures.
         words: What it found, in sentences; None if it says nothing.
         charts: The names of its charts, and the titles of their panels.
-        columns: Those of its rows that are not empty throughout.
+        columns: Those of its rows that are not empty throughout; single images are in the file alone.
         rows: The first of its rows, as text.
         total: How many rows it has.
     """
@@ -62,7 +62,8 @@ def shown_reading(reading: ExtraReading, charts: Container[str]) -> ShownReading
     """Return a reading as the page shows it; `charts` are the names of those that there are."""
     panels = () if reading.figure is None else reading.figure.panels
     named = [(_name(reading, panel.title), panel.title) for panel in panels]
-    columns = [name for name in reading.rows.columns if reading.rows[name].null_count() < len(reading.rows)]
+    told = (name for name in reading.rows.columns if name not in ("each", "images"))
+    columns = [name for name in told if reading.rows[name].null_count() < len(reading.rows)]
     rows = reading.rows.select(columns).head(MOST_ROWS).rows()
     return ShownReading(
         summary=reading.summary,
