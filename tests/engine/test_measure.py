@@ -74,6 +74,15 @@ def planned_in(store: Path, samples: int | None = 30) -> PlannedMeasurement:
     return plan_measurement(Right(samples), run, store)
 
 
+def test_a_measurement_of_a_network_that_counts_its_batches_is_found_again(tmp_path):
+    config = replace(CONFIG, batch_norm=True)
+    execute(plan_runs([(config, None)], tmp_path, test_limit=50), call=here, device="cpu")
+    (run,) = plan_runs([(config, None)], tmp_path, test_limit=50)
+    planned = plan_measurement(Right(30), run, tmp_path)
+    execute([planned], call=here, device="cpu")
+    assert planned.done
+
+
 def test_a_measurement_has_its_folder_and_is_found_again(store):
     planned = planned_in(store)
     assert not planned.done

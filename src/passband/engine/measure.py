@@ -17,7 +17,6 @@ from passband.environment import choose_device, describe_environment
 from passband.errors import DamagedError, InputError
 from passband.files import digest
 from passband.instruments.instrument import Instrument, Subject
-from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
 from passband.results.lock import locked
 from passband.results.store import find_measurement, holds_measurement, is_ours, write_measurement
@@ -82,7 +81,8 @@ def measure(
     """
     description = read_description(run_folder)
     subject = finished_run(run_folder, test_limit=test_limit, device=device)
-    name, weights = measurement_id(instrument, subject.run), weights_hash(subject.model)
+    # Not that of the loaded network, in which counters of batches (BatchNorm's) start anew.
+    name, weights = measurement_id(instrument, subject.run), description["weights_hash"]
     if subject.dataset.fingerprint != test_fingerprint:
         source = description["config"]["dataset"]
         raise InputError(f"the test images of {source} changed while the study ran: start it again")
