@@ -14,7 +14,7 @@ from passband.results.tables import RUN_COLUMNS
 from passband.rows import GAIN, LOSE, OF_DETECTIONS, OF_KERNELS, component_columns
 
 DETECTED = (*OF_DETECTIONS, GAIN, LOSE)
-OF_SPLITS = ("svd-flips", "svd-flips-beyond-chance", "svd-kept-accuracy")
+OF_SPLITS = ("svd-flips", "svd-flips-beyond-chance", "svd-kept-accuracy", "flips-beyond-chance")
 MEASURED = (*OF_KERNELS, *OF_SPLITS, "counterexamples", "counterexamples-right", *DETECTED)
 
 
@@ -25,7 +25,7 @@ def cell(text: str) -> dict[str, Any]:
     - `natural robust PGD-20 0.09 rho 1 normalized`: accuracy under an attack at an epsilon, of smoothed kernels
     - `natural roughness rho 0`, `natural counterexamples 4`: of a network's kernels, and of its LFCs
     - `shape map-lost lfc:25.6`: of what a detector finds in a view
-    - `vanilla svd-flips random`: of a way of splitting, the mean over radii
+    - `vanilla svd-flips random`, `mixup train flips-beyond-chance hfc`: of a way of splitting, the mean over radii
     """
     words = text.split()
     if "robust" in words:
@@ -49,7 +49,9 @@ def cell(text: str) -> dict[str, Any]:
             if "rho" in words:
                 return found | {"rho": float(words[-1]), "normalized": False}
             if metric in OF_SPLITS:
-                return found | {"subset": "test", "component": words[-1], "shown": words[-1]}
+                label, train, _ = found["label"].partition(" train")
+                shown = {"component": words[-1], "shown": words[-1]}
+                return found | {"label": label, "subset": "train" if train else "test"} | shown
             return found | {"subset": "test", **component_columns(Low(float(words[-1])))}
     fitted = words[-1] == "fit"
     shown = FULL

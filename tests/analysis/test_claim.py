@@ -122,6 +122,10 @@ def splits(metric: str, **values: float) -> dict:
     return {f"vanilla {metric} {kind}": value for kind, value in values.items()}
 
 
+def follow(beyond_chance: float, who: str = "vanilla") -> dict:
+    return {f"{who} flips-beyond-chance hfc": beyond_chance}
+
+
 def trade_off(natural, adversarial) -> dict:
     shares = pairs("counterexamples", natural, adversarial, (4, 8, 12, 16))
     return {"natural test": 0.7, "adversarial test": 0.5} | shares
@@ -130,6 +134,19 @@ def trade_off(natural, adversarial) -> dict:
 # By study, in the order of its claims: cells that support the claim, and cells that contradict it. It is left open by
 # the first ones on few samples, or by the third entry where there is one.
 CASES = {
+    "flips": [
+        (follow(0.05), follow(-0.05)),
+        (follow(0.05, "vanilla train"), follow(-0.05, "vanilla train")),
+        *(
+            (follow(0.05, one) | follow(0.0, two), follow(0.0, one) | follow(0.05, two))
+            for one, two in (
+                ("vanilla train", "vanilla"),
+                ("mixup", "vanilla"),
+                ("batchnorm", "vanilla"),
+                ("vanilla", "adversarial"),
+            )
+        ),
+    ],
     "detection": [
         (lost("shape", 0.2, 0.0), lost("shape", -0.2, 0.0)),
         (lost("shape", 0.1, 0.5), lost("shape", 0.5, 0.1)),

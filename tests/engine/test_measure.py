@@ -16,12 +16,14 @@ from passband.engine.plan import PlannedMeasurement, plan_measurement, plan_runs
 from passband.errors import InputError
 from passband.files import seal, write_json
 from passband.frequency.component import FULL
-from passband.instruments.instrument import Cost, Instrument, Rows, Subject
+from passband.instruments.flips import Flips
+from passband.instruments.instrument import EXAMPLES, SAMPLES, Cost, Instrument, Rows, Subject
+from passband.instruments.on_training import OnTraining
 from passband.models.catalog import build_model
 from passband.models.fingerprint import weights_hash
 from passband.models.load import load_model
 from passband.results.store import find_measurement
-from passband.rows import ComponentRow
+from passband.rows import ComponentRow, to_table
 from passband.train.config import RunConfig
 
 CONFIG = RunConfig("fashion-mnist", limit=40, width=4, epochs=1, batch_size=20, seed=3)
@@ -81,6 +83,28 @@ def test_a_measurement_of_a_network_that_counts_its_batches_is_found_again(tmp_p
     planned = plan_measurement(Right(30), run, tmp_path)
     execute([planned], call=here, device="cpu")
     assert planned.done
+
+
+def test_training_images_are_measured_where_an_instrument_asks_for_them(store):
+    (run,) = plan_runs([(CONFIG, None)], store, test_limit=50)
+    flips = Flips((4.0,))
+    planned = [plan_measurement(each, run, store) for each in (flips, OnTraining(flips))]
+    ended = execute(planned, call=here, device="cpu")
+    assert {one.status for one in ended.values()} == {"found", "done"}
+    assert planned[0].id != planned[1].id
+    assert planned[1].passes < planned[0].passes  # 40 images are fewer than 50
+    tables = [pl.read_parquet(each.folder / "rows.parquet") for each in planned]
+    assert [set(table["subset"]) for table in tables] == [{"test"}, {"train"}]
+    assert [set(table["count"]) for table in tables] == [{50}, {40}]
+    subject = finished_run(run.folder, subset="train", test_limit=50, device="cpu")
+    assert subject.dataset.fingerprint == run.fingerprints["train"]
+    again = to_table(subject.read(flips).rows()).select("metric", "radius", "value", "images")
+    assert again.equals(tables[1].select(again.columns))
+    assert {path.name for path in planned[0].folder.iterdir()} >= {SAMPLES, EXAMPLES}
+    (planned[0].folder / EXAMPLES).write_bytes(b"")  # as a full disk may leave it
+    assert not planned[0].done
+    execute(planned, call=here, device="cpu")
+    assert planned[0].done
 
 
 def test_a_measurement_has_its_folder_and_is_found_again(store):
@@ -216,9 +240,7 @@ def test_what_a_measurement_refuses_is_told_and_leaves_nothing(store):
 def test_other_images_than_those_that_were_planned_are_refused(store, tmp_path):
     planned = planned_in(store)
     with pytest.raises(InputError, match="the test images of fashion-mnist changed while the study ran"):
-        measure(
-            planned.measurement, planned.run.folder, tmp_path / "m", test_fingerprint="another", device="cpu"
-        )
+        measure(planned.measurement, planned.run.folder, tmp_path / "m", fingerprint="another", device="cpu")
     assert not (tmp_path / "m").exists()
 
 
@@ -229,7 +251,7 @@ def test_a_failed_run_is_refused(tmp_path, store):
     write_json(tmp_path / "run" / "config.json", record | {"status": "failed", "message": "the loss is inf"})
     seal(tmp_path / "run")
     with pytest.raises(InputError, match="its run failed: the loss is inf"):
-        measure(Right(5), tmp_path / "run", tmp_path / "m", test_fingerprint="x", device="cpu")
+        measure(Right(5), tmp_path / "run", tmp_path / "m", fingerprint="x", device="cpu")
 
 
 def test_a_measurement_counts_less_than_training_on_as_many_images(store):
@@ -247,7 +269,5 @@ def test_what_is_no_measurement_is_not_replaced_by_one(store, tmp_path, kind):
     mine.write_text("mine")
     fingerprint = planned.run.fingerprints["test"]
     with pytest.raises(InputError, match="holds something else than a measurement"):
-        measure(
-            Right(5), planned.run.folder, place, test_fingerprint=fingerprint, test_limit=50, device="cpu"
-        )
+        measure(Right(5), planned.run.folder, place, fingerprint=fingerprint, test_limit=50, device="cpu")
     assert mine.read_text() == "mine"

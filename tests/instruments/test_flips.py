@@ -1,3 +1,4 @@
+import polars as pl
 import pytest
 import torch
 from hypothesis import given
@@ -6,7 +7,9 @@ from hypothesis import strategies as st
 from helpers import Memory, noise, subject
 from passband.frequency.component import FULL, High, Low, lows_and_highs
 from passband.instruments.components import Answers
-from passband.instruments.flips import Flips, clearest, find_flips, flips_by_chance
+from passband.instruments.flips import FlipPictures, Flips, FoundFlips, clearest, find_flips, flips_by_chance
+from passband.instruments.instrument import EXAMPLES, SAMPLES
+from passband.serial import read_tensors
 
 DATA = noise()
 MODEL = Memory(DATA)
@@ -119,3 +122,37 @@ def test_flips_read_answers_that_were_given_already():
     who.read(Flips((2.0,)))
     hook.remove()
     assert len(calls) == asked > 0
+
+
+def test_all_flips_are_told_the_surest_first():
+    labels = [0, 0, 1]
+    predictions = [[0, 0, 1], [1, 2, 0], [1, 0, 1], [0, 0, 1], [0, 1, 1]]
+    confidence = [[0.9, 0.9, 0.9], [0.9, 0.5, 0.9], [0.8, 0.9, 0.9], [0.9, 0.9, 0.7], [0.9, 0.9, 0.9]]
+    outcome = outcome_of(predictions, labels, confidence)
+    found = FoundFlips(outcome, (4.0, 8.0), find_flips(outcome, (4, 8)), flips_by_chance(outcome, (4, 8)))
+    table = found.to_table()
+    assert table.select("sample", "radius", "class", "lfc_prediction").rows() == [
+        (0, 4.0, "a", "b"),
+        (0, 8.0, "a", "b"),
+        (2, 4.0, "b", "a"),
+        (1, 4.0, "a", "c"),
+    ]
+    assert table["least"].to_list() == pytest.approx([0.9, 0.8, 0.7, 0.5])
+    assert table.select("confidence", "lfc_confidence", "hfc_confidence").row(2) == pytest.approx(
+        (0.9, 0.9, 0.7)
+    )
+
+
+def test_what_is_saved_is_read_again(tmp_path):
+    found = subject(MODEL, DATA).read(Flips((2.0, 3.0), "raw"))
+    found.save(tmp_path)
+    assert pl.read_parquet(tmp_path / SAMPLES).equals(found.to_table())
+    pictures = read_tensors(tmp_path / EXAMPLES, FlipPictures)
+    assert pictures.classes == DATA.classes
+    assert {(each.sample, each.radius) for each in pictures.examples} <= set(
+        found.to_table().select("sample", "radius").rows()
+    )
+    assert len(pictures.examples) == min(8, found.to_table()["sample"].n_unique()) > 0
+    for each in pictures.examples:
+        whole, low, high = each.probabilities.argmax(dim=1).tolist()
+        assert whole == high == each.label != low

@@ -58,7 +58,7 @@ def estimate_seconds(
         else:
             untrained = replace(kind[0], adversarial=None, component=None)  # how it was trained is all one
             kind = (untrained, *kind[1:])
-            work = one.measurement.cost(run.images["test"], run.shape[1:])
+            work = one.measurement.cost(run.images[one.measurement.subset], run.shape[1:])
             if any(work) and kind not in attacked:
                 attacked[kind] = _attack_speeds(*kind, device)
             gradient, answer = attacked[kind] if any(work) else (0.0, 0.0)

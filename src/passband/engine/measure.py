@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import torch
 
 from passband.data.load import load_dataset
@@ -16,20 +15,24 @@ from passband.engine.run import load_datasets
 from passband.environment import choose_device, describe_environment
 from passband.errors import DamagedError, InputError
 from passband.files import digest
-from passband.instruments.instrument import Instrument, Subject
+from passband.instruments.instrument import Instrument, Reading, Subject
 from passband.models.load import load_model
 from passband.results.lock import locked
 from passband.results.store import find_measurement, holds_measurement, is_ours, write_measurement
 from passband.results.tables import read_description
 from passband.rows import to_table
 from passband.train.config import RunConfig
+from passband.types import Subset
 
 
-def finished_run(folder: Path, *, test_limit: int | None = None, device: str = "auto") -> Subject:
-    """Return a trained network with its test images, of the size and channels that it takes.
+def finished_run(
+    folder: Path, *, subset: Subset = "test", test_limit: int | None = None, device: str = "auto"
+) -> Subject:
+    """Return a trained network with its images, of the size and channels that it takes.
 
     Args:
         folder: The run's folder. Its seed decides what an instrument draws, too.
+        subset: Its test images, or those that it was trained on, labelled as the data have them.
         test_limit: How many test images are used, from the first on; None is all.
         device: Where the network answers.
 
@@ -38,13 +41,13 @@ def finished_run(folder: Path, *, test_limit: int | None = None, device: str = "
     """
     description = read_description(folder)
     config, data = RunConfig.from_dict(description["config"]), description["data"]
-    if "notices" in data:  # some of the training images may have been held out for test
-        test = load_datasets(config, test_limit)["test"]
+    if subset == "train" or "notices" in data:  # some of the training images may have been held out for test
+        images = load_datasets(config, test_limit)[subset]
     else:
         size = tuple(data["size"]) if config.size is None else config.size
-        test = load_dataset(config.dataset, "test", size=size, channels=data["channels"], limit=test_limit)
+        images = load_dataset(config.dataset, subset, size=size, channels=data["channels"], limit=test_limit)
     seed = config.seed
-    return Subject(load_model(folder), test, description["run"], run_seed=seed, seed=seed, device=device)
+    return Subject(load_model(folder), images, description["run"], run_seed=seed, seed=seed, device=device)
 
 
 def measure(
@@ -52,7 +55,7 @@ def measure(
     run_folder: Path,
     folder: Path,
     *,
-    test_fingerprint: str,
+    fingerprint: str,
     test_limit: int | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -66,8 +69,8 @@ def measure(
     Args:
         instrument: What to measure.
         run_folder: The run's folder.
-        folder: Takes `config.json`, `rows.parquet` and `environment.json`.
-        test_fingerprint: Identifies the test images that are meant.
+        folder: Takes `config.json`, `rows.parquet` and `environment.json`, and what the reading saves beside them.
+        fingerprint: Identifies the images that are meant: the run's test images, or those that it was trained on.
         test_limit: How many test images are used, from the first on; None is all.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
         threads: Threads of this process; None leaves them as they are. They decide how sums are rounded.
@@ -77,15 +80,16 @@ def measure(
         `folder`.
 
     Raises:
-        InputError: If the run has no network, the test images are others by now, or what is measured does not fit them.
+        InputError: If the run has no network, the images are others by now, or what is measured does not fit them.
     """
     description = read_description(run_folder)
-    subject = finished_run(run_folder, test_limit=test_limit, device=device)
+    subset = instrument.subset
+    subject = finished_run(run_folder, subset=subset, test_limit=test_limit, device=device)
     # Not that of the loaded network, in which counters of batches (BatchNorm's) start anew.
     name, weights = measurement_id(instrument, subject.run), description["weights_hash"]
-    if subject.dataset.fingerprint != test_fingerprint:
-        source = description["config"]["dataset"]
-        raise InputError(f"the test images of {source} changed while the study ran: start it again")
+    if subject.dataset.fingerprint != fingerprint:
+        source, which = description["config"]["dataset"], "test" if subset == "test" else "training"
+        raise InputError(f"the {which} images of {source} changed while the study ran: start it again")
     if folder.exists() and not (folder.is_dir() and (is_ours(folder) or not any(folder.iterdir()))):
         raise InputError(
             f"{folder} holds something else than a measurement. Move it away, or choose another store."
@@ -94,16 +98,17 @@ def measure(
         if holds_measurement(folder, name, weights):  # another process made it meanwhile
             return folder
         _note_what_is_replaced(folder, name, on_note or (lambda note: None))
-        rows, environment = _measured(instrument, subject, threads)
+        found, environment = _measured(instrument, subject, threads)
         write_measurement(
             folder,
             name=name,
             run=description,
             weights=weights,
             settings=instrument.to_dict(),
-            test_fingerprint=test_fingerprint,
-            rows=rows,
+            test_fingerprint=fingerprint if subset == "test" else description["data"]["test_fingerprint"],
+            rows=to_table(found.rows()),
             environment=environment,
+            beside=found.save,
         )
     return folder
 
@@ -120,19 +125,19 @@ def measurement_id(instrument: Instrument, run: str) -> str:
 
 def _measured(
     instrument: Instrument, subject: Subject, threads: int | None
-) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Return the rows, and with what and in how many seconds they were measured."""
+) -> tuple[Reading, dict[str, Any]]:
+    """Return what was found, and with what and in how many seconds."""
     before = torch.get_num_threads()
     if threads is not None:
         torch.set_num_threads(threads)
     try:
         start = time.perf_counter()
-        rows = to_table(subject.read(instrument).rows())
+        found = subject.read(instrument)
         seconds = time.perf_counter() - start
         environment = describe_environment(choose_device(subject.device)) | {"seconds": seconds}
     finally:
         torch.set_num_threads(before)
-    return rows, environment
+    return found, environment
 
 
 def _note_what_is_replaced(folder: Path, name: str, on_note: Callable[[str], None]) -> None:

@@ -107,7 +107,7 @@ class PlannedMeasurement(Planned):
     @property
     def passes(self) -> float:
         """Images that are sent forward and back until it is done, answers counted as parts of them."""
-        work = self.measurement.cost(self.run.images["test"], self.run.shape[1:])
+        work = self.measurement.cost(self.run.images[self.measurement.subset], self.run.shape[1:])
         return work.gradients + ANSWER * work.answers
 
     def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
@@ -118,7 +118,7 @@ class PlannedMeasurement(Planned):
             self.measurement,
             self.run.folder,
             self.folder,
-            test_fingerprint=self.run.fingerprints["test"],
+            fingerprint=self.run.fingerprints[self.measurement.subset],
             test_limit=self.run.test_limit,
             device=device,
             threads=threads,

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+import polars as pl
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
@@ -20,12 +23,24 @@ from passband.errors import InputError
 from passband.frequency.component import High, Low, lows_and_highs
 from passband.frequency.fourier import split
 from passband.frequency.rescale import rescale
+from passband.frequency.spectrum import energy_within
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import Answers, ComponentAccuracy, default_radii
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats, mean_row
+from passband.instruments.instrument import (
+    EXAMPLES,
+    SAMPLES,
+    Cost,
+    Instrument,
+    Reading,
+    Subject,
+    as_floats,
+    mean_row,
+)
+from passband.instruments.spectrum import Spectrum
 from passband.models.pixels import PixelModel, answers, evaluating
 from passband.rows import FLIPS, FLIPS_BEYOND_CHANCE, FLIPS_BY_CHANCE, ComponentRow
-from passband.types import Amplitude, Labels
+from passband.serial import write_tensors
+from passband.types import Amplitude, Labels, Subset
 
 MOST = 8  # examples that a report shows
 
@@ -52,6 +67,21 @@ class FlipExample:
     low: Float[Tensor, "channels height width"]
     high: Float[Tensor, "channels height width"]
     probabilities: Float[Tensor, "3 classes"]
+
+
+@dataclass(frozen=True, eq=False)
+class FlipPictures:
+    """The clearest of such images in a subset.
+
+    Attributes:
+        subset: `"train"` or `"test"`.
+        classes: The names of the classes.
+        examples: The images.
+    """
+
+    subset: Subset
+    classes: tuple[str, ...]
+    examples: tuple[FlipExample, ...]
 
 
 @dataclass(frozen=True)
@@ -103,6 +133,42 @@ class FoundFlips(Reading):
             for radius, at in zip(self.radii, values, strict=True):
                 yield row(High(radius), metric, at, self.answers.amplitude)
             yield row(EveryRadius(), metric, values.double().mean(dim=0), self.answers.amplitude)
+
+    def to_table(self) -> pl.DataFrame:
+        """Return one row a flip, the surest first.
+
+        Columns: `sample`, the position in the data set; `radius`; `class`, that of the image and of the answers to it and its HFC;
+        `lfc_prediction`, the other class; `confidence` in the answer to the whole image, `lfc_confidence` and `hfc_confidence`; `least`, the least
+        of the three, by which the table is sorted.
+        """
+        answers, classes = self.answers, np.array(self.answers.subject.dataset.classes, dtype=str)
+        tables = []
+        for radius, found in zip(self.radii, self.flips, strict=True):
+            low, high = answers.of(Low(radius)), answers.of(High(radius))
+            confidence = answers.confidence[:, found]
+            tables.append(
+                pl.DataFrame(
+                    {
+                        "sample": answers.samples[found].numpy(),
+                        "radius": np.full(int(found.sum()), radius),
+                        "class": classes[answers.labels[found].numpy()],
+                        "lfc_prediction": classes[answers.predictions[low, found].numpy()],
+                        "confidence": confidence[0].numpy(),
+                        "lfc_confidence": confidence[low].numpy(),
+                        "hfc_confidence": confidence[high].numpy(),
+                        "least": confidence[[0, low, high]].amin(dim=0).numpy(),
+                    }
+                )
+            )
+        return pl.concat(tables).sort("least", "sample", "radius", descending=[True, False, False])
+
+    def save(self, folder: Path) -> None:
+        """Write `to_table`, and the clearest of them as pictures."""
+        dataset = self.answers.subject.dataset
+        power = torch.fft.ifftshift(self.answers.subject.read(Spectrum()).spectrum.power)
+        examples = self.examples(energy_within(power, self.radii))
+        self.to_table().write_parquet(folder / SAMPLES)
+        write_tensors(folder / EXAMPLES, FlipPictures(dataset.subset, tuple(dataset.classes), examples))
 
     def examples(self, energy: Float[Tensor, " radii"], count: int = MOST) -> tuple[FlipExample, ...]:
         """Return the clearest of them as pictures, at most one for each sample.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 import torch
@@ -21,7 +22,7 @@ from passband.files import digest
 from passband.frequency.component import Component
 from passband.models.pixels import PixelModel
 from passband.rows import ComponentRow, Row, Shown
-from passband.types import Amplitude, Progress
+from passband.types import Amplitude, Progress, Subset
 
 
 class Cost(NamedTuple):
@@ -34,6 +35,10 @@ class Cost(NamedTuple):
 
     gradients: float = 0
     answers: float = 0
+
+
+SAMPLES, EXAMPLES = "samples.parquet", "examples.safetensors"
+"""What a reading may leave beside its rows in a store: what became of single images, and some of these as pictures."""
 
 
 class Reading(ABC):
@@ -50,6 +55,9 @@ class Reading(ABC):
     def words(self) -> str | None:
         """Return what they say in a sentence or a few, which a command prints and a page shows; None if nothing."""
         return None
+
+    def save(self, folder: Path) -> None:  # noqa: B027 - most have no more than their rows
+        """Write what it has to show beside them, `SAMPLES` and `EXAMPLES`, into a folder of a store."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,12 +135,14 @@ class Instrument(ABC, Generic[Found]):
         summary: One line for `passband instruments`.
         source: Its place in the paper, or in other work.
         needs_gradient: Whether it cannot look at a black box.
+        subset: Which images of a run it is shown in a study; an audit shows it those that were asked for.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     source: ClassVar[str] = ""
     needs_gradient: ClassVar[bool] = False
+    subset: ClassVar[Subset] = "test"
 
     @abstractmethod
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:

@@ -8,18 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from jaxtyping import Float, UInt8
-from PIL import Image
+from jaxtyping import UInt8
 from torch import Tensor
 
 from passband.audit.detector_examples import Boxes, Example
-from passband.report.panels import data_uri, picture
+from passband.report.svg import svg_element, svg_image, svg_text
 from passband.report.theme import FONT, LIGHT
 
 SIDE = 480
 """The longer side of a drawing in its own units: what a page shows as at most so many pixels."""
 
-SMALL = 160  # images up to this side are shown pixel by pixel
 TEXT = 17  # height of names, in the drawing's units: 11 pixels where it is as wide as a phone
 LETTER = 0.66  # width of a letter over the height of the text, at most, on average
 LONGEST = 24  # letters of a name
@@ -112,9 +110,12 @@ def draw_boxes(
         _box(corners, scale, colors[name], f"{_short(name)} {score:.2f}", dashed=False)
         for (corners, name), score in zip(_pairs(found), found.scores.tolist(), strict=True)
     ]
-    parts = [_raster(image, side, width, height), *(part for box in boxes for part in _outline(box))]
+    parts = [
+        svg_image(image.float() / 255, width, height, most=side),
+        *(part for box in boxes for part in _outline(box)),
+    ]
     parts += _names(boxes, found.scores.tolist(), width, height)
-    return Drawing(_svg(parts, width, height, label), width, height)
+    return Drawing(svg_element(parts, width, height, label), width, height)
 
 
 def draw_sheet(rows: Sequence[tuple[str, Sequence[Drawing]]], note: str) -> str:
@@ -123,16 +124,16 @@ def draw_sheet(rows: Sequence[tuple[str, Sequence[Drawing]]], note: str) -> str:
     width, top = across * (SIDE + GAP) + GAP, float(GAP)
     parts = []
     for caption, drawings in rows:
-        parts.append(_plain_text(caption, GAP, top + TEXT))
+        parts.append(svg_text(caption, GAP, top + TEXT, TEXT))
         top += CAPTION
         for place, drawing in enumerate(drawings):
             left = GAP + place * (SIDE + GAP)
             parts.append(drawing.svg.replace("<svg", f'<svg x="{left}" y="{top:.1f}"', 1))
         top += max(drawing.height for drawing in drawings) + GAP
-    parts.append(_plain_text(note, GAP, top + TEXT))
+    parts.append(svg_text(note, GAP, top + TEXT, TEXT))
     top += CAPTION
     paper = f'<rect width="{width}" height="{top:.1f}" fill="{LIGHT["paper"]}"/>'
-    return _svg([paper, *parts], width, top, note)
+    return svg_element([paper, *parts], width, top, note)
 
 
 def _pairs(boxes: Boxes) -> list[tuple[list[float], str]]:
@@ -158,19 +159,6 @@ def _box(corners: Sequence[float], scale: float, color: str, text: str, *, dashe
 
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
-
-
-def _raster(image: UInt8[Tensor, "3 height width"], side: int, width: float, height: float) -> str:
-    pixels: Float[Tensor, "3 height width"] = image.float() / 255
-    shown = picture(pixels)
-    small = max(shown.size) <= SMALL
-    if max(shown.size) > side:
-        factor = side / max(shown.size)
-        size = (max(1, round(shown.width * factor)), max(1, round(shown.height * factor)))
-        shown = shown.resize(size, Image.Resampling.LANCZOS)
-    address = data_uri(shown, "PNG" if small else "JPEG")
-    style = ' style="image-rendering: pixelated"' if small else ""
-    return f'<image href="{address}" width="{width:.1f}" height="{height:.1f}" preserveAspectRatio="none"{style}/>'
 
 
 def _outline(box: _Box) -> list[str]:
@@ -214,15 +202,3 @@ def _names(boxes: Sequence[_Box], scores: Sequence[float], width: float, height:
 
 def _touch(one: Sequence[float], two: Sequence[float]) -> bool:
     return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
-
-
-def _plain_text(text: str, x: float, y: float) -> str:
-    return f'<text x="{x}" y="{y:.1f}" font-size="{TEXT}" font-family="{FONT}" fill="{LIGHT["ink"]}">{escape(text)}</text>'
-
-
-def _svg(parts: Sequence[str], width: float, height: float, label: str) -> str:
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.1f} {height:.1f}" width="{width:.1f}" '
-        f'height="{height:.1f}" role="img" aria-label="{escape(label)}">'
-    )
-    return head + "".join(parts) + "</svg>"

@@ -14,9 +14,12 @@ from passband.audit.detector_examples import DetectorPictures
 from passband.audit.pictures import PICTURES
 from passband.engine.detection import PlannedDetection
 from passband.files import slug, write_json, written_whole
+from passband.instruments.flips import FlipPictures
+from passband.instruments.instrument import EXAMPLES, SAMPLES
 from passband.optional import require
 from passband.report.detector import write_examples
 from passband.report.figure import draw
+from passband.report.flips import write_flips
 from passband.report.kernels import draw_kernels
 from passband.serial import read_tensors
 from passband.studies.kernel_figure import KernelFigure
@@ -28,7 +31,8 @@ PURPOSE = {"extra": "report", "purpose": "drawing a study's figure"}
 def write_study(result: StudyResult, folder: Path | None = None, *, command: str = "") -> Path:
     """Write `figure.png`, `figure.svg`, `table.csv`, `table.parquet`, `rows.parquet`, `claims.json` and `study.md`.
 
-    A study of one of the paper's tables has that too, as CSV and Parquet, and one of detectors its examples.
+    A study of one of the paper's tables has that too, as CSV and Parquet; some have examples in the form of the paper's figures,
+    and what became of single images in `samples.parquet`.
 
     Args:
         result: The study.
@@ -68,11 +72,28 @@ def write_study(result: StudyResult, folder: Path | None = None, *, command: str
 
 
 def _write_examples(result: StudyResult, folder: Path) -> None:
-    """Write the pictures of audits of detectors among the measurements: Figures 8 and 9, `losses-LABEL` and `gains-LABEL`."""
+    """Write what measurements have to show beside their rows.
+
+    Of audits of detectors, Figures 8 and 9: `losses-LABEL` and `gains-LABEL`. Of images that follow their HFC, Figure 2, of the
+    first seed: `flips-LABEL-SUBSET`; and single images of all measurements that keep them, in one table: `samples.parquet`.
+    """
+    tables = []
     for label, planned in result.planned.measurements:
-        if isinstance(planned, PlannedDetection) and planned.done:
+        if not planned.done:
+            continue
+        if isinstance(planned, PlannedDetection):
             pictures = read_tensors(planned.folder / PICTURES, DetectorPictures)
             write_examples(pictures, folder, suffix=f"-{slug(label)}")
+            continue
+        seed, subset = planned.run.config.seed, planned.measurement.subset
+        if (planned.folder / SAMPLES).is_file():
+            named = (pl.lit(label).alias("label"), pl.lit(seed).alias("seed"), pl.lit(subset).alias("subset"))
+            tables.append(pl.read_parquet(planned.folder / SAMPLES).select(*named, pl.all()))
+        if (planned.folder / EXAMPLES).is_file() and seed == 0:
+            flips = read_tensors(planned.folder / EXAMPLES, FlipPictures)
+            write_flips(flips, folder, f"flips-{slug(label)}-{subset}")
+    if tables:
+        pl.concat(tables).write_parquet(folder / SAMPLES)
 
 
 def summary(result: StudyResult, command: str = "") -> str:

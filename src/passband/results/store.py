@@ -16,6 +16,7 @@ from torch import nn
 from passband.data.dataset import ImageDataset
 from passband.errors import DamagedError
 from passband.files import SEAL, check_seal, find_description, seal, write_json, written_whole
+from passband.instruments.instrument import EXAMPLES, SAMPLES
 from passband.models.fingerprint import weights_hash
 from passband.models.weights import save_weights
 from passband.serial import to_plain
@@ -186,7 +187,8 @@ def holds_measurement(folder: Path, name: str, weights: str | None) -> bool:
 def is_ours(folder: Path) -> bool:
     """Return whether a folder holds nothing but files of a run or a measurement: what remains of one, if damaged."""
     names = {path.name for path in folder.iterdir()}
-    return names <= {CONFIG, ROWS, ENVIRONMENT, WEIGHTS, SEAL} and bool(names & {ROWS, SEAL})
+    known = {CONFIG, ROWS, ENVIRONMENT, WEIGHTS, SEAL, SAMPLES, EXAMPLES}
+    return names <= known and bool(names & {ROWS, SEAL})
 
 
 def _find(folder: Path, kind: str) -> dict[str, Any] | None:

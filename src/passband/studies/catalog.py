@@ -24,6 +24,12 @@ class Line(NamedTuple):
 STUDIES: Catalog[Line, Study] = Catalog(
     "study",
     {
+        "passband.studies.figure2_flips:FLIPS_STUDY": Line(
+            "flips",
+            "Images that follow their HFC",
+            "Figure 2, section 1",
+            "How many predictions follow the high frequencies, which people barely see, and which training makes them more or fewer?",
+        ),
         "passband.studies.corollary1_counterexamples:COROLLARY": Line(
             "corollary",
             "Images and their LFCs as counterexamples",
