@@ -9,6 +9,8 @@ from helpers import Constant, Memory, ask, noise
 from passband.attacks import FGSM, PGD, Attack
 from passband.audit.classifier import audit
 from passband.audit.compare import compare
+from passband.audit.gate import check_drop, check_each_drop
+from passband.audit.requirement import parse_drop
 from passband.errors import InputError
 from passband.frequency.component import FULL, High, Low
 from passband.preparation import Preparation
@@ -251,3 +253,54 @@ def test_rules_that_gave_the_same_pixels_do_not_matter(tmp_path):
     for resize in ("pillow-lanczos", "torch"):
         audit(FIRST, prepared(resize), radii=[2], ceiling_samples=0).save(tmp_path / resize)
     assert compare(tmp_path / "pillow-lanczos", tmp_path / "torch").warnings == ()
+
+
+@pytest.fixture
+def several(folders, tmp_path):
+    audit(Constant(1, 3), DATA, radii=[2, 5], ceiling_samples=0).save(tmp_path / "third")
+    return (*folders, tmp_path / "third")
+
+
+def test_several_audits_are_compared_with_the_first_and_corrected_for_all_tests(several):
+    found = compare(*several)
+    pairs = [compare(several[0], other) for other in several[1:]]
+    assert found.names == ("Memory (first)", "Constant (second)", "Constant (third)")
+    assert found.pairing == pairs[0].pairing
+    for place, pair in enumerate(pairs, 1):
+        own = [d for d in found.differences if d.audit == place]
+        alike = [dataclasses.replace(d, p=None, audit=1) for d in own]
+        assert alike == [dataclasses.replace(d, p=None) for d in pair.differences]
+    right = [ask(model, DATA, [2, 5]).correct for model in (FIRST, SECOND, Constant(1, 3))]
+    tests = [mcnemar(*paired_counts(right[0][row], other[row])) for other in right[1:] for row in range(5)]
+    measures = ("clean", "lfc@2", "lfc@5", "hfc@2", "hfc@5")
+    told = {(d.audit, d.measure): d.p for d in found.differences if d.p is not None}
+    expected = dict(zip([(place, m) for place in (1, 2) for m in measures], holm(tests), strict=True))
+    assert told == pytest.approx(expected)
+
+
+def test_one_audit_is_compared_with_nothing(folders):
+    with pytest.raises(InputError, match="at least two audits are compared, got 1"):
+        compare(folders[0])
+
+
+def test_what_is_said_of_each_pair_is_said_once_where_it_is_the_same(several, tmp_path):
+    other = noise(samples=80, classes=3, seed=1)
+    audit(Constant(1, 3), other, radii=[2, 5], ceiling_samples=0).save(tmp_path / "elsewhere")
+    found = compare(*several[:2], tmp_path / "elsewhere")
+    assert "(second) paired on 80 samples; " in found.pairing
+    assert found.pairing.endswith("(elsewhere) not paired: the audits are of different data")
+
+
+def test_a_drop_is_held_against_each_audit(several):
+    found = compare(*several)
+    requirement = parse_drop("clean-drop <= 0.9")
+    each = [check_drop(requirement, [d for d in found.differences if d.audit == k]) for k in (1, 2)]
+    checked = check_each_drop(found.names[1:], each)
+    assert checked.met
+    assert checked.value == max(one.value for one in each)
+    assert all(
+        f"{name} {one.detail}" in checked.detail for name, one in zip(found.names[1:], each, strict=True)
+    )
+    strict = [dataclasses.replace(each[0], met=False), each[1]]
+    assert not check_each_drop(found.names[1:], strict).met
+    assert check_each_drop(["alone"], each[:1]) is each[0]

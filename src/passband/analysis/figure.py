@@ -13,7 +13,7 @@ from passband.analysis.estimate import Estimate, over_parts, over_seeds
 from passband.frequency.wave import Wave
 from passband.rows import PLAIN
 
-Role = Literal["full", "lfc", "hfc", "energy", "muted"]
+Role = Literal["full", "lfc", "hfc", "energy", "magenta", "violet", "ochre", "muted"]
 """A color of `passband.report.theme.LIGHT`."""
 
 TABLE = pl.Schema(

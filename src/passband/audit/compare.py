@@ -1,8 +1,8 @@
-"""Two audits side by side, with paired tests where both answered the same samples."""
+"""Audits side by side, with paired tests where they answered the same samples: one, and what the others are compared with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,15 +23,16 @@ LEAST_PAIRED = 2
 
 @dataclass(frozen=True)
 class Difference:
-    """One measure in two audits.
+    """One measure in the first audit and in another one.
 
     Attributes:
         measure: Such as `"clean"` or `"lfc@8"`, as `passband.audit.requirement` names them.
         first: Its value in the first audit; None where there is none.
-        second: Likewise in the second.
+        second: Likewise in the other.
         low: Lower end of the 95% interval of `second - first` (bootstrap over paired samples); None if not paired.
         high: Its upper end.
-        p: McNemar's exact two-sided p-value, corrected for all comparisons made (Holm); None if not paired.
+        p: McNemar's exact two-sided p-value, corrected for all comparisons made (Holm), of all audits; None if not paired.
+        audit: Which audit the other one is: its place among `Comparison.names`.
     """
 
     measure: str
@@ -40,41 +41,86 @@ class Difference:
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    audit: int = 1
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two cards say of the same measures.
+    """What cards say of the same measures, each beside the first one.
 
     Attributes:
-        names: Of the models.
-        differences: One a measure that both have.
+        names: Of the models; of those whose names are the same, with their folders'.
+        differences: One a measure that the first and another audit have, audit by audit.
         pairing: The number of samples that the paired tests rest on, or why there are none.
         warnings: What makes the cards hard to compare.
     """
 
-    names: tuple[str, str]
+    names: tuple[str, ...]
     differences: tuple[Difference, ...]
     pairing: str
     warnings: tuple[str, ...]
 
 
-def compare(first: Path, second: Path, *, any_preparation: bool = False, seed: int = 0) -> Comparison:
-    """Compare two audits, given by their folders or card files.
+def compare(*audits: Path, any_preparation: bool = False, seed: int = 0) -> Comparison:
+    """Compare audits with the first of them, given by their folders or card files.
 
     Accuracies are compared on the samples that both audits hold, if both audited the same data and their
     `samples.parquet` (for attacks, `attacks.parquet`) lie beside the cards.
 
     Args:
-        first: Folder or `card.json` of the audit to compare with.
-        second: Folder or `card.json` of the audit in question.
+        audits: Folder or `card.json` of the audit to compare with, and of those in question.
         any_preparation: Compare also audits whose pictures were prepared in different ways.
         seed: Draws the bootstrap's resamples.
 
     Raises:
-        InputError: If a card cannot be read, the two have no radius in common, or their pictures were prepared in
-            different ways.
+        InputError: If there are not two, a card cannot be read, two have no radius in common, or their pictures were
+            prepared in different ways.
     """
+    return side_by_side(
+        audits, lambda first, other: _compare(first, other, any_preparation=any_preparation, seed=seed)
+    )
+
+
+def side_by_side(audits: Sequence[Path], compare_two: Callable[[Path, Path], Comparison]) -> Comparison:
+    """Return the comparisons of the first audit with each other one as a single one, in which p-values are corrected for all.
+
+    Raises:
+        InputError: If there are not two audits, or as `compare_two`.
+    """
+    if len(audits) < 2:
+        raise InputError(f"at least two audits are compared, got {len(audits)}")
+    first, *others = audits
+    pairs = [compare_two(first, other) for other in others]
+    names = [pairs[0].names[0], *(pair.names[1] for pair in pairs)]
+    if len(set(names)) < len(names):
+        names = [f"{name} ({folder})" for name, folder in zip(names, _told_apart(audits), strict=True)]
+    differences = [replace(d, audit=place) for place, pair in enumerate(pairs, 1) for d in pair.differences]
+    corrected = iter(holm([d.p for d in differences if d.p is not None]))
+    differences = [d if d.p is None else replace(d, p=next(corrected)) for d in differences]
+    return Comparison(
+        tuple(names),
+        tuple(differences),
+        _joined([pair.pairing for pair in pairs], names[1:]),
+        tuple(dict.fromkeys(warning for pair in pairs for warning in pair.warnings)),
+    )
+
+
+def _told_apart(audits: Sequence[Path]) -> list[str]:
+    """Return the names of folders, or where two are the same, their paths."""
+    folders = [path if path.is_dir() else path.parent for path in audits]
+    short = [folder.resolve().name for folder in folders]
+    return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
+
+
+def _joined(said: Sequence[str], names: Sequence[str]) -> str:
+    """Return what is said of each audit: once, if it is the same of all."""
+    if len(set(said)) == 1:
+        return said[0]
+    return "; ".join(f"{name} {each}" for name, each in zip(names, said, strict=True))
+
+
+def _compare(first: Path, second: Path, *, any_preparation: bool, seed: int) -> Comparison:
+    """Compare two audits; p-values are of each test alone."""
     cards = (read_card(first), read_card(second))
     if not any_preparation and (problem := _prepared_otherwise(cards)):
         raise InputError(
@@ -188,7 +234,7 @@ def _answers(card: ClassifierCard, folder: Path, radii: list[float]) -> AnswerTa
 def _test(
     differences: list[Difference], answers: tuple[AnswerTables, AnswerTables], seed: int
 ) -> list[Difference]:
-    """Return the differences, with the paired tests' results and both values taken on the common samples."""
+    """Return the differences, with the paired tests' results and both values taken on the common samples; p is uncorrected."""
     found: dict[str, Difference] = {}
     for measure in (d.measure for d in differences):
         if measure not in answers[0] or measure not in answers[1]:
@@ -200,9 +246,7 @@ def _test(
         _, low, high = bootstrap_difference(one, two, seed=seed)
         p = mcnemar(int((one & ~two).sum()), int((two & ~one).sum()))
         found[measure] = Difference(measure, float(one.mean()), float(two.mean()), low, high, p)
-    corrected = holm([difference.p for difference in found.values() if difference.p is not None])
-    tested = {d.measure: replace(d, p=p) for d, p in zip(found.values(), corrected, strict=True)}
-    return [tested.get(difference.measure, difference) for difference in differences]
+    return [found.get(difference.measure, difference) for difference in differences]
 
 
 def _warnings(cards: tuple[ClassifierCard, ClassifierCard]) -> list[str]:

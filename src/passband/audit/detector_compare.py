@@ -1,4 +1,4 @@
-"""Two audits of detectors side by side, over the same drawn images where both saw the same ones."""
+"""Audits of detectors side by side, over the same drawn images where two saw the same ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from passband.audit.compare import Comparison, Difference
+from passband.audit.compare import Comparison, Difference, side_by_side
 from passband.audit.detector import DetectorAudit
 from passband.audit.detector_card import DetectorCard, ViewEntry
 from passband.audit.detector_requirement import DetectorRequirement
@@ -31,21 +31,24 @@ class _Pair:
         return self.drawn.difference(len(self.views) + place, place, number)
 
 
-def compare_detectors(first: Path, second: Path, *, resamples: int = 1000, seed: int = 0) -> Comparison:
-    """Compare two audits of detectors, given by their folders.
+def compare_detectors(*audits: Path, resamples: int = 1000, seed: int = 0) -> Comparison:
+    """Compare audits of detectors with the first of them, given by their folders.
 
     Numbers of the same images are drawn anew together, from the detections that lie beside the cards: their intervals are of the
     paired difference.
 
     Args:
-        first: Folder of the audit to compare with.
-        second: Folder of the audit in question.
+        audits: Folder of the audit to compare with, and of those in question.
         resamples: How often images are drawn anew.
         seed: Draws them.
 
     Raises:
-        InputError: If a folder cannot be read, or the two have no view in common besides whole images.
+        InputError: If there are not two, a folder cannot be read, or two have no view in common besides whole images.
     """
+    return side_by_side(audits, lambda first, other: _compare(first, other, resamples=resamples, seed=seed))
+
+
+def _compare(first: Path, second: Path, *, resamples: int, seed: int) -> Comparison:
     audits = [DetectorAudit.load(path if path.is_dir() else path.parent) for path in (first, second)]
     cards = [audit.card for audit in audits]
     views = tuple(view for view in cards[0].settings.views if view in cards[1].settings.views)

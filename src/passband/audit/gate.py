@@ -81,6 +81,20 @@ def check_drop(requirement: Requirement, differences: Sequence[Difference]) -> C
     raise InputError(f"{requirement.text!r} is about what is not compared; compared are {compared}")
 
 
+def check_each_drop(names: Sequence[str], each: Sequence[Checked]) -> Checked:
+    """Return one result of a requirement that was held against several audits: it is met if each one meets it.
+
+    Args:
+        names: What the audits are called.
+        each: What became of it in each of them; the value that counts is the one of the largest drop.
+    """
+    if len(each) == 1:
+        return each[0]
+    said = "; ".join(f"{name} {one.detail}" for name, one in zip(names, each, strict=True))
+    drops = [one.value for one in each if one.value is not None]
+    return Checked(each[0].requirement, all(one.met for one in each), max(drops, default=None), said)
+
+
 def _value(
     requirement: Requirement, card: ClassifierCard, counterexamples: Counterexamples | None
 ) -> tuple[float | None, str]:

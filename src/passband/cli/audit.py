@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -160,52 +161,63 @@ def audit(
 
 def compare(
     first: Path,
-    second: Path,
     /,
-    *,
+    *others: Path,
     any_preparation: Annotated[bool, Parameter(negative="")] = False,
     require: options.Require = None,
     junit: options.Junit = None,
+    report: bool = True,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int:
-    """Show two audits side by side, of classifiers or of detectors, with paired tests where both saw the same images.
+    """Show audits side by side, of classifiers or of detectors, with paired tests where they saw the same images.
 
-    The exit code is 1 if a requirement is not met.
+    Each is compared with the first one. The exit code is 1 if one of them does not meet a requirement.
 
     Args:
         first: Folder or card of the audit to compare with.
-        second: Folder or card of the audit in question.
+        others: Folders or cards of the audits in question, one or more.
         any_preparation: Compare also audits whose pictures were resized or cropped in different ways.
-        require: A requirement on what is lost from the first to the second, such as 'clean-drop <= 0.01' or
+        require: A requirement on what is lost from the first to each other one, such as 'clean-drop <= 0.01' or
             'lfc@8-drop <= 0.02'; may be repeated.
-        out: Folder to write comparison.json to; by default nothing is written.
+        report: Draw the figure.
+        out: Folder to write comparison.json and the figure, comparison.svg and .png, to; by default nothing is written.
     """
-    of_detectors = [_is_of_detector(path) for path in (first, second)]
-    if len(set(of_detectors)) > 1:
-        raise InputError(f"one of {first} and {second} is the audit of a detector, and the other is not")
+    audits = (first, *others)
+    if not others:
+        raise InputError(f"at least two audits are compared, got {first} alone")
+    of_detectors = {path: _is_of_detector(path) for path in audits}
+    if len(set(of_detectors.values())) > 1:
+        other = next(path for path in others if of_detectors[path] != of_detectors[first])
+        raise InputError(f"one of {first} and {other} is the audit of a detector, and the other is not")
+    if report and out is not None:
+        options.check_report_extra()
     texts = require or []
-    if of_detectors[0]:
-        drops = [parse_detector_requirement(text, drop=True) for text in texts]
-        _check_comparison(junit, drops, out, overwrite=overwrite)
+    if of_detectors[first]:
+        of_detection = [parse_detector_requirement(text, drop=True) for text in texts]
+        _check_comparison(junit, of_detection, out, overwrite=overwrite)
         from passband.audit.detector_compare import check_detector_drop, compare_detectors
 
-        found = compare_detectors(first, second, seed=seed)
-        checked = [check_detector_drop(requirement, found.differences) for requirement in drops]
+        found = compare_detectors(*audits, seed=seed)
+        checked = [_held(found, partial(check_detector_drop, requirement)) for requirement in of_detection]
     else:
         requirements = [parse_drop(text) for text in texts]
         _check_comparison(junit, requirements, out, overwrite=overwrite)
         from passband.audit.compare import compare as compare_audits
         from passband.audit.gate import check_drop
 
-        found = compare_audits(first, second, any_preparation=any_preparation, seed=seed)
-        checked = [check_drop(requirement, found.differences) for requirement in requirements]
+        found = compare_audits(*audits, any_preparation=any_preparation, seed=seed)
+        checked = [_held(found, partial(check_drop, requirement)) for requirement in requirements]
     if out is not None:
         with written_whole(out) as aside:
             write_json(aside / "comparison.json", asdict(found))
-    suite = f"{found.names[1]} compared with {found.names[0]}"
+            if report:
+                from passband.report.comparison import write_comparison
+
+                write_comparison(found, aside)
+    suite = f"{', '.join(found.names[1:])} compared with {found.names[0]}"
     if junit is not None:
         write_junit(junit, suite, checked)
     if json:
@@ -219,6 +231,18 @@ def compare(
 
 def _is_of_detector(path: Path) -> bool:
     return path.name == DETECTION or (path / DETECTION).is_file()
+
+
+def _held(
+    found: passband.audit.compare.Comparison,
+    check: Callable[[Sequence[passband.audit.compare.Difference]], passband.audit.gate.Checked],
+) -> passband.audit.gate.Checked:
+    """Return what became of a requirement, held against each audit beside the first."""
+    from passband.audit.gate import check_each_drop
+
+    _, *others = found.names
+    each = [check([d for d in found.differences if d.audit == place]) for place in range(1, len(found.names))]
+    return check_each_drop(others, each)
 
 
 def _check_comparison(
@@ -281,6 +305,9 @@ def _print_audit(found: passband.audit.classifier.Audit) -> None:
 
 
 def _print_comparison(found: passband.audit.compare.Comparison) -> None:
+    if len(found.names) > 2:
+        _print_several(found)
+        return
     print_table(
         f"{found.names[0]} and {found.names[1]} ({found.pairing})",
         ("Measure", "First", "Second", "Difference", "95% interval", "p (Holm)"),
@@ -295,6 +322,27 @@ def _print_comparison(found: passband.audit.compare.Comparison) -> None:
             )
             for d in found.differences
         ],
+    )
+    print_lines([f"Warning: {warning}" for warning in found.warnings])
+
+
+def _print_several(found: passband.audit.compare.Comparison) -> None:
+    """Print a table with a column an audit: the first one's numbers, and how far the others' are from them."""
+    firsts: dict[str, float | None] = {}
+    cells: dict[str, dict[int, str]] = {}
+    for d in found.differences:
+        firsts[d.measure] = d.first if firsts.get(d.measure) is None else firsts[d.measure]
+        p = "" if d.p is None else f" p={d.p:.2g}"
+        apart = "" if d.first is None or d.second is None else f" ({d.second - d.first:+.4f}{p})"
+        cells.setdefault(d.measure, {})[d.audit] = f"{_number(d.second)}{apart}"
+    print_table(
+        f"Beside {found.names[0]} ({found.pairing}); p by Holm's correction for all of them",
+        ("Measure", *found.names),
+        [
+            (measure, _number(firsts[measure]), *(row.get(place, "") for place in range(1, len(found.names))))
+            for measure, row in cells.items()
+        ],
+        "In parentheses: the difference from the first, on the samples that both have.",
     )
     print_lines([f"Warning: {warning}" for warning in found.warnings])
 

@@ -18,10 +18,16 @@ LINES = Look(width=2, size=18, band=False)  # there may be many in a panel
 ALONE = Look(width=2, size=18)  # of a panel that has a chart to itself
 
 
-def draw(figure: Figure, table: pl.DataFrame) -> Chart:
-    """Draw a figure's panels as one chart, from the numbers behind it (`passband.analysis.figure.TABLE`)."""
+def draw(figure: Figure, table: pl.DataFrame, *, bands: bool = False) -> Chart:
+    """Draw a figure's panels as one chart, from the numbers behind it (`passband.analysis.figure.TABLE`).
+
+    Args:
+        figure: The figure.
+        table: Its numbers.
+        bands: Whether the intervals of curves are shaded, for which there must be few of them.
+    """
     alt = load_altair()
-    layers, looks = _layers(figure, table), _looks(figure)
+    layers, looks = _layers(figure, table, ALONE if bands else LINES), _looks(figure)
     rows = (
         alt.hconcat(
             *(
@@ -56,7 +62,7 @@ def draw_panels(figure: Figure, table: pl.DataFrame) -> dict[str, Chart]:
 
 
 def _layers(
-    figure: Figure, table: pl.DataFrame, look: Look = LINES
+    figure: Figure, table: pl.DataFrame, look: Look
 ) -> Callable[[Panel, Mapping[str, Mark]], list[Chart]]:
     """Return a function that draws a panel of the figure; panels of one `y` share its axis."""
     numbers = {panel.title: table.filter(pl.col("panel") == panel.title) for panel in figure.panels}

@@ -17,8 +17,8 @@ SIDE, GAP = 150, 8  # of an image, in the drawing's units
 MARGIN = 28  # around panels
 TEXT = 13
 BAR = 7  # height of the bar that shows a confidence
-LONGEST = 20  # letters of a class
-NOTE = "confidence as a bar; ✓ right, ✗ wrong; the HFC is drawn around gray, its largest amplitude black or white"
+LONGEST = 19  # letters of a class
+NOTE = "Bars are confidences. The HFC is drawn around gray, its largest amplitude black or white."
 PURPOSE = {"extra": "report", "purpose": "drawing Figure 2"}
 SCALE = 2  # of PNG
 
@@ -39,9 +39,9 @@ def write_flips(pictures: FlipPictures, folder: Path, name: str) -> None:
 def draw_flips(pictures: FlipPictures) -> str:
     """Return the panels as one SVG on white."""
     height = SIDE * pictures.examples[0].original.shape[-2] / pictures.examples[0].original.shape[-1]
-    across, down = 3 * SIDE + 2 * GAP + MARGIN, height + 4 * TEXT + BAR + MARGIN
+    across, down = 3 * SIDE + 2 * GAP + MARGIN, height + 4.5 * TEXT + BAR + MARGIN / 2
     width = min(ACROSS, len(pictures.examples)) * across + MARGIN
-    total = -(-len(pictures.examples) // ACROSS) * down + MARGIN + TEXT
+    total = -(-len(pictures.examples) // ACROSS) * down + MARGIN + 2 * TEXT
     parts = [f'<rect width="{width}" height="{total:.1f}" fill="{LIGHT["paper"]}"/>']
     for place, example in enumerate(pictures.examples):
         row, column = divmod(place, ACROSS)
@@ -73,12 +73,19 @@ def _answer(
     answer = int(probabilities.argmax())
     confidence, right = probabilities[answer].item(), answer == label
     color = LIGHT["lfc"] if right else LIGHT["hfc"]
-    text = f"{name}: {_short(classes[answer])} {100 * confidence:.0f}% {'✓' if right else '✗'}"
+    said = f"{_short(classes[answer])} {100 * confidence:.0f}%"
     bar = f'y="{y + 3:.1f}" height="{BAR}"'
     return [
         f'<rect x="{x:.1f}" {bar} width="{SIDE}" fill="{LIGHT["grid"]}"/>',
         f'<rect x="{x:.1f}" {bar} width="{SIDE * confidence:.1f}" fill="{color}"/>',
-        svg_text(text, x, y + BAR + TEXT + 4, TEXT - 1, color=color),
+        svg_text(said, x, y + BAR + TEXT + 4, TEXT - 1, color=color),
+        svg_text(
+            f"{name}: {'right' if right else 'wrong'}",
+            x,
+            y + BAR + 2 * TEXT + 5,
+            TEXT - 2,
+            color=LIGHT["muted"],
+        ),
     ]
 
 
