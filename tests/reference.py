@@ -40,6 +40,20 @@ def low(image: np.ndarray, radius: float) -> np.ndarray:
     return back.real
 
 
+def swapped(amplitude_of: np.ndarray, phase_of: np.ndarray) -> np.ndarray:
+    """The amplitudes of one gray image and the phases of another: transform both, combine, transform back."""
+    height, width = amplitude_of.shape
+    rows, columns = transform_matrix(height), transform_matrix(width)
+    z_amplitude, z_phase = rows @ amplitude_of @ columns.T, rows @ phase_of @ columns.T
+    z = np.zeros((height, width), dtype=complex)
+    for i in range(height):
+        for j in range(width):
+            z[i, j] = cmath.rect(abs(z_amplitude[i, j]), cmath.phase(z_phase[i, j]))
+    back = rows.conj() @ z @ columns.conj().T / (height * width)
+    assert np.abs(back.imag).max() < 1e-9
+    return back.real
+
+
 def fourier_basis(i: int, j: int, height: int, width: int) -> np.ndarray:
     """U_ij of Yin et al. 2019: real, of norm 1, with no coefficients but one and its mirror image."""
     image = np.zeros((height, width), dtype=complex)
