@@ -94,6 +94,15 @@ FOURIER_HEATMAP = "fourier-heatmap"  # the share of wrong answers when a wave is
 DEGRADATIONS_LOST = "degradations-lost"  # whole images' accuracy less that on degraded ones
 DEGRADATIONS_P = "degradations-p"  # McNemar's, that this is chance
 DEGRADATIONS_RADIUS = "degradations-radius"  # the smallest whose LFC costs as much
+PHASE_SWAP_WHOLE = "phase-swap-whole"  # accuracy on the images that give phases and amplitudes
+PHASE_SWAP_PHASE = "phase-swap-phase"  # the share answered as the giver of the phase is labelled
+PHASE_SWAP_AMPLITUDE = "phase-swap-amplitude"  # the share answered as the giver of the amplitude is
+PHASE_SWAP_PHASE_ANSWER = "phase-swap-phase-answer"  # the share answered as the whole giver of the phase is
+PHASE_SWAP_AMPLITUDE_ANSWER = "phase-swap-amplitude-answer"  # likewise of the amplitude
+BY_CHANCE = "-by-chance"  # follows these four: what it would be if the answers were dealt out at random
+PHASE_SWAP_DIFFERENCE = "phase-swap-difference"  # phase less amplitude, by label
+PHASE_SWAP_BEYOND_CHANCE = "phase-swap-beyond-chance"  # the same of what exceeds chance
+PHASE_SWAP_P = "phase-swap-p"  # McNemar's, that the difference is chance
 ENERGY_WITHIN = "energy-within"  # the share of the images' energy, their mean aside, up to a radius
 COUNTEREXAMPLES = "counterexamples"  # the share of samples that are answered otherwise than their LFC
 COUNTEREXAMPLES_RIGHT = "counterexamples-right"  # those of them that are answered right
@@ -114,6 +123,14 @@ OF_DETECTIONS = (
 )
 """Metrics of what a detector finds: their standard error, over images, is in the column `error`."""
 
+OF_PHASE_SWAP = (
+    PHASE_SWAP_PHASE,
+    PHASE_SWAP_AMPLITUDE,
+    PHASE_SWAP_PHASE_ANSWER,
+    PHASE_SWAP_AMPLITUDE_ANSWER,
+)
+"""Shares of images made of two: their standard error, over pairs that share images, is in the column `error`."""
+
 REMOVED = "-removed"  # follows these two: how much of it smoothing has removed
 
 OF_KERNELS = tuple(
@@ -132,6 +149,8 @@ SHARES = (
     COUNTEREXAMPLES,
     COUNTEREXAMPLES_RIGHT,
     COUNTEREXAMPLES_VERIFIED,
+    PHASE_SWAP_WHOLE,
+    *OF_PHASE_SWAP,
     GAIN,
     LOSE,
 )
@@ -156,6 +175,10 @@ MEANS = (
     DEGRADATIONS_LOST,
     DEGRADATIONS_P,
     DEGRADATIONS_RADIUS,
+    *(f"{metric}{BY_CHANCE}" for metric in OF_PHASE_SWAP),
+    PHASE_SWAP_DIFFERENCE,
+    PHASE_SWAP_BEYOND_CHANCE,
+    PHASE_SWAP_P,
 )
 """Metrics that are not, even where they are between 0 and 1."""
 
@@ -168,6 +191,7 @@ PLAIN = (
     SVD_RANK,
     DEGRADATIONS_P,
     DEGRADATIONS_RADIUS,
+    PHASE_SWAP_P,
 )
 """Metrics that are no fractions of anything: a chart writes them as they are, not in percent."""
 

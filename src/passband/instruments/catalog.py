@@ -74,6 +74,11 @@ INSTRUMENTS: Catalog[Line, type[Instrument]] = Catalog(
             "the share of wrong answers when one wave is added to each image, wave by wave",
             "Yin et al. 2019, section 3",
         ),
+        "passband.instruments.phase_swap:PhaseSwap": Line(
+            "phase-swap",
+            "whether answers follow the phase or the amplitude, on images with the one's phases and another's amplitudes",
+            "Oppenheim and Lim 1981; Chen et al. 2021",
+        ),
         "passband.instruments.attacks:UnderAttack": Line(
             "attacks",
             "what an attack leaves of accuracy at each epsilon, and the frequencies that it used",
