@@ -77,7 +77,7 @@ INSTRUMENTS: Catalog[Line, type[Instrument]] = Catalog(
         "passband.instruments.phase_swap:PhaseSwap": Line(
             "phase-swap",
             "whether answers follow the phase or the amplitude, on images with the one's phases and another's amplitudes",
-            "Oppenheim and Lim 1981; Chen et al. 2021",
+            "Chen et al. 2021",
         ),
         "passband.instruments.attacks:UnderAttack": Line(
             "attacks",

@@ -72,10 +72,10 @@ class Swapped:
 SWAPPED = Swapped()
 
 CATEGORIES = {
-    PHASE_SWAP_PHASE: "label of the phase",
-    PHASE_SWAP_AMPLITUDE: "label of the amplitude",
-    PHASE_SWAP_PHASE_ANSWER: "answer to the phase's image",
-    PHASE_SWAP_AMPLITUDE_ANSWER: "answer to the amplitude's image",
+    PHASE_SWAP_PHASE: "phase: label",
+    PHASE_SWAP_AMPLITUDE: "amplitude: label",
+    PHASE_SWAP_PHASE_ANSWER: "phase: answer",
+    PHASE_SWAP_AMPLITUDE_ANSWER: "amplitude: answer",
 }
 """What bars say."""
 
@@ -162,11 +162,12 @@ class FoundPhaseSwap(Reading):
             term = Term(self.subject.run, self.subject.dataset.subset, shown, metric)
             return Bar(name, role, category=category, contrast=Contrast((term,)))
 
-        bars = [bar("measured", "lfc", "whole images: their label", str(FULL), PHASE_SWAP_WHOLE)]
+        bars = [bar("measured", "lfc", "whole images", str(FULL), PHASE_SWAP_WHOLE)]
         for metric, category in CATEGORIES.items():
             bars.append(bar("measured", "lfc", category, str(SWAPPED), metric))
             bars.append(bar("by chance", "muted", category, str(SWAPPED), f"{metric}{BY_CHANCE}"))
-        return Figure(((Panel("Phase or amplitude", tuple(bars), x="", y="share of answers"),),))
+        x = "whose label is answered, or what is answered to its giver's whole image"
+        return Figure(((Panel("Phase or amplitude", tuple(bars), x=x, y="share of answers"),),))
 
     def words(self) -> str:
         """Return what is followed more often, with counts, intervals and chance; or that it is not decided."""
