@@ -17,6 +17,7 @@ from passband.data.phantom import make_phantom, shape_waves, texture_waves
 from passband.data.stream import StreamedImages
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import FULL
+from passband.instruments.image_pairs import draw_partners, error_over_pairs
 from passband.instruments.phase_swap import SWAPPED, FoundPhaseSwap, PhaseSwap
 from passband.report.extra import extra_charts, numbers_of
 from passband.rows import BY_CHANCE, OF_PHASE_SWAP, PHASE_SWAP_AMPLITUDE, PHASE_SWAP_PHASE, to_table
@@ -169,6 +170,25 @@ def test_two_images_decide_nothing_even_if_both_follow_the_phase():
 def given(labels, partners, whole, swapped) -> FoundPhaseSwap:
     columns = (torch.as_tensor(column) for column in (labels, partners, whole, swapped))
     return FoundPhaseSwap(subject(Constant(0, 4), DATA), *columns, "clip")
+
+
+def test_a_network_that_follows_either_as_often_is_seldom_said_to_follow_one_and_errors_are_those_of_images_drawn_anew():
+    draw, differences, errors, said = torch.Generator().manual_seed(0), [], [], []
+    for seed in range(400):
+        labels = torch.randint(0, 4, (120,), generator=draw)
+        partners = draw_partners(labels, torch.arange(120), seed)
+        strong, first = torch.rand(2, 120, generator=draw) < torch.tensor([[0.3], [0.5]])
+        swapped = torch.randint(-2, 4, (120,), generator=draw).clamp(
+            min=0
+        )  # else it is lost, and likes class 0
+        swapped = torch.where(strong & first, labels, swapped)
+        swapped = torch.where(strong[partners] & ~first, labels[partners], swapped)
+        found = given(labels, partners, labels, swapped)
+        differences.append(found.beyond_chance().mean())
+        errors.append(error_over_pairs(found.beyond_chance(), partners))
+        said.append(found.followed())
+    assert np.mean(errors) / np.std(differences) == pytest.approx(1, abs=0.12)
+    assert said.count(None) >= 0.95 * 400
 
 
 def test_the_sentence_says_counts_intervals_and_chance():
