@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from helpers import edited
@@ -38,7 +39,9 @@ def test_report_writes_the_page_and_each_figure_twice(ordinary):
     pictures = {"components.png", "flips.png", "spectrum.png"}
     assert files == pictures | {f"{name}.{kind}" for name in charts for kind in ("png", "svg")}
     assert len(charts) == 12
-    assert (ordinary.parent / "figures" / "accuracy-by-radius.png").read_bytes().startswith(b"\x89PNG")
+    with Image.open(ordinary.parent / "figures" / "accuracy-by-radius.png") as image:
+        assert image.format == "PNG"
+        assert image.convert("RGBA").getpixel((0, 0)) == (254, 254, 254, 255)  # legible on a dark page
     assert "#0072b2" in (ordinary.parent / "figures" / "accuracy-by-radius.svg").read_text().lower()
 
 

@@ -25,9 +25,9 @@ from passband.frequency.component import FULL
 from passband.frequency.phase import swap_phase
 from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
+from passband.instruments.flips import dealt_at_random
 from passband.instruments.image_pairs import draw_partners, error_over_pairs
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
-from passband.instruments.flips import dealt_at_random
 from passband.models.independence import check_independent
 from passband.models.pixels import answers, check_fits, evaluating
 from passband.rows import (

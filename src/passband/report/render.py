@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ def write_figures(
     """Write all charts and pictures as files and return the charts as the page needs them.
 
     Args:
-        charts: By name; each is written as SVG and PNG.
+        charts: By name; each is written as SVG and PNG, on paper, since a file may be looked at on a dark page.
         pictures: By name; each is written as PNG.
         folder: Where to write; made if it is not there.
 
@@ -54,9 +54,10 @@ def write_figures(
     plots = []
     for name, chart in charts.items():
         text = chart.to_json(indent=None)
-        svg = convert.vegalite_to_svg(text, vl_version=_grammar(), allowed_base_urls=[])
-        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-        (folder / f"{name}.png").write_bytes(convert.svg_to_png(svg, scale=2))
+        draw = partial(convert.vegalite_to_svg, vl_version=_grammar(), allowed_base_urls=[])
+        svg, on_paper = draw(text), draw(json.loads(text) | {"background": LIGHT["paper"]})
+        (folder / f"{name}.svg").write_text(on_paper, encoding="utf-8")
+        (folder / f"{name}.png").write_bytes(convert.svg_to_png(on_paper, scale=2))
         spec = json.loads(with_variables(text))
         spec |= {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
         plots.append(Plot(name, spec, with_variables(svg)))
