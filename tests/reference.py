@@ -99,6 +99,36 @@ def radial_power(image: np.ndarray) -> list[float]:
     return [float(np.mean(rings[r])) if r in rings else 0.0 for r in range(max(rings) + 1)]
 
 
+def spectrum_shares(image: np.ndarray) -> tuple[list[float], dict[float, float], float]:
+    """Where the energy of an image (channels, height, width) is: shares by integer radius, by exact radius, the mean radius."""
+    _, height, width = image.shape
+    whole: dict[int, float] = {}
+    exact: dict[float, float] = {}
+    for channel in image:
+        z = transform_matrix(height) @ channel @ transform_matrix(width).T / math.sqrt(height * width)
+        for i in range(height):
+            for j in range(width):
+                radius = math.sqrt(centered_index(i, height) ** 2 + centered_index(j, width) ** 2)
+                whole[round(radius)] = whole.get(round(radius), 0.0) + abs(z[i, j]) ** 2
+                exact[radius] = exact.get(radius, 0.0) + abs(z[i, j]) ** 2
+    total = sum(whole.values())
+    return (
+        [whole.get(radius, 0.0) / total for radius in range(max(whole) + 1)],
+        {radius: energy / total for radius, energy in exact.items()},
+        sum(radius * energy for radius, energy in exact.items()) / total,
+    )
+
+
+def cross_entropy_gradient(weight: np.ndarray, bias: np.ndarray, image: np.ndarray, label: int) -> np.ndarray:
+    """The gradient of the cross-entropy of logits weight @ image + bias (classes, pixels) with respect to the image."""
+    logits = weight @ image.reshape(-1) + bias
+    probabilities = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    gradient = np.zeros(image.size)
+    for name in range(len(bias)):
+        gradient += (probabilities[name] - (name == label)) * weight[name]
+    return gradient.reshape(image.shape)
+
+
 def ceiling(
     correct: list[bool], distances: list[list[float]], changes: list[list[bool]], epsilon: float
 ) -> float:

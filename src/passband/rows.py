@@ -91,6 +91,15 @@ SVD_RANK = "svd-rank"  # how many singular values of each channel are left
 RINGS_WHOLE = "rings-whole"  # accuracy on the images that rings are taken from
 RINGS_MAJORITY = "rings-majority"  # the share of the most frequent label among them
 FOURIER_HEATMAP = "fourier-heatmap"  # the share of wrong answers when a wave is added
+GRADIENT_ENERGY = "gradient-energy"  # the share of the energy of the loss's gradient at a radius
+GRADIENT_BEYOND = "gradient-energy-beyond"  # the share of it beyond a radius
+OF_NOISE, OF_IMAGES = (
+    "-of-noise",
+    "-of-images",
+)  # follow these: what white noise has, and the images, their mean aside
+GRADIENT_RADIUS = "gradient-radius"  # the mean radius of that energy, in cycles per image
+GRADIENT_NORM = "gradient-norm"  # the median length of the gradient
+GRADIENT_NONE = "gradient-none"  # the share of images whose gradient is 0 or not finite
 DEGRADATIONS_LOST = "degradations-lost"  # whole images' accuracy less that on degraded ones
 DEGRADATIONS_P = "degradations-p"  # McNemar's, that this is chance
 DEGRADATIONS_RADIUS = "degradations-radius"  # the smallest whose LFC costs as much
@@ -131,6 +140,13 @@ OF_PHASE_SWAP = (
 )
 """Shares of images made of two: their standard error, over pairs that share images, is in the column `error`."""
 
+OF_GRADIENTS = tuple(
+    f"{name}{of}"
+    for name in (GRADIENT_ENERGY, GRADIENT_BEYOND, GRADIENT_RADIUS)
+    for of in ("", OF_NOISE, OF_IMAGES)
+)
+"""Metrics of the energy of gradients: their standard error, over images, is in the column `error`."""
+
 REMOVED = "-removed"  # follows these two: how much of it smoothing has removed
 
 OF_KERNELS = tuple(
@@ -153,6 +169,7 @@ SHARES = (
     *OF_PHASE_SWAP,
     GAIN,
     LOSE,
+    GRADIENT_NONE,
 )
 """Metrics that are shares of samples, whose error follows from their `count`."""
 
@@ -168,6 +185,8 @@ MEANS = (
     *OF_DETECTIONS,
     FLIPS_BY_CHANCE,
     FLIPS_BEYOND_CHANCE,
+    *OF_GRADIENTS,
+    GRADIENT_NORM,
     SVD_FLIPS_BY_CHANCE,
     SVD_FLIPS_BEYOND_CHANCE,
     SVD_TAKEN_ENERGY,
@@ -189,6 +208,8 @@ PLAIN = (
     COUNTEREXAMPLE_DISTANCE,
     ROUGHNESS,
     SVD_RANK,
+    *(f"{GRADIENT_RADIUS}{of}" for of in ("", OF_NOISE, OF_IMAGES)),
+    GRADIENT_NORM,
     DEGRADATIONS_P,
     DEGRADATIONS_RADIUS,
     PHASE_SWAP_P,

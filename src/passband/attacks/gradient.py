@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import get_args
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from passband.attacks.ball import Ball, Bound, check_band, draw_in_ball, per_image, radius_of
@@ -147,15 +147,33 @@ def loss_gradient(model: nn.Module, images: Batch, labels: Labels) -> tuple[Logi
     Nothing else is differentiated, so parameters keep their gradients. Gradients must be enabled.
 
     Raises:
+        InputError: As `pixel_gradient`.
+    """
+    return pixel_gradient(model, images, lambda logits: F.cross_entropy(logits, labels, reduction="sum"))
+
+
+def pixel_gradient(
+    model: nn.Module, images: Batch, number: Callable[[Logits], Float[Tensor, ""]]
+) -> tuple[Logits, Batch]:
+    """Return the logits, and how a number that follows from them changes with the pixels.
+
+    Nothing else is differentiated, so parameters keep their gradients. Gradients must be enabled.
+
+    Args:
+        model: Takes [0, 1] pixels and returns logits.
+        images: Pixels in [0, 1].
+        number: What is differentiated, of the logits of all images; a sum over images gives each its own gradient.
+
+    Raises:
         InputError: If the model has no gradient with respect to its images, or it cannot be computed.
     """
     images = images.detach().requires_grad_()
     logits = as_float(model(images))
     gradient = None
     if logits.requires_grad:
-        loss = F.cross_entropy(logits, labels, reduction="sum")
+        value = number(logits)
         try:
-            (gradient,) = torch.autograd.grad(loss, images, allow_unused=True)
+            (gradient,) = torch.autograd.grad(value, images, allow_unused=True)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:  # an operation has none, or was undone in place
@@ -165,7 +183,9 @@ def loss_gradient(model: nn.Module, images: Batch, labels: Labels) -> tuple[Logi
             ) from error
     if gradient is None:
         raise InputError(
-            "the model has no gradient with respect to its images, so it cannot be attacked with one"
+            "the model has no gradient with respect to its images, so it cannot be attacked with one, nor looked at by what "
+            "needs one. An ONNX file has none: load the network that it was made from, or choose what needs none: "
+            "`passband instruments` says which do."
         )
     return logits.detach(), gradient
 

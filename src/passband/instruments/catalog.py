@@ -79,6 +79,12 @@ INSTRUMENTS: Catalog[Line, type[Instrument]] = Catalog(
             "whether answers follow the phase or the amplitude, on images with the one's phases and another's amplitudes",
             "Chen et al. 2021",
         ),
+        "passband.instruments.input_gradient:InputGradient": Line(
+            "input-gradient",
+            "which frequencies the loss's gradient with respect to the pixels has, image by image",
+            "Chan et al. 2022, section 3",
+            needs_gradient=True,
+        ),
         "passband.instruments.attacks:UnderAttack": Line(
             "attacks",
             "what an attack leaves of accuracy at each epsilon, and the frequencies that it used",
