@@ -89,6 +89,58 @@ def test_a_perfect_correlation_has_an_interval_too():
     assert found == pytest.approx((1, 1, 1), abs=0.01)
 
 
+def test_a_rank_correlation_has_the_interval_of_another_implementation():
+    first = [21, 4, 9, 12, 35, 18, 10, 22, 24, 1, 6, 8, 13, 16, 19]
+    second = [67, 28, 30, 28, 52, 40, 25, 37, 44, 10, 14, 20, 28, 40, 51]
+    # ci.spear(.05, y, x) of the R package statpsych, by the author of the interval, in its documentation
+    assert stats.rank_correlation_interval(first, second) == pytest.approx(
+        (0.8699639, 0.5840951, 0.9638297), abs=1e-7
+    )
+    rescaled = [math.exp(value / 5) for value in second]
+    assert stats.rank_correlation_interval(first, rescaled)[0] == pytest.approx(0.8699639, abs=1e-7)
+
+
+@pytest.mark.parametrize("pairs", [4, 7, 30])
+def test_a_rank_correlation_is_that_of_ranks_and_turns_its_sign_with_the_values(pairs):
+    draws = np.random.default_rng(pairs)
+    first, second = draws.standard_normal(pairs), draws.integers(0, 3, pairs) + np.arange(pairs) // 3
+    value, low, high = stats.rank_correlation_interval(first.tolist(), second.tolist())
+    ranks = [
+        [
+            sum(other < each for other in values) + sum(other == each for other in values) / 2
+            for each in values
+        ]
+        for values in (first, second)
+    ]
+    assert value == pytest.approx(np.corrcoef(*ranks)[0, 1])
+    assert low < value < high
+    turned = stats.rank_correlation_interval(first.tolist(), (-second).tolist())
+    assert turned == pytest.approx((-value, -high, -low))
+
+
+def test_ranks_that_agree_throughout_are_no_certainty():
+    four, five, eight, fifty = (
+        stats.rank_correlation_interval(list(range(count)), list(range(count))) for count in (4, 5, 8, 50)
+    )
+    assert four[0] == eight[0] == pytest.approx(1)
+    assert [found[2] for found in (four, five, eight, fifty)] == pytest.approx([1] * 4)
+    assert four[1] < five[1] < 0 < eight[1] < fifty[1] < 1  # one of 24 orders does so by chance
+    swapped = stats.rank_correlation_interval(list(range(8)), [1, 0, *range(2, 8)])
+    assert swapped[1] == pytest.approx(eight[1])
+
+
+@pytest.mark.parametrize(("pairs", "correlation"), [(4, 0.0), (8, 0.0), (8, 0.8), (20, 0.5)])
+def test_the_interval_of_a_rank_correlation_covers_that_of_all_pairs(pairs, correlation):
+    draws, truth = np.random.default_rng(0), 6 / math.pi * math.asin(correlation / 2)  # of normal pairs
+    covers = 0
+    for _ in range(400):
+        first, other = draws.standard_normal((2, pairs))
+        second = correlation * first + math.sqrt(1 - correlation**2) * other
+        _, low, high = stats.rank_correlation_interval(first.tolist(), second.tolist())
+        covers += low <= truth <= high
+    assert covers >= 0.93 * 400
+
+
 def test_bootstrap_interval_is_that_of_all_resamples_there_are():
     second = np.array([0.0, 0.1, 0.4, 0.9, 1.6])
     means = reference.bootstrap_means(list(second))
@@ -165,6 +217,10 @@ def test_several_intervals_are_wider_each():
         (lambda: stats.correlation_interval([1, 2, 3], [1, 2, 3]), "at least 4 pairs, got 3 and 3"),
         (lambda: stats.correlation_interval([1, 1, 1, 1], [1, 2, 3, 4]), "values that differ"),
         (lambda: stats.correlation_interval([1, 2, 3, 4], [0.1, 0.1, 0.1, 0.1 + 1e-16]), "values that differ"),
+        (lambda: stats.rank_correlation_interval([1, 2, 3], [1, 2, 3]), "at least 4 pairs, got 3 and 3"),
+        (lambda: stats.rank_correlation_interval([1, 2, 3, 4], [1, 2, 3]), "at least 4 pairs, got 4 and 3"),
+        (lambda: stats.rank_correlation_interval([1, 1, 1, 1], [1, 2, 3, 4]), "values that differ"),
+        (lambda: stats.rank_correlation_interval([1, 2, 3, 4], [4, 3, 2, 1], 95), "confidence must lie between"),
         (lambda: stats.bootstrap_difference(np.zeros(1), np.zeros(1)), "at least 2, got 1 and 1"),
         (lambda: stats.jackknife_error([1.0]), "at least 2 parts, got 1"),
         (lambda: stats.mcnemar(-1, 2), "counts must be >= 0, got -1 and 2"),

@@ -16,6 +16,7 @@ from passband.analysis.estimate import (
     over_seeds,
 )
 from passband.errors import InputError
+from passband.stats import rank_correlation_interval
 
 
 def test_over_seeds_is_students_interval():
@@ -67,6 +68,16 @@ def test_over_runs_is_the_correlation_with_fishers_interval():
     expected = (math.tanh(center), math.tanh(center - half), math.tanh(center + half))
     assert (estimate.value, estimate.low, estimate.high) == pytest.approx(expected)
     assert (estimate.n, estimate.over) == (5, "runs")
+
+
+def test_over_runs_may_be_of_ranks():
+    first, second = [1.0, 2.0, 3.0, 4.0, 50.0, 6.0], [0.9, 2.5, 2.1, 4.4, 4.2, 4.3]
+    found = over_runs(first, second, ranks=True)
+    assert (found.value, found.low, found.high) == rank_correlation_interval(first, second)
+    assert found.value != over_runs(first, second).value
+    assert (found.n, found.over) == (6, "runs")
+    with pytest.raises(InputError, match="at least 4 runs, got 3"):
+        over_runs(first[:3], second[:3], ranks=True)
 
 
 A = Estimate(0.1, -0.1, 0.3, 50, "samples")

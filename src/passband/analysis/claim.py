@@ -146,9 +146,16 @@ def extra_epochs(slow: str, fast: str) -> Callable[[pl.DataFrame], Estimate]:
 
 
 def correlation_of(
-    labels: Sequence[str], first: Callable[[str], Contrast], second: Callable[[str], Sequence[Contrast]]
+    labels: Sequence[str],
+    first: Callable[[str], Contrast],
+    second: Callable[[str], Sequence[Contrast]],
+    *,
+    ranks: bool = False,
 ) -> Callable[[pl.DataFrame], Estimate]:
-    """Return what estimates the correlation, over all runs of these labels, of a contrast and a mean of others."""
+    """Return what estimates the correlation, over all runs of these labels, of a contrast and a mean of others.
+
+    It is Pearson's, or Spearman's of the ranks.
+    """
 
     def found(rows: pl.DataFrame) -> Estimate:
         pairs = [
@@ -159,7 +166,7 @@ def correlation_of(
             for label in labels
             for seed in seeds_of(rows, [label])
         ]
-        return over_runs([pair[0] for pair in pairs], [pair[1] for pair in pairs])
+        return over_runs([pair[0] for pair in pairs], [pair[1] for pair in pairs], ranks=ranks)
 
     return found
 

@@ -12,6 +12,7 @@ from passband.stats import (
     CONFIDENCE,
     correlation_interval,
     mean_interval,
+    rank_correlation_interval,
     student_interval,
     sum_interval,
     wilson_interval,
@@ -100,15 +101,18 @@ def over_seeds(values: Sequence[float], confidence: float = CONFIDENCE) -> Estim
     return Estimate(fmean(values), low, high, len(values), "seeds")
 
 
-def over_runs(first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
-    """Return Pearson's correlation of two values a run, with Fisher's interval.
+def over_runs(
+    first: Sequence[float], second: Sequence[float], confidence: float = CONFIDENCE, *, ranks: bool = False
+) -> Estimate:
+    """Return Pearson's correlation of two values a run, with Fisher's interval; or Spearman's, of their ranks.
 
     Raises:
         InputError: If there are fewer than four runs, or a value is the same in all of them.
     """
     if len(first) < 4:
         raise InputError(f"the interval of a correlation needs at least 4 runs, got {len(first)}")
-    value, low, high = correlation_interval(first, second, confidence)
+    correlation = rank_correlation_interval if ranks else correlation_interval
+    value, low, high = correlation(first, second, confidence)
     return Estimate(value, low, high, len(first), "runs")
 
 
