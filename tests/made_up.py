@@ -9,13 +9,13 @@ from typing import Any
 import polars as pl
 
 from passband.detection.view import parse_view
-from passband.frequency.component import FULL, Low, parse_component
+from passband.frequency.component import FULL, High, Low, parse_component
 from passband.results.tables import RUN_COLUMNS
-from passband.rows import GAIN, LOSE, OF_DETECTIONS, OF_KERNELS, component_columns
+from passband.rows import GAIN, GRADIENT_BEYOND, LOSE, OF_DETECTIONS, OF_KERNELS, component_columns
 
 DETECTED = (*OF_DETECTIONS, GAIN, LOSE)
 OF_SPLITS = ("svd-flips", "svd-flips-beyond-chance", "svd-kept-accuracy", "flips-beyond-chance")
-MEASURED = (*OF_KERNELS, *OF_SPLITS, "counterexamples", "counterexamples-right", *DETECTED)
+MEASURED = (*OF_KERNELS, *OF_SPLITS, GRADIENT_BEYOND, "counterexamples", "counterexamples-right", *DETECTED)
 
 
 def cell(text: str) -> dict[str, Any]:
@@ -26,6 +26,7 @@ def cell(text: str) -> dict[str, Any]:
     - `natural roughness rho 0`, `natural counterexamples 4`: of a network's kernels, and of its LFCs
     - `shape map-lost lfc:25.6`: of what a detector finds in a view
     - `vanilla svd-flips random`, `mixup train flips-beyond-chance hfc`: of a way of splitting, the mean over radii
+    - `vanilla gradient-energy-beyond 8`: of its gradient
     """
     words = text.split()
     if "robust" in words:
@@ -52,7 +53,8 @@ def cell(text: str) -> dict[str, Any]:
                 label, train, _ = found["label"].partition(" train")
                 shown = {"component": words[-1], "shown": words[-1]}
                 return found | {"label": label, "subset": "train" if train else "test"} | shown
-            return found | {"subset": "test", **component_columns(Low(float(words[-1])))}
+            kind = High if metric == GRADIENT_BEYOND else Low
+            return found | {"subset": "test", **component_columns(kind(float(words[-1])))}
     fitted = words[-1] == "fit"
     shown = FULL
     if words[-2] in ("lfc", "hfc"):
@@ -91,7 +93,7 @@ def rows_of(
         for seed in range(seeds):
             for epoch, point in enumerate(curve, start=1):
                 shift = spread * math.cos(2.5 * seed + len(records)) if seeds > 1 else 0.0
-                estimate = found["metric"] in (*OF_KERNELS, *OF_DETECTIONS, *OF_SPLITS)
+                estimate = found["metric"] in (*OF_KERNELS, *OF_DETECTIONS, *OF_SPLITS, GRADIENT_BEYOND)
                 row = found | {
                     "chance": chance,
                     "failed": failed,

@@ -126,6 +126,36 @@ def follow(beyond_chance: float, who: str = "vanilla") -> dict:
     return {f"{who} flips-beyond-chance hfc": beyond_chance}
 
 
+OF_GRADIENTS = (
+    "vanilla",
+    "dropout",
+    "mixup",
+    "batchnorm",
+    "adversarial",
+    "LeNet",
+    "AlexNet",
+    "VGG",
+)
+RANKS = {
+    "above": (1, 2, 3, 5, 4, 6, 8, 7),
+    "below": (8, 7, 6, 4, 5, 3, 1, 2),
+    "neither": (4, 1, 7, 2, 8, 3, 6, 5),
+}
+
+
+def gradients(component: str, radii, side: str) -> dict:
+    """Return shares of the gradients' energy that rise from network to network, and accuracies in an order."""
+    return {
+        f"{label} {place} {radius}": value
+        for at, label in enumerate(OF_GRADIENTS)
+        for radius in radii
+        for place, value in (
+            ("gradient-energy-beyond", 0.1 + at / 10),
+            (f"test {component}", RANKS[side][at] / 10),
+        )
+    }
+
+
 def trade_off(natural, adversarial) -> dict:
     shares = pairs("counterexamples", natural, adversarial, (4, 8, 12, 16))
     return {"natural test": 0.7, "adversarial test": 0.5} | shares
@@ -231,6 +261,11 @@ CASES = {
             splits("svd-kept-accuracy", hfc=0.3, svd=0.5, random=0.6, noise=0.7),
             splits("svd-kept-accuracy", hfc=0.5, svd=0.3, random=0.6, noise=0.7),
         ),
+    ],
+    "input-gradient": [
+        tuple(gradients(component, radii, side) for side in sides)
+        for radii in ((4, 8, 12, 16), (4,), (8,), (12,), (16,))
+        for component, sides in (("hfc", ("above", "below", "neither")), ("lfc", ("below", "above", "neither")))
     ],
     "label-shuffle": [
         ({"natural fit": FAST, "shuffled fit": SLOW}, {"natural fit": SLOW, "shuffled fit": FAST}),

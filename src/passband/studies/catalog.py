@@ -102,9 +102,15 @@ STUDIES: Catalog[Line, Study] = Catalog(
             "section 8",
             "Are high frequencies just noise, or do fewer images follow another part of the same energy?",
         ),
+        "passband.studies.input_gradients:INPUT_GRADIENT": Line(
+            "input-gradient",
+            "What the gradient says",
+            "ours, after section 5",
+            "Does the spectrum of a network's gradient tell how much it uses the HFC?",
+        ),
     },
 )
-"""In the paper's order."""
+"""In the paper's order, ours last."""
 
 
 def check_names(wanted: Sequence[object]) -> None:
