@@ -24,7 +24,7 @@ from passband.studies.study import Classifiers, Study
 
 LOOKS: dict[str, tuple[Role, float]] = {
     "vanilla": ("full", 1.0),
-    "dropout": ("muted", 1.0),
+    "dropout": ("full", 0.2),
     "mixup": ("energy", 1.0),
     "batchnorm": ("hfc", 1.0),
     "adversarial": ("lfc", 1.0),
@@ -72,13 +72,13 @@ def deviations(setting: Setting) -> tuple[Deviation, ...]:
 def claims(setting: Setting) -> tuple[Claim, ...]:
     """Return what the gradient should say of accuracy on the HFC and the LFC: over all radii together, then at each."""
     labels = list(runs(setting))
+    every = f"r = {', '.join(f'{radius:g}' for radius in setting.radii)}, means over r"
     each = [((radius,), f"r = {radius:g}") for radius in setting.radii]
-    where = f"means over r = {', '.join(f'{radius:g}' for radius in setting.radii)}"
     return tuple(
         Claim(
-            f"the more of a gradient's energy lies beyond r, the {word} the accuracy on the {kind.kind.upper()} at r",
+            f"the more of a gradient's energy lies beyond r, the {word} the accuracy on the {kind.kind.upper()} at r ({text})",
             "Spearman's rank correlation over all runs of the share of the gradient's energy beyond r with the accuracy on the "
-            f"{kind.kind.upper()} of test images at r; {text}.",
+            f"{kind.kind.upper()} of test images at {text}.",
             correlation_of(
                 labels,
                 partial(_beyond, radii=radii),
@@ -88,7 +88,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             Rule(side, ANY),
             asked_by="passband",
         )
-        for radii, text in ((setting.radii, where), *each)
+        for radii, text in ((setting.radii, every), *each)
         for kind, side, word in KINDS
     )
 
