@@ -181,7 +181,7 @@ def _colors(looks: Mapping[str, Mark], symbol: str) -> Any:
 def _range(tables: Sequence[pl.DataFrame]) -> tuple[float, float]:
     """Return the ends of an axis that several panels share: from 0, or from below where a value is negative."""
     ends = [end for table in tables for part in ("value", "low", "high") for end in table[part].drop_nulls()]
-    top = max([0.05, *ends])
+    top = max([0.02, *ends])  # a spectrum of large images has no more at a radius
     return 1.05 * min([0.0, *ends]), 1.05 * top if top > 1 else min(1.0, 1.05 * top)
 
 
