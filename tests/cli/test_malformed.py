@@ -117,6 +117,8 @@ CASES = [
     ("audit with no attacked sample", f"audit {MODEL} {DATA} --attack pgd --epsilon 0.1 --attack-samples 0", "--attack-samples. Must be >= 1"),
     ("audit of a model without a gradient", f"audit python:{{files}}/model.py:detached {DATA} --size 16 --attack fgsm --epsilon 0.1",
      "the model has no gradient with respect to its images"),
+    ("audit of the gradient of a model without one", f"audit python:{{files}}/model.py:detached {DATA} --size 16 --with input-gradient",
+     "the model has no gradient with respect to its images.* `passband instruments` says which"),
     ("requirement on an attack that is not run", f"audit {MODEL} {DATA} --attack fgsm --epsilon 0.1 --require pgd@0.1>=0.5",
      "not asked for. Add --attack pgd --epsilon 0.1"),
     # other commands
