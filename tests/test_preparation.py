@@ -2,8 +2,8 @@ from typing import get_args
 
 import pytest
 
-from passband.errors import InputError
-from passband.preparation import Preparation, Resize
+from passband.errors import InputError, UnknownNameError
+from passband.preparation import Change, Preparation, Resize
 
 PUBLISHED = Preparation((224, 224), "crop", "pillow-bicubic", 0.875)
 
@@ -57,3 +57,53 @@ def test_filters_say_whether_they_are_antialiased():
         "opencv-nearest",
         "opencv-lanczos",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("torch", Preparation((224, 224), "crop", "torch", 0.875)),
+        ("opencv-linear@1", Preparation((224, 224), "crop", "opencv-linear", 1.0)),
+        ("@0.5", Preparation((224, 224), "crop", "pillow-bicubic", 0.5)),
+        ("@squash", Preparation((224, 224), "squash", "pillow-bicubic", 1.0)),
+        (" torch@squash", Preparation((224, 224), "squash", "torch", 1.0)),
+    ],
+)
+def test_a_change_says_what_is_done_otherwise_and_is_read_as_it_is_written(text, expected):
+    change = Change.read(text)
+    assert change.of(PUBLISHED) == expected
+    assert str(change) == text.strip()
+    assert Change.between(PUBLISHED, expected).of(PUBLISHED) == expected
+    assert Change.between(expected, PUBLISHED).of(expected) == PUBLISHED
+
+
+def test_a_change_of_the_crop_makes_a_squashed_picture_a_cropped_one():
+    squashed = Preparation((96, 128), "squash")
+    assert Change.read("@0.875").of(squashed) == Preparation((96, 128), "crop", crop_fraction=0.875)
+    assert Change.read("torch").of(squashed) == Preparation((96, 128), "squash", "torch")
+
+
+def test_changes_that_are_alike_are_equal():
+    assert Change.read("torch@1") == Change.read("torch@1.0") == Change("torch", 1)
+    assert str(Change.read("torch@1.00")) == "torch@1"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        (
+            "",
+            InputError,
+            "nothing is done otherwise: another way of preparing pictures is written as opencv-linear",
+        ),
+        ("@", InputError, "another way of preparing pictures is written as .*; got '@'"),
+        ("torch@half", InputError, "got 'torch@half'"),
+        ("torch@nan", InputError, "got 'torch@nan'"),
+        ("torch@0", InputError, "crop fraction must be above 0 and at most 1"),
+        ("torch@1.5", InputError, "crop fraction must be above 0 and at most 1"),
+        ("opencv", UnknownNameError, "no resize rule named 'opencv'"),
+    ],
+)
+def test_impossible_changes_are_refused(text, error, message):
+    with pytest.raises(error, match=message):
+        Change.read(text)

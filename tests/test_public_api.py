@@ -23,7 +23,7 @@ PUBLIC = {
     "FGSM": ["band"],
     "High": ["radius"],
     "HighPass": ["radius", "geometry", "inclusive"],
-    "ImageDataset": ["images", "labels", "classes", "name", "subset", "source", "preparation", "notices"],
+    "ImageDataset": ["images", "labels", "classes", "name", "subset", "source", "preparation", "notices", "pictures"],
     "Low": ["radius"],
     "LowPass": ["radius", "geometry", "inclusive"],
     "PGD": ["norm", "steps", "step_share", "restarts", "random_start", "band"],

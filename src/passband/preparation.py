@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+from passband.checks import read_number, write_number
 from passband.errors import InputError, UnknownNameError
 
 Fit = Literal["crop", "squash"]
@@ -135,3 +136,79 @@ class Preparation:
 
 
 AS_STORED = Preparation()
+
+
+@dataclass(frozen=True)
+class Change:
+    """What of a preparation is done otherwise, to the same size.
+
+    Attributes:
+        resize: The filter; None keeps it.
+        crop: How large a part is taken, as `Preparation.crop_fraction`; or `"squash"`, which takes all of it whatever that does
+            to the aspect. None keeps what is taken.
+
+    Raises:
+        InputError: If nothing is done otherwise, or a number is impossible.
+        UnknownNameError: If there is no such filter.
+
+    Example:
+        >>> print(Change.read("opencv-linear@squash").of(Preparation((224, 224), crop_fraction=0.875)))
+        squashed to 224x224 by opencv-linear (not antialiased), decoded by pillow
+        >>> str(Change("torch")), str(Change(crop=0.875))
+        ('torch', '@0.875')
+    """
+
+    resize: Resize | None = None
+    crop: float | Literal["squash"] | None = None
+
+    def __post_init__(self) -> None:
+        """Check what a user may have typed, and make equal ones equal."""
+        if self.resize is None and self.crop is None:
+            raise InputError(f"nothing is done otherwise: {self._form()}")
+        if self.crop is not None and self.crop != "squash":
+            object.__setattr__(self, "crop", float(self.crop))
+        self.of(Preparation((1, 1)))
+
+    @classmethod
+    def read(cls, text: str) -> Change:
+        """Return what is written `FILTER`, `FILTER@FRACTION`, `FILTER@squash`, `@FRACTION` or `@squash`.
+
+        Raises:
+            InputError: If nothing is written so.
+            UnknownNameError: If there is no such filter.
+        """
+        rule, at, part = text.strip().partition("@")
+        try:
+            crop = (part if part == "squash" else read_number(part)) if at else None
+        except ValueError as error:
+            raise InputError(f"{cls._form()}; got {text!r}") from error
+        if rule and rule not in get_args(Resize):
+            raise UnknownNameError("resize rule", rule, get_args(Resize))
+        return cls(rule or None, crop)  # ty: ignore[invalid-argument-type]
+
+    @classmethod
+    def between(cls, how: Preparation, other: Preparation) -> Change:
+        """Return what makes the first the second; the filter is named also where it is the same."""
+        same = (how.fit, how.crop_fraction) == (other.fit, other.crop_fraction)
+        return cls(other.resize, None if same else "squash" if other.fit == "squash" else other.crop_fraction)
+
+    def of(self, how: Preparation) -> Preparation:
+        """Return a preparation with this done otherwise."""
+        if self.resize is not None:
+            how = replace(how, resize=self.resize)
+        if self.crop is None:
+            return how
+        if self.crop == "squash":
+            return replace(how, fit="squash", crop_fraction=1.0)
+        return replace(how, fit="crop", crop_fraction=float(self.crop))
+
+    def __str__(self) -> str:
+        """Write it as `read` reads it."""
+        if self.crop is None:
+            return f"{self.resize}"
+        part = self.crop if self.crop == "squash" else write_number(float(self.crop))
+        return f"{self.resize or ''}@{part}"
+
+    @staticmethod
+    def _form() -> str:
+        return "another way of preparing pictures is written as opencv-linear, opencv-linear@0.875, @0.875 or @squash"

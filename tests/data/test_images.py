@@ -243,7 +243,7 @@ def test_of_16_bits_the_higher_8_are_used(kind, factor):
     """Gray, whichever of the two customs made 16 bits of 8; and beside a picture of 8 bits."""
     every = np.arange(256).reshape(16, 16)
     deep, plain = deep_gray(every * factor, kind), np.zeros((16, 16), np.uint8)
-    pixels, notices = decode_with_notices([deep, plain], ["a", "b"], ANY)
+    pixels, notices, _ = decode_with_notices([deep, plain], ["a", "b"], ANY)
     assert pixels[0, 0].tolist() == every.tolist()
     assert [str(notice) for notice in notices] == [
         "Note: 1 of 2 pictures have 16 bits a channel: the higher 8 are used"
@@ -252,7 +252,7 @@ def test_of_16_bits_the_higher_8_are_used(kind, factor):
 
 
 def test_color_of_16_bits():
-    pixels, notices = decode_with_notices([deep_color([65535, 257, 511])], ["a"], ANY)
+    pixels, notices, _ = decode_with_notices([deep_color([65535, 257, 511])], ["a"], ANY)
     assert pixels.flatten().tolist() == [255, 1, 1]
     assert len(notices) == 1
 
@@ -317,7 +317,7 @@ def test_color_that_a_model_of_one_channel_does_not_see_is_a_warning():
     gray = color[..., :1].repeat(3, axis=2)
     for image, warned in ((color, True), (gray, False)):
         for limit in (1000, 1):
-            _, notices = decode_with_notices([image], ["a"], Request(channels=1, memory_limit=limit))
+            _, notices, _ = decode_with_notices([image], ["a"], Request(channels=1, memory_limit=limit))
             assert [notice.warning for notice in notices] == [True] * warned
     assert decode_with_notices([color], ["a"], Request())[1] == ()
 

@@ -102,11 +102,13 @@ def from_arrays(
     images = channels_last(images[:count], name)
     height, width, channels = images.shape[1:]
     notices: tuple[Notice, ...] = ()
+    pictures = None
     if request.preparation.leaves((height, width)) and request.channels in (None, channels):
         pixels = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
     else:
         rows = list(images[..., 0] if channels == 1 else images)
-        pixels, notices = decode_with_notices(rows, [f"image {i} of {name}" for i in range(count)], request)
+        names = [f"image {i} of {name}" for i in range(count)]
+        pixels, notices, pictures = decode_with_notices(rows, names, request)
     return ImageDataset(
         pixels,
         torch.from_numpy(labels[:count].astype(np.int64)),
@@ -114,6 +116,7 @@ def from_arrays(
         name,
         request.subset,
         notices=notices,
+        pictures=pictures,
     )
 
 

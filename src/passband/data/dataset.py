@@ -32,6 +32,8 @@ class ImageDataset:
         source: What `load_dataset` was asked for; empty if it was not.
         preparation: How pictures became these images; None if each is as it was stored.
         notices: What whoever reads numbers of them must know.
+        pictures: What decodes the same images once more, so that they can be prepared otherwise, whether they are in memory or
+            not; None where nothing prepared them.
     """
 
     images: ByteImages | StreamedImages
@@ -42,6 +44,7 @@ class ImageDataset:
     source: str = ""
     preparation: Preparation | None = None
     notices: tuple[Notice, ...] = ()
+    pictures: StreamedImages | None = None
 
     def __post_init__(self) -> None:
         """Check that images, labels and classes belong together."""
@@ -51,6 +54,11 @@ class ImageDataset:
             raise InputError(
                 f"a data set needs as many labels as images, got {len(self.labels)} labels and "
                 f"{len(self.images)} images in {self.name!r}"
+            )
+        if self.pictures is not None and len(self.pictures) != len(self.images):
+            raise InputError(
+                f"a data set whose images are replaced by others has other pictures too, or none: got {len(self.images)} images "
+                f"and {len(self.pictures)} pictures in {self.name!r}. Use take(), or give pictures=None as well."
             )
         lowest, highest = int(self.labels.min()), int(self.labels.max())
         if lowest < 0 or highest >= len(self.classes):
@@ -89,7 +97,8 @@ class ImageDataset:
         """Return the samples at `indices` (a prefix is `take(slice(n))`), with the same classes and name."""
         streamed = isinstance(self.images, StreamedImages)
         images = self.images.take(indices) if streamed else self.images[indices]
-        return replace(self, images=images, labels=self.labels[indices])
+        pictures = None if self.pictures is None else self.pictures.take(indices)
+        return replace(self, images=images, labels=self.labels[indices], pictures=pictures)
 
     def in_memory(self, purpose: str) -> ByteImages:
         """Return the images as one tensor.

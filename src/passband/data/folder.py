@@ -122,7 +122,7 @@ def _load(
         )
     count = request.count(len(labels), str(folder))
     files = sorted(labels, key=lambda file: shuffle_key(file.relative_to(folder)))[:count]
-    images, decoded = decode_with_notices(files, [str(file) for file in files], request)
+    images, decoded, pictures = decode_with_notices(files, [str(file) for file in files], request)
     counts = Counter(labels.values())
     absent = [each for label, each in enumerate(classes) if not counts[label]]
     return ImageDataset(
@@ -132,6 +132,7 @@ def _load(
         name,
         request.subset,
         notices=(*notices, *decoded, *_empty(folder, absent), *_alone(classes)),
+        pictures=pictures,
     )
 
 

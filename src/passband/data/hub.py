@@ -48,14 +48,20 @@ def load_hub(argument: str, request: Request) -> ImageDataset:
             "test sets whose labels are kept secret. Use a subset that has labels"
         )
     names = [f"the image in row {row} of '{table.split}' in hf:{argument}" for row in chosen]
-    images, seen = decode_with_notices(
+    images, seen, pictures = decode_with_notices(
         _Pictures(table.pictures, table.image[0], chosen, names), names, request
     )
     name = Path(argument).resolve().name if Path(argument).expanduser().is_dir() else argument
     found = (*table.image[1], *table.label[1], *notices, *labeling.notices, *sorting, *seen)
     labels = torch.from_numpy(labeling.labels[chosen])
     return ImageDataset(
-        images, labels, labeling.classes, name, request.subset, notices=tuple(dict.fromkeys(found))
+        images,
+        labels,
+        labeling.classes,
+        name,
+        request.subset,
+        notices=tuple(dict.fromkeys(found)),
+        pictures=pictures,
     )
 
 

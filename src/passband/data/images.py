@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import NamedTuple, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -124,14 +124,27 @@ class _Undecoded(InputError):
         return type(self), self.made_of
 
 
+class Decoded(NamedTuple):
+    """What became of stored images.
+
+    Attributes:
+        images: Pixels (samples, channels, height, width), or what decodes them.
+        notices: How many are transparent, stored on their side or of more than 8 bits, and the like.
+        pictures: What decodes the same images again, so that they can be prepared otherwise; None where nothing prepares them,
+            or where they are arrays for which, beside the pixels, there is no room.
+    """
+
+    images: ByteImages | StreamedImages
+    notices: tuple[Notice, ...]
+    pictures: StreamedImages | None
+
+
 def decode_images(stored: Indexed, names: Sequence[str], request: Request) -> ByteImages | StreamedImages:
     """Decode images as `decode_with_notices` does, where nothing needs to be said of them."""
-    return decode_with_notices(stored, names, request)[0]
+    return decode_with_notices(stored, names, request).images
 
 
-def decode_with_notices(
-    stored: Indexed, names: Sequence[str], request: Request
-) -> tuple[ByteImages | StreamedImages, tuple[Notice, ...]]:
+def decode_with_notices(stored: Indexed, names: Sequence[str], request: Request) -> Decoded:
     """Decode images into one tensor of bytes, in order, on several threads; if it is too large, whenever they are needed.
 
     The header of every image is read at once, so that most of what is wrong with one is known before a model sees the first.
@@ -145,10 +158,6 @@ def decode_with_notices(
         stored: The images, already cut to `request.limit`.
         names: What each is called in an error message.
         request: The size and channels wanted, and the memory allowed.
-
-    Returns:
-        Pixels (samples, channels, height, width), or what decodes them, and how many are transparent, stored on their side
-        or of more than 8 bits.
 
     Raises:
         InputError: If images cannot be decoded, or have floats or 32 bits as pixels, if images with 16 bits reach no higher
@@ -165,13 +174,17 @@ def decode_with_notices(
         known = tuple(_of_headers(headers, request.preparation))
         if channels == 1:
             known += _of_color(stored, names, headers)
+        arrays = isinstance(stored[0], np.ndarray)
+        # Arrays are in this process's memory, and each worker would have all of them in its own.
+        workers = 0 if arrays else choose_workers(request.num_workers)
+        mean = sum(lengths) / len(lengths)
+        sizes = frozenset((header.height, header.width) for header in headers)
+        everything = torch.arange(len(stored))
+        streamed = StreamedImages(stored, names, decode, shape, mean, workers, everything, sizes=sizes)
+        prepared = request.preparation.size is not None
         if shape.numel() > request.memory_limit:
-            # Arrays are in this process's memory, and each worker would have all of them in its own.
-            workers = 0 if isinstance(stored[0], np.ndarray) else choose_workers(request.num_workers)
-            mean = sum(lengths) / len(lengths)
-            everything = torch.arange(len(stored))
-            streamed = StreamedImages(stored, names, decode, shape, mean, workers, everything)
-            return streamed, (*_notices(_glanced(stored, names, headers)), *known)
+            said = (*_notices(_glanced(stored, names, headers)), *known)
+            return Decoded(streamed, said, streamed if prepared else None)
         pixels = np.empty(shape, np.uint8)
 
         def fill(i: int, image: Stored) -> _Seen:
@@ -179,7 +192,9 @@ def decode_with_notices(
             return seen
 
         seen = _map_chunks(fill, stored)
-    return torch.from_numpy(pixels), (*_notices(seen), *known)
+    held = pixels.nbytes + (sum(each.nbytes for each in stored) if arrays else 0)
+    kept = streamed if prepared and held <= request.memory_limit else None
+    return Decoded(torch.from_numpy(pixels), (*_notices(seen), *known), kept)
 
 
 @dataclass(frozen=True)
@@ -207,8 +222,27 @@ class Decoder:
     def look(self, stored: Stored, name: str) -> tuple[_Seen, UInt8[np.ndarray, "channels height width"]]:
         """Decode an image, and return what is to be noticed of it too."""
         seen, image = _decoded(stored, name, lambda image: (_look(image), _convert(image, self.channels)))
-        values = np.asarray(prepare(image, self.preparation))
-        return seen, values.reshape(*values.shape[:2], self.channels).transpose(2, 0, 1)
+        return seen, self._pixels(image, self.preparation)
+
+    def _pixels(self, image: Image.Image, how: Preparation) -> UInt8[np.ndarray, "channels height width"]:
+        values = np.asarray(prepare(image, how))
+        return values.reshape(*values.shape[:2], self.channels).transpose(2, 0, 1)
+
+
+@dataclass(frozen=True)
+class SeveralWays(Decoder):
+    """From a stored image to its pixels in several preparations: the channels of the first, then those of each other.
+
+    Attributes:
+        others: The preparations beside the first, of its size.
+    """
+
+    others: tuple[Preparation, ...]
+
+    def look(self, stored: Stored, name: str) -> tuple[_Seen, UInt8[np.ndarray, "channels height width"]]:
+        """Decode an image once, prepare it in each way, and return what is to be noticed of it too."""
+        seen, image = _decoded(stored, name, lambda image: (_look(image), _convert(image, self.channels)))
+        return seen, np.concatenate([self._pixels(image, how) for how in (self.preparation, *self.others)])
 
 
 def _measured(names: Sequence[str], i: int, image: Stored) -> tuple[_Header, int]:

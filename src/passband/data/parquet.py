@@ -55,7 +55,7 @@ def load_parquet(argument: str, request: Request, name: str | None = None) -> Im
     _check_labeled(labeling.labels[chosen], table.files[0].path)
     ascending = np.sort(chosen)  # files are read from their beginning to their end, and put into order then
     stored = _Rows(table.files, ascending, path)
-    images, seen = decode_with_notices(stored, stored.names, request)
+    images, seen, pictures = decode_with_notices(stored, stored.names, request)
     notices = (*table.notices, *seen, *notices, *labeling.notices, *sorting)
     dataset = ImageDataset(
         images,
@@ -64,6 +64,7 @@ def load_parquet(argument: str, request: Request, name: str | None = None) -> Im
         name or _name(path),
         request.subset,
         notices=tuple(dict.fromkeys(notices)),
+        pictures=pictures,
     )
     return dataset if not sorting else dataset.take(torch.from_numpy(chosen.argsort().argsort()))
 
@@ -174,13 +175,16 @@ class _Rows:
     """The encoded images in rows of all files together, of which only some megabytes are in memory: those asked for last."""
 
     def __init__(self, files: Sequence[_File], places: np.ndarray, root: Path) -> None:
-        self._files, self._root = files, root
+        self._files, self._places, self._root = files, places, root
         ends = np.cumsum([file.rows for file in files])
         self._file = np.searchsorted(ends, places, side="right")
         self._row = places - (ends - [file.rows for file in files])[self._file]
         where = zip(self._file.tolist(), self._row.tolist(), strict=True)
         self.names = [f"the image in row {row} of {files[file].path}" for file, row in where]
         self._window = lru_cache(maxsize=2)(self._read)  # two, since threads that take turns share a border
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self._files, self._places, self._root)  # what was read stays here
 
     def __len__(self) -> int:
         return len(self._row)

@@ -25,6 +25,16 @@ TORCH = {  # the interpolation as torchvision calls it, and whether it is antial
 }
 
 
+def check_available(rule: Resize) -> None:
+    """Refuse a filter whose library is not installed.
+
+    Raises:
+        MissingDependencyError: If it is OpenCV's, which is not installed.
+    """
+    if rule.startswith("opencv"):
+        _opencv()
+
+
 def prepare(image: Image.Image, how: Preparation) -> Image.Image:
     """Return a picture as a model gets it.
 

@@ -73,6 +73,7 @@ class StreamedImages:
         num_workers: Processes that decode; 0 decodes in this one.
         positions: Which of the stored images these are, and in which order.
         folder: Where relative paths begin. Workers have another working folder, and this process may come to.
+        sizes: Heights and widths that stored images have.
     """
 
     stored: Indexed
@@ -83,6 +84,7 @@ class StreamedImages:
     num_workers: int
     positions: Int64[Tensor, " samples"]
     folder: Path = field(default_factory=Path.cwd)
+    sizes: frozenset[tuple[int, int]] = frozenset()
     _digest: Digest | None = field(default=None, repr=False)
 
     def __len__(self) -> int:

@@ -92,9 +92,11 @@ def _read(dataset: Any, module: str, argument: str, title: str, request: Request
     if (labeling.labels == UNLABELED).any():
         raise InputError(f"{argument} has images without a label (null or negative). Leave them out")
     labels = torch.from_numpy(labeling.labels)
-    images, seen = decode_with_notices(stored, names, request)
+    images, seen, pictures = decode_with_notices(stored, names, request)
     notices = (*notices, *labeling.notices, *seen)
-    return ImageDataset(images, labels, labeling.classes, title, request.subset, notices=notices)
+    return ImageDataset(
+        images, labels, labeling.classes, title, request.subset, notices=notices, pictures=pictures
+    )
 
 
 def _item(dataset: Any, place: int, name: str) -> _Item:
