@@ -112,6 +112,13 @@ BY_CHANCE = "-by-chance"  # follows these four: what it would be if the answers 
 PHASE_SWAP_DIFFERENCE = "phase-swap-difference"  # phase less amplitude, by label
 PHASE_SWAP_BEYOND_CHANCE = "phase-swap-beyond-chance"  # the same of what exceeds chance
 PHASE_SWAP_P = "phase-swap-p"  # McNemar's, that the difference is chance
+SKEW_WHOLE = "skew-whole"  # accuracy on the images whose pictures are prepared otherwise
+SKEW_FLIPS = "skew-flips"  # the share of images answered otherwise when their pictures are
+SKEW_LOST, SKEW_WON = "skew-lost", "skew-won"  # the shares right before and wrong then, and the reverse
+SKEW_CHANGED = "skew-changed"  # the share of images of which any pixel differs then
+SKEW_COST = "skew-cost"  # the accuracy on the images less that then
+SKEW_P = "skew-p"  # McNemar's, that this is chance
+SKEW_DIFFERENCE = "skew-difference"  # the power of the difference at a radius over that of the images
 ENERGY_WITHIN = "energy-within"  # the share of the images' energy, their mean aside, up to a radius
 COUNTEREXAMPLES = "counterexamples"  # the share of samples that are answered otherwise than their LFC
 COUNTEREXAMPLES_RIGHT = "counterexamples-right"  # those of them that are answered right
@@ -170,6 +177,11 @@ SHARES = (
     GAIN,
     LOSE,
     GRADIENT_NONE,
+    SKEW_WHOLE,
+    SKEW_FLIPS,
+    SKEW_LOST,
+    SKEW_WON,
+    SKEW_CHANGED,
 )
 """Metrics that are shares of samples, whose error follows from their `count`."""
 
@@ -198,6 +210,9 @@ MEANS = (
     PHASE_SWAP_DIFFERENCE,
     PHASE_SWAP_BEYOND_CHANCE,
     PHASE_SWAP_P,
+    SKEW_COST,
+    SKEW_P,
+    SKEW_DIFFERENCE,
 )
 """Metrics that are not, even where they are between 0 and 1."""
 
@@ -213,6 +228,7 @@ PLAIN = (
     DEGRADATIONS_P,
     DEGRADATIONS_RADIUS,
     PHASE_SWAP_P,
+    SKEW_P,
 )
 """Metrics that are no fractions of anything: a chart writes them as they are, not in percent."""
 

@@ -85,6 +85,11 @@ INSTRUMENTS: Catalog[Line, type[Instrument]] = Catalog(
             "Chan et al. 2022, section 3",
             needs_gradient=True,
         ),
+        "passband.instruments.skew:Skew": Line(
+            "skew",
+            "answers that change when the same pictures are prepared otherwise, and the frequencies in which the inputs differ",
+            "Wang, Li et al. 2023",
+        ),
         "passband.instruments.attacks:UnderAttack": Line(
             "attacks",
             "what an attack leaves of accuracy at each epsilon, and the frequencies that it used",
