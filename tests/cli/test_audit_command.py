@@ -280,3 +280,35 @@ def test_an_audit_of_a_network_that_depends_on_the_batch_says_so(command, files)
     ran = command("audit", "run", f"npz:{files}/data.npz", "--radii", "2", "--out", "a")
     assert ran.code == 2
     assert "depend on the other images of the batch" in ran.err
+
+
+@pytest.fixture
+def larger(tmp_path):
+    """A folder of larger pictures than the small model takes."""
+    draws = np.random.default_rng(0)
+    for index in range(12):
+        path = tmp_path / "larger" / "abc"[index % 3] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draws.integers(0, 256, (30, 40), dtype=np.uint8)).save(path)
+    return tmp_path / "larger"
+
+
+def test_a_requirement_on_skew_adds_the_instrument_that_measures_it(command, files, larger, tmp_path):
+    line = ("audit", "resnet8", f"folder:{larger}", "--weights", f"{files}/weights.safetensors", "--radii", "2")
+    quick = ("--ceiling-samples", "0", "--no-report")
+    ran = command(*line, *quick, "--size", "12", "--require", "skew-flips <= 1", "--out", "a", "--json")
+    assert ran.code == 0
+    (found,) = json.loads(ran.out)["requirements"]
+    rows = pl.read_parquet(tmp_path / "a" / "rows.parquet")
+    assert found["value"] == rows.filter(metric="skew-flips")["value"].max()
+    ran = command(*line, *quick, "--size", "12", "--with", "skew", "--require", "skew-flips > 1", "--out", "b")
+    assert ran.code == 1
+    assert re.search(r"FAILED skew-flips > 1: [\d.]+ \[.*\] of 12 samples, \S+, the largest of ", ran.out)
+    assert "skew: Prepared by pillow-bicubic instead of pillow-lanczos, " in ran.out
+
+
+def test_images_that_nothing_resized_have_no_skew(audited):
+    ran = audited("--require", "skew-flips <= 0.01")
+    assert ran.code == 2
+    assert "cannot be prepared otherwise" in ran.err
+    assert "--size" in ran.err

@@ -156,7 +156,7 @@ class Audit:
         Raises:
             InputError: If it cannot be read, or asks for what was not measured.
         """
-        return check(parse_requirement(requirement), self.card, self.counterexamples)
+        return check(parse_requirement(requirement), self.card, self.counterexamples, self.rows)
 
 
 def audit(

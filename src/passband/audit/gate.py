@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import ClassifierCard, Share
 from passband.audit.compare import Difference
@@ -14,6 +16,7 @@ from passband.audit.requirement import ATTACKS, CEILINGS, RELATIONS, Requirement
 from passband.errors import InputError
 from passband.instruments.components import FEW_CLASSES
 from passband.instruments.counterexamples import Counterexamples, within_ceiling
+from passband.stats import wilson_interval
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,28 @@ def check_classes(requirement: Requirement, classes: int) -> None:
         )
 
 
-def check(requirement: Requirement, card: ClassifierCard, counterexamples: Counterexamples | None) -> Checked:
+def check(
+    requirement: Requirement,
+    card: ClassifierCard,
+    counterexamples: Counterexamples | None,
+    rows: pl.DataFrame,
+) -> Checked:
     """Hold a requirement against an audit. A value that does not exist does not meet it.
+
+    Args:
+        requirement: The requirement.
+        card: The audit's card.
+        counterexamples: Those of its ceiling; None if that was left out.
+        rows: Its rows, in which stands what the card does not have.
 
     Raises:
         InputError: If it asks for a radius that was not measured, an attack that was not run, the ceiling and that was left
-            out, or top-5 accuracy of few classes.
+            out, an instrument that was not asked for, or top-5 accuracy of few classes.
     """
-    value, detail = _value(requirement, card, counterexamples)
+    if requirement.instrument is not None:
+        value, detail = _largest(requirement, rows)
+    else:
+        value, detail = _value(requirement, card, counterexamples)
     met = value is not None and RELATIONS[requirement.relation](value, requirement.bound)
     return Checked(requirement, met, value, detail)
 
@@ -133,6 +150,23 @@ def _value(
             return _share(point.agreement if what == "agreement" else point.accuracy)
     measured = ", ".join(f"{radius:g}" for radius in card.settings.radii)
     raise InputError(f"{requirement.text!r} needs radius {requirement.at:g}; measured were {measured}")
+
+
+def _largest(requirement: Requirement, rows: pl.DataFrame) -> tuple[float, str]:
+    """Return the largest of the shares of what an instrument shows, and which it is."""
+    found = rows.filter(metric=requirement.measure).sort("value", descending=True, maintain_order=True)
+    if found.is_empty():
+        name = requirement.instrument
+        raise InputError(
+            f"{requirement.text!r} needs the instrument {name}, which did not look at the model. Audit again, --with {name}."
+        )
+    largest = found.row(0, named=True)
+    total = largest["count"]
+    shown = list(dict.fromkeys(text.partition(":")[2] for text in found["shown"]))
+    successes = round(largest["value"] * total)
+    value, detail = _share(Share(successes / total, *wilson_interval(successes, total), total))
+    among = f", the largest of {', '.join(shown)}" if len(shown) > 1 else ""
+    return value, f"{detail}, {shown[0]}{among}"
 
 
 def _robust_accuracy(requirement: Requirement, card: ClassifierCard) -> tuple[float, str]:

@@ -8,6 +8,8 @@ Measures:
   prediction is that on the whole image;
 - `critical50`, `critical95`: smallest radius at which the LFC accuracy is half, and 95%, of the clean accuracy;
 - `area-lfc`, `area-hfc`: mean accuracy over the measured range of radii;
+- `skew-flips`: the share of images that is answered otherwise when their pictures are prepared otherwise: the largest over the
+  ways that the instrument `skew` compared, which the requirement adds to an audit on the command line;
 - `ceiling-l2@0.5`, `ceiling-linf@8/255`: Corollary 1's highest possible robust accuracy at that epsilon, on the samples
   and by the search that the audit was asked for;
 - `fgsm@8/255`, `pgd@8/255`, `autoattack@8/255`, `pgd-l2@0.5`, `autoattack-l2@0.5`: robust accuracy under that attack,
@@ -41,7 +43,20 @@ ATTACKS = tuple(
     if norm in line.norms
 )
 AT_EPSILON = (*CEILINGS, *ATTACKS)
-PLAIN = ("clean", "top5", "loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
+MEASURED_BY = {"skew-flips": "skew"}
+"""Which instrument measures what audits do not measure by themselves."""
+
+PLAIN = (
+    "clean",
+    "top5",
+    "loss",
+    "confidence",
+    "critical50",
+    "critical95",
+    "area-lfc",
+    "area-hfc",
+    *MEASURED_BY,
+)
 DROP = "-drop"
 
 NUMBER = r"\d+(?:\.\d*)?|\.\d+"
@@ -65,6 +80,11 @@ class Requirement:
     def radius(self) -> float | None:
         """The radius that must be measured for it, if any."""
         return self.at if self.measure in AT_RADIUS else None
+
+    @property
+    def instrument(self) -> str | None:
+        """The instrument that must have looked at the model for it, if any."""
+        return MEASURED_BY.get(self.measure)
 
     def concerns(self, measure: str, epsilon: float) -> bool:
         """Return whether it is about what is called `measure`, at that epsilon."""

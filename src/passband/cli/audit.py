@@ -102,7 +102,8 @@ def audit(
     from passband.report.page import write_report
 
     plans = attack_options.plans(samples=attack_samples)
-    instruments = [INSTRUMENTS.find(name)() for name in dict.fromkeys(with_instruments or [])]
+    asked = (*(with_instruments or []), *(r.instrument for r in requirements if r.instrument is not None))
+    instruments = [INSTRUMENTS.find(name)() for name in dict.fromkeys(asked)]
     say(f"Loading the model {model}")
     loaded = model_options.load(model, size)
     say(f"Loading the data {data}")
