@@ -294,14 +294,24 @@ def larger(tmp_path):
 
 
 def test_a_requirement_on_skew_adds_the_instrument_that_measures_it(command, files, larger, tmp_path):
-    line = ("audit", "resnet8", f"folder:{larger}", "--weights", f"{files}/weights.safetensors", "--radii", "2")
+    line = (
+        "audit",
+        "resnet8",
+        f"folder:{larger}",
+        "--weights",
+        f"{files}/weights.safetensors",
+        "--radii",
+        "2",
+    )
     quick = ("--ceiling-samples", "0", "--no-report")
     ran = command(*line, *quick, "--size", "12", "--require", "skew-flips <= 1", "--out", "a", "--json")
     assert ran.code == 0
     (found,) = json.loads(ran.out)["requirements"]
     rows = pl.read_parquet(tmp_path / "a" / "rows.parquet")
     assert found["value"] == rows.filter(metric="skew-flips")["value"].max()
-    ran = command(*line, *quick, "--size", "12", "--with", "skew", "--require", "skew-flips > 1", "--out", "b")
+    ran = command(
+        *line, *quick, "--size", "12", "--with", "skew", "--require", "skew-flips > 1", "--out", "b"
+    )
     assert ran.code == 1
     assert re.search(r"FAILED skew-flips > 1: [\d.]+ \[.*\] of 12 samples, \S+, the largest of ", ran.out)
     assert "skew: Prepared by pillow-bicubic instead of pillow-lanczos, " in ran.out

@@ -47,8 +47,8 @@ USUAL = ("pillow-bicubic", "opencv-linear", "torch-no-antialias")
 """What is compared where nobody says: as timm's loaders do it, as OpenCV's users do, and as `F.interpolate` and exporters do."""
 
 LOOKED_AT = 8  # pictures that are prepared again before any work
-MARKS = (0.01, 0.1)  # of the images' power, which words name the radius for
-ROLES: tuple[Role, ...] = ("lfc", "hfc", "energy", "full", "muted")
+MARKS = (0.01, 0.1)  # of the inputs' power, which words name the radius for
+ROLES: tuple[Role, ...] = ("lfc", "hfc", "energy", "full")
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,9 @@ class FoundSkew(Reading):
         whole: The predictions on the images as they are.
         predictions: Those on images prepared in each other way.
         changed: Whether any pixel differs.
-        difference: The power of the difference of the inputs over that of the images, at each whole radius from 0 to the corner; NaN
-            where there is neither, infinite where the images have none.
+        difference: The power of the difference of the inputs over that of both together, at each whole radius from 0 to the
+            corner: 0 where they are the same, 1 where they have nothing in common, or one of them has nothing; at most 2. NaN
+            where neither has any power.
         error: Its standard error over images; NaN of one image.
     """
 
@@ -124,7 +125,7 @@ class FoundSkew(Reading):
         """Yield the accuracy on the images as they are; of each way shares of images, the cost in accuracy, its test; the difference.
 
         `skew-cost` is the accuracy on the images as they are less that of the way, with the standard error of paired samples.
-        Radii at which the images have no power are left out.
+        Radii at which neither input has any power are left out.
         """
         count, before = len(self.labels), self.whole == self.labels
         row = partial(
@@ -175,7 +176,10 @@ class FoundSkew(Reading):
             Curve(
                 str(way),
                 ROLES[index % len(ROLES)],
-                dashed=index % (2 * len(ROLES)) >= len(ROLES),
+                shade=1 if index < len(ROLES) else 0.3,
+                dashed=str(way.resize).startswith(
+                    "torch"
+                ),  # or it would hide OpenCV's, which is nearly the same
                 term=term(Prepared(way).kind, SKEW_DIFFERENCE),
                 along="radius",
             )
@@ -189,7 +193,7 @@ class FoundSkew(Reading):
                         "Where the inputs differ",
                         curves,
                         x="radius (cycles per image)",
-                        y="power of the difference / of the images",
+                        y="power of the difference / of both inputs",
                     ),
                 ),
             )
@@ -212,7 +216,7 @@ class FoundSkew(Reading):
             after = _mean(self.predictions[index] == self.labels)
             said.append(
                 f"Prepared by {instead}, {flips:,} of {count:,} answers change ({flips / count:.1%} [{low:.1%}, {high:.1%}]); "
-                f"{some}accuracy {accuracy:.1%} -> {after:.1%} (p {p:.2g}); {self._reached(index)}."
+                f"{some}accuracy {accuracy:.1%} -> {after:.1%} (p {p:.2g} by Holm); {self._reached(index)}."
             )
         if self.left_out:
             said.append(
@@ -306,7 +310,7 @@ class Skew(Instrument[FoundSkew]):
         pictures = Sequel(prepared, samples, batch_size)
         predictions: list[Tensor] = []
         changed: list[Tensor] = []
-        power, done = _Power(len(ways)), 0
+        power, done = _Power(), 0
         with evaluating(model):
             for indices in samples.split(batch_size):
                 pixels = pictures.next(len(indices)).unflatten(1, (-1, channels))
@@ -375,30 +379,29 @@ class Skew(Instrument[FoundSkew]):
 
 @dataclass(eq=False)
 class _Power:
-    """Sums over images of the power at each whole radius, of the images and of what each way adds to them."""
+    """Sums over images of the power at each whole radius: of the difference that a way makes, and of both inputs together."""
 
-    ways: int
     count: int = 0
     sums: list[Tensor] = field(default_factory=list)
 
     def add(self, images: Batch, others: tuple[Batch, ...]) -> None:
         """Count some images, and the same ones in each way."""
         own = _radial(images)
-        differences = torch.stack([_radial(other - images) for other in others], dim=1)
-        parts = [own, own**2, differences, differences**2, differences * own[:, None]]
+        both = torch.stack([own + _radial(other) for other in others], dim=1)  # (samples, ways, radii)
+        difference = torch.stack([_radial(other - images) for other in others], dim=1)
+        parts = [both, both**2, difference, difference**2, difference * both]
         found = [part.sum(dim=0) for part in parts]
         self.sums = [a + b for a, b in zip(self.sums, found, strict=True)] if self.sums else found
         self.count += len(images)
 
     def ratios(self) -> tuple[Float64[Tensor, "ways radii"], Float64[Tensor, "ways radii"]]:
         """Return the ratio of sums, and its standard error by linearization: see `FoundSkew.difference`."""
-        own, own_squares, difference, squares, products = self.sums
-        noise = ROUNDING * own.sum()
-        own = own.where(own > noise, 0.0)
-        ratio = difference.where(difference > noise, 0.0) / own
-        residuals = squares - 2 * ratio * products + ratio**2 * own_squares
+        both, squares_of_both, difference, squares, products = self.sums
+        there = both > ROUNDING * both.sum(dim=1, keepdim=True)
+        ratio = (difference / both).where(there, math.nan)
+        residuals = squares - 2 * ratio * products + ratio**2 * squares_of_both
         spread = residuals.clamp(min=0) * self.count / (self.count - 1 if self.count > 1 else math.nan)
-        return ratio, spread.sqrt() / own
+        return ratio, spread.sqrt() / both
 
 
 def _radial(images: Batch) -> Float64[Tensor, "samples radii"]:
