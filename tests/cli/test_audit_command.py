@@ -255,6 +255,44 @@ def test_other_instruments_join_an_audit_in_rows_and_report(audited, tmp_path):
     assert [reading.name for reading in pb.Audit.load(tmp_path / "a").extra] == ["kernels", "counterexamples"]
 
 
+def test_settings_of_an_instrument_are_followed_and_told(audited, tmp_path):
+    assert audited("--with", "rings:rings=2,amplitude=raw", "kernels:rhos=0,0.5", "--out", "a").code == 0
+    rows = pl.read_parquet(tmp_path / "a" / "rows.parquet")
+    assert rows.filter(pl.col("component") == "only")["shown"].n_unique() == 2
+    assert set(rows.filter(pl.col("component") == "only")["amplitude"]) == {"raw"}
+    assert set(rows.filter(pl.col("metric") == "roughness")["rho"]) == {0.0, 0.5}
+    rings, _ = pb.Audit.load(tmp_path / "a").extra
+    assert rings.settings == {"rings": "2", "equal": "width", "amplitude": "raw"}
+    assert "Settings: rings=2, equal=width, amplitude=raw" in (tmp_path / "a" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("rings", "rings:rings=2"), "rings is asked for in two ways"),
+        (("rings:ring=2",), "no setting of rings named 'ring'"),
+        (("ringz:rings=2",), "no instrument named 'ringz'"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused_before_anything_is_loaded(
+    audited, asked, message, tmp_path
+):
+    ran = audited("--with", *asked, "--out", "a")
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+    assert "Loading" not in ran.err
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("name", INSTRUMENTS)
+def test_an_instrument_is_shown_with_what_can_be_set(command, name):
+    ran = command("instruments", name)
+    assert ran.code == 0
+    shown = json.loads(command("instruments", name, "--json").out)
+    assert shown["summary"] == INSTRUMENTS[name].summary
+    assert all(setting in ran.out for setting in shown["settings"])
+
+
 def test_what_an_instrument_says_is_printed(audited):
     ran = audited("--with", "degradations", "kernels", "--no-report", "--out", "a")
     assert ran.code == 0

@@ -36,6 +36,7 @@ from passband.instruments.counterexamples import (
 from passband.instruments.flips import FlipExample, Flips
 from passband.instruments.forecast import forecast
 from passband.instruments.instrument import Instrument, Subject
+from passband.instruments.settings import describe_settings
 from passband.instruments.spectrum import DataSpectrum, Spectrum
 from passband.models.fingerprint import weights_hash
 from passband.models.pixels import as_pixel_model
@@ -303,7 +304,12 @@ def _extra(instrument: Instrument, subject: Subject) -> ExtraReading:
     """Return what an instrument finds that audits do not have by themselves."""
     found = subject.read(instrument)
     return ExtraReading(
-        instrument.name, instrument.summary, to_table(found.rows()), found.figure(), found.words()
+        instrument.name,
+        instrument.summary,
+        to_table(found.rows()),
+        found.figure(),
+        found.words(),
+        describe_settings(instrument),
     )
 
 

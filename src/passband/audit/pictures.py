@@ -5,7 +5,7 @@ The file holds tensors and their description as JSON; nothing in it is executed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +44,7 @@ class ExtraReading:
         rows: What it found, with the columns `passband.rows.COLUMNS`.
         figure: The picture that these rows make, whose terms call the network as the rows do (`run`); None if there is none.
         words: What they say, in sentences; None if nothing.
+        settings: Those that it had, by their names, as `passband audit --with` takes them.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ExtraReading:
     rows: pl.DataFrame
     figure: Figure | None
     words: str | None = None
+    settings: dict[str, str] = field(default_factory=dict)
 
 
 Found = TypeVar("Found", bound=Pictures)

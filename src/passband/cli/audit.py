@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import passband.audit.classifier
     import passband.audit.compare
     import passband.audit.gate
+    import passband.audit.requirement
+    import passband.instruments.instrument
 
 
 def audit(
@@ -74,8 +76,8 @@ def audit(
             every whole radius (exact), the slowest part on large images.
         ceiling_samples: Images for the ceiling, drawn by the seed from those evaluated; by default 100 where it is bounded, all
             where it is exact; 0 for none.
-        with_instruments: Other instruments to look at the model with, such as --with kernels counterexamples;
-            `passband instruments` lists them.
+        with_instruments: Other instruments to look at the model with, such as --with kernels rings:rings=6,equal=energy;
+            `passband instruments` lists them, and `passband instruments NAME` what can be set.
         require: A requirement for continuous integration, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; may be repeated.
         report: Write report.html and figures.
     """
@@ -84,8 +86,8 @@ def audit(
         raise InputError(
             "--attack-samples bounds an attack, and none is asked for. Add --attack pgd --epsilon 8/255."
         )
-    for name in with_instruments or []:
-        INSTRUMENTS.check(name)
+    for text in with_instruments or []:
+        INSTRUMENTS.check(text.partition(":")[0])
     requirements = [parse_requirement(text) for text in require or []]
     for requirement in requirements:
         if requirement.measure in CEILINGS and ceiling_samples == 0:
@@ -102,8 +104,7 @@ def audit(
     from passband.report.page import write_report
 
     plans = attack_options.plans(samples=attack_samples)
-    asked = (*(with_instruments or []), *(r.instrument for r in requirements if r.instrument is not None))
-    instruments = [INSTRUMENTS.find(name)() for name in dict.fromkeys(asked)]
+    instruments = _instruments(with_instruments or [], requirements)
     say(f"Loading the model {model}")
     loaded = model_options.load(model, size)
     say(f"Loading the data {data}")
@@ -228,6 +229,28 @@ def compare(
         print_lines(list(map(str, checked)))
     annotate(suite, checked, json=json)
     return 0 if all(each.met for each in checked) else 1
+
+
+def _instruments(
+    texts: Sequence[str], requirements: Sequence[passband.audit.requirement.Requirement]
+) -> list[passband.instruments.instrument.Instrument]:
+    """Return the instruments that are asked for, and those that requirements need beside them.
+
+    Raises:
+        InputError: If a setting cannot be read, or one instrument is asked for with several settings.
+    """
+    from passband.instruments.settings import parse_instrument
+
+    asked = {}
+    for instrument in map(parse_instrument, texts):
+        if asked.setdefault(instrument.name, instrument) != instrument:
+            raise InputError(
+                f"an audit has each instrument once, and {instrument.name} is asked for in two ways"
+            )
+    for requirement in requirements:
+        if requirement.instrument is not None and requirement.instrument not in asked:
+            asked[requirement.instrument] = parse_instrument(requirement.instrument)
+    return list(asked.values())
 
 
 def _is_of_detector(path: Path) -> bool:

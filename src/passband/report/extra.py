@@ -27,6 +27,7 @@ class ShownReading(NamedTuple):
         columns: Those of its rows that are not empty throughout; single images are in the file alone.
         rows: The first of its rows, as text.
         total: How many rows it has.
+        settings: As the command takes them; empty if it has none.
     """
 
     summary: str
@@ -35,6 +36,7 @@ class ShownReading(NamedTuple):
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     total: int
+    settings: str
 
 
 def extra_charts(extra: Sequence[ExtraReading]) -> dict[str, Chart]:
@@ -72,6 +74,7 @@ def shown_reading(reading: ExtraReading, charts: Container[str]) -> ShownReading
         columns=columns,
         rows=[list(map(_text, row)) for row in rows],
         total=len(reading.rows),
+        settings=", ".join(f"{name}={value}" for name, value in reading.settings.items()),
     )
 
 
