@@ -127,6 +127,36 @@ def cross_entropy_gradient(weight: np.ndarray, bias: np.ndarray, image: np.ndarr
     for name in range(len(bias)):
         gradient += (probabilities[name] - (name == label)) * weight[name]
     return gradient.reshape(image.shape)
+def ring_amplitudes(maps: np.ndarray) -> list[float]:
+    """Mean |z| of maps (channels, height, width) in rings 1, 2, ... up to half the shorter side, orthonormal transform."""
+    _, height, width = maps.shape
+    rows, columns = transform_matrix(height), transform_matrix(width)
+    rings: dict[int, list[float]] = {}
+    for channel in maps:
+        z = rows @ channel @ columns.T / math.sqrt(height * width)
+        for i in range(height):
+            for j in range(width):
+                di, dj = centered_index(i, height), centered_index(j, width)
+                rings.setdefault(round(math.sqrt(di * di + dj * dj)), []).append(abs(z[i, j]))
+    return [float(np.mean(rings[r])) for r in range(1, min(height, width) // 2 + 1)]
+
+
+def aliased_share(maps: np.ndarray, stride: tuple[int, int]) -> float:
+    """Share of the energy of dense maps, zero frequencies aside, at more than 1 / (2 stride) cycles a pixel along either axis."""
+    _, height, width = maps.shape
+    rows, columns = transform_matrix(height), transform_matrix(width)
+    beyond = total = 0.0
+    for channel in maps:
+        z = rows @ channel @ columns.T
+        for i in range(height):
+            for j in range(width):
+                di, dj = abs(centered_index(i, height)), abs(centered_index(j, width))
+                if (di, dj) == (0, 0):
+                    continue
+                total += abs(z[i, j]) ** 2
+                if di * 2 * stride[0] > height or dj * 2 * stride[1] > width:
+                    beyond += abs(z[i, j]) ** 2
+    return beyond / total
 
 
 def ceiling(
