@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -27,6 +27,7 @@ COLUMNS = pl.Schema(
         "component": pl.String(),  # the kind of what was shown: "full", "lfc", "hfc", ...
         "radius": pl.Float64(),  # its outermost radius in index units; empty for "full"
         "shown": pl.String(),  # all that it is, as text: "full", "lfc:8", ...
+        "frequency": pl.Float64(),  # a radius of a layer's maps as a share of their grid's Nyquist frequency
         "geometry": pl.String(),  # how its radius is measured, where images have many sizes: "index" or "pixel"
         "split_at": pl.String(),  # of a detector: whether the "original" image was split, or the network's "input"
         "amplitude": pl.String(),  # the policy applied to the component
@@ -60,6 +61,7 @@ ADDED = (
     "rank",
     "each",
     "images",
+    "frequency",
 )  # columns that tables written by version 0.1 do not have
 
 ACCURACY = "accuracy"  # the share of samples that are answered right
@@ -119,6 +121,9 @@ SKEW_CHANGED = "skew-changed"  # the share of images of which any pixel differs 
 SKEW_COST = "skew-cost"  # the accuracy on the images less that then
 SKEW_P = "skew-p"  # McNemar's, that this is chance
 SKEW_DIFFERENCE = "skew-difference"  # the power of the difference at a radius over that of both
+FEATURE_SPECTRUM = "feature-spectrum"  # the log amplitude of a layer's maps, less that at one cycle an image
+FEATURE_HIGH = "feature-high"  # the same at the highest frequency of their grid
+FEATURE_ALIASED = "feature-aliased"  # the share of maps' energy that aliases when they are made coarser
 ENERGY_WITHIN = "energy-within"  # the share of the images' energy, their mean aside, up to a radius
 COUNTEREXAMPLES = "counterexamples"  # the share of samples that are answered otherwise than their LFC
 COUNTEREXAMPLES_RIGHT = "counterexamples-right"  # those of them that are answered right
@@ -213,6 +218,9 @@ MEANS = (
     SKEW_COST,
     SKEW_P,
     SKEW_DIFFERENCE,
+    FEATURE_SPECTRUM,
+    FEATURE_HIGH,
+    FEATURE_ALIASED,
 )
 """Metrics that are not, even where they are between 0 and 1."""
 
@@ -229,6 +237,8 @@ PLAIN = (
     DEGRADATIONS_RADIUS,
     PHASE_SWAP_P,
     SKEW_P,
+    FEATURE_SPECTRUM,
+    FEATURE_HIGH,
 )
 """Metrics that are no fractions of anything: a chart writes them as they are, not in percent."""
 
@@ -381,6 +391,35 @@ class WaveRow(ComponentRow):
 
     norm: str | None = None
     epsilon: float | None = None
+
+
+@dataclass(frozen=True)
+class InLayer:
+    """Where in a network something is measured, as a row says it: see `Shown`.
+
+    Attributes:
+        name: Of a layer, or of an operation.
+        cutoff: A radius in cycles per image of its maps' grid; None for all of them together.
+
+    Example:
+        >>> str(InLayer("blocks.0", 3.0))
+        'layer:blocks.0'
+    """
+
+    name: str
+    cutoff: float | None = None
+    kind: ClassVar[str] = "layer"
+
+    def __str__(self) -> str:
+        """Write it, whatever the radius."""
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureRow(ComponentRow):
+    """What a layer's maps hold; `frequency` is the radius as a share of their grid's Nyquist frequency."""
+
+    frequency: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ class Curve(Mark):
     """A measured number by epoch, or along another column of the rows of a finished network."""
 
     term: Term
-    along: Literal["epoch", "radius", "epsilon", "rho"] = "epoch"
+    along: Literal["epoch", "radius", "epsilon", "rho", "frequency"] = "epoch"
 
     @property
     def terms(self) -> tuple[Term, ...]:

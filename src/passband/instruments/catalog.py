@@ -90,6 +90,11 @@ INSTRUMENTS: Catalog[Line, type[Instrument]] = Catalog(
             "answers that change when the same pictures are prepared otherwise, and the frequencies in which the inputs differ",
             "Wang, Li et al. 2023",
         ),
+        "passband.instruments.feature_spectrum:FeatureSpectrum": Line(
+            "feature-spectrum",
+            "amplitude of feature maps by frequency, layer by layer, and the share of energy that aliases at each downsampling",
+            "Park and Kim 2022, Figure 2",
+        ),
         "passband.instruments.attacks:UnderAttack": Line(
             "attacks",
             "what an attack leaves of accuracy at each epsilon, and the frequencies that it used",
