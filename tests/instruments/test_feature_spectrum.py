@@ -394,6 +394,17 @@ def test_of_many_layers_some_are_drawn_and_all_are_in_the_rows():
     assert len(curves(found)) == 30 * 5
 
 
+def test_a_picture_leaves_out_what_all_names_begin_with_and_rows_do_not():
+    inner = nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2))
+    found = subject(ready(network(nn.Sequential(nn.Sequential(nn.Sequential(inner))))), DATA).read(
+        FeatureSpectrum(("0.0.0.0.*",))
+    )
+    spectrum, aliasing = found.figure().panels
+    assert [mark.name for mark in spectrum.marks] == ["0.0", "0.1"]
+    assert [mark.category for mark in aliasing.marks] == ["0.1"]
+    assert {row.component.name for row in found.rows()} == {"0.0.0.0.0", "0.0.0.0.1"}
+
+
 def test_it_is_drawn_on_the_page_of_an_audit_and_read_again(tmp_path):
     pytest.importorskip("altair")
     body = ready(network(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2)))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 
 from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Bar, Curve, Figure, Panel, shades
@@ -82,18 +83,19 @@ class FoundFeatures(Reading):
         shown = _spread(measured, MOST_CURVES)
         curves = tuple(
             Curve(
-                name, "hfc", shade, term=term(f"{InLayer.kind}:{name}", FEATURE_SPECTRUM), along="frequency"
+                short, "hfc", shade, term=term(f"{InLayer.kind}:{name}", FEATURE_SPECTRUM), along="frequency"
             )
-            for name, shade in zip(shown, shades(len(shown)), strict=True)
+            for name, short, shade in zip(shown, _shortened(shown), shades(len(shown)), strict=True)
         )
+        operations = [found.name for found in self.downsamplings]
         bars = tuple(
             Bar(
                 "aliases",
                 "energy",
-                category=found.name,
+                category=short,
                 contrast=Contrast((term(f"{InLayer.kind}:{found.name}", FEATURE_ALIASED),)),
             )
-            for found in self.downsamplings
+            for found, short in zip(self.downsamplings, _shortened(operations), strict=True)
         )
         few = f", {len(shown)} of {len(measured)} layers" if len(shown) < len(measured) else ""
         panels = (
@@ -232,3 +234,16 @@ def _spread(names: Sequence[str], most: int) -> list[str]:
     if len(names) <= most:
         return list(names)
     return [names[round(at * (len(names) - 1) / (most - 1))] for at in range(most)]
+
+
+def _shortened(names: Sequence[str]) -> list[str]:
+    """Return names without the parts that all of them begin with, but for the last of these parts.
+
+    Example:
+        >>> _shortened(["net.vit.layers.0", "net.vit.layers.1"])
+        ['layers.0', 'layers.1']
+    """
+    parts = [name.split(".") for name in names]
+    levels = zip(*(each[:-1] for each in parts), strict=False)
+    shared = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+    return [".".join(each[max(shared - 1, 0) :]) for each in parts]

@@ -15,6 +15,10 @@ PANEL = (300, 220)  # width and height in pixels
 PALEST = 0.6  # how much white the palest shade of a color holds
 SQUARE = (420, 420)  # of a heat map alone
 LINES = Look(width=2, size=18, band=False)  # there may be many in a panel
+MOST_BANDS = 4  # intervals of more curves hide each other
+LEGEND_WIDTH = (
+    560  # pixels that names in a row may take; a letter takes about 7, and what stands before it 40
+)
 ALONE = Look(width=2, size=18)  # of a panel that has a chart to itself
 
 
@@ -54,7 +58,12 @@ def draw_panels(figure: Figure, table: pl.DataFrame) -> dict[str, Chart]:
             f"{panel.title}: {panel.y}{f' by {panel.x}' if panel.x else ''}.",
             SQUARE if isinstance(panel.marks[0], HeatMap) else SIZE,
         ).configure_legend(
-            title=None, orient="top", labelColor=LIGHT["ink"], labelFontSize=12, labelLimit=150
+            title=None,
+            orient="top",
+            labelColor=LIGHT["ink"],
+            labelFontSize=12,
+            labelLimit=150,
+            columns=_columns([mark.name for mark in panel.marks]),
         )
         for panel in figure.panels
         if panel.title in measured
@@ -101,7 +110,7 @@ def _panel(
         color, dash = _colors(looks, "stroke"), _dashes(looks)
         along = [row for row in rows if row["x"] is not None]
         levels = [row for row in rows if row["x"] is None]
-        if any(row["low"] is None for row in along):
+        if any(row["low"] is None for row in along) or len(own) > MOST_BANDS:
             look = look._replace(band=False)
         across = alt.Chart(alt.Data(values=levels)).mark_rule(strokeWidth=1.5)
         return [
@@ -145,6 +154,18 @@ def _heat_map(panel: Panel, rows: Sequence[Mapping[str, Any]]) -> Chart:
             tooltip=[alt.Tooltip("x:O", title=panel.x), alt.Tooltip("y:O", title=panel.y), *numbers],
         )
     )
+
+
+def _columns(names: Sequence[str]) -> int:
+    """Return how many names of a legend stand in a row.
+
+    Example:
+        >>> _columns(["LFC", "HFC"]), _columns([f"blocks.{number}" for number in range(12)])
+        (9, 5)
+    """
+    return max(
+        1, SIZE[0] // (40 + 7 * max(map(len, names)))
+    )  # a letter, and what stands before a name, in pixels
 
 
 def _dashes(looks: Mapping[str, Mark]) -> Any:
