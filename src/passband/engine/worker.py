@@ -72,9 +72,11 @@ class History:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> History:
         """Return the history that `state_dict` described."""
-        return cls(
-            state["run"], state["epoch"], pl.DataFrame(state["rows"], schema=COLUMNS), state["seconds"]
-        )
+        rows = state["rows"]
+        empty = dict.fromkeys(
+            COLUMNS, [None] * len(rows["run"])
+        )  # of columns that an earlier version did not have
+        return cls(state["run"], state["epoch"], pl.DataFrame(empty | rows, schema=COLUMNS), state["seconds"])
 
 
 def work(
