@@ -127,6 +127,8 @@ def cross_entropy_gradient(weight: np.ndarray, bias: np.ndarray, image: np.ndarr
     for name in range(len(bias)):
         gradient += (probabilities[name] - (name == label)) * weight[name]
     return gradient.reshape(image.shape)
+
+
 def ring_amplitudes(maps: np.ndarray) -> list[float]:
     """Mean |z| of maps (channels, height, width) in rings 1, 2, ... up to half the shorter side, orthonormal transform."""
     _, height, width = maps.shape

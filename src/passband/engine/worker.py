@@ -73,9 +73,8 @@ class History:
     def from_state(cls, state: Mapping[str, Any]) -> History:
         """Return the history that `state_dict` described."""
         rows = state["rows"]
-        empty = dict.fromkeys(
-            COLUMNS, [None] * len(rows["run"])
-        )  # of columns that an earlier version did not have
+        # An earlier version did not have all columns.
+        empty = dict.fromkeys(COLUMNS, [None] * len(rows["run"]))
         return cls(state["run"], state["epoch"], pl.DataFrame(empty | rows, schema=COLUMNS), state["seconds"])
 
 

@@ -16,9 +16,6 @@ PALEST = 0.6  # how much white the palest shade of a color holds
 SQUARE = (420, 420)  # of a heat map alone
 LINES = Look(width=2, size=18, band=False)  # there may be many in a panel
 MOST_BANDS = 4  # intervals of more curves hide each other
-LEGEND_WIDTH = (
-    560  # pixels that names in a row may take; a letter takes about 7, and what stands before it 40
-)
 ALONE = Look(width=2, size=18)  # of a panel that has a chart to itself
 
 
@@ -163,9 +160,8 @@ def _columns(names: Sequence[str]) -> int:
         >>> _columns(["LFC", "HFC"]), _columns([f"blocks.{number}" for number in range(12)])
         (9, 5)
     """
-    return max(
-        1, SIZE[0] // (40 + 7 * max(map(len, names)))
-    )  # a letter, and what stands before a name, in pixels
+    letter, before = 7, 40  # pixels
+    return max(1, SIZE[0] // (before + letter * max(map(len, names))))
 
 
 def _dashes(looks: Mapping[str, Mark]) -> Any:
