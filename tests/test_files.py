@@ -17,8 +17,10 @@ from passband.files import (
     check_seal,
     check_target,
     digest,
+    place_of,
     read_json,
     remove_leftovers,
+    remove_unfinished,
     seal,
     slug,
     write_file,
@@ -333,3 +335,12 @@ def test_an_amended_folder_keeps_what_is_not_written_anew(tmp_path):
         (aside / "page").write_text("new")
     assert {path.name: path.read_text() for path in folder.iterdir()} == {"table": "old", "page": "new"}
     assert [path.name for path in tmp_path.iterdir()] == ["result"]
+
+
+def test_leftovers_of_a_result_are_removed_and_no_others(tmp_path):
+    mine, other = place_of(tmp_path / "out", "a"), place_of(tmp_path / "out2", "a")
+    assert mine != place_of(tmp_path / "out", "b")
+    for each in (mine, other):
+        each.mkdir()
+    remove_unfinished(tmp_path / "out")
+    assert (mine.exists(), other.exists()) == (False, True)

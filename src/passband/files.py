@@ -94,6 +94,24 @@ def remove_leftovers(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
+def place_of(folder: Path, *identity: str) -> Path:
+    """Return the folder beside a result in which what was found is kept until the result is whole.
+
+    Args:
+        folder: The result's.
+        identity: All that decides what is found: only the same model, data and settings go on from there.
+    """
+    name = digest(*(each.encode() for each in identity))
+    return folder.absolute().parent / f".{folder.name}-unfinished-{name}"
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what was kept beside a result, which is whole by now; nobody else may be measuring for it."""
+    ending = "?" * 16
+    for left in folder.absolute().parent.glob(f".{glob.escape(folder.name)}-unfinished-{ending}"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def write_file(path: Path, *parts: bytes | memoryview) -> None:
     """Write a file that takes the place of the last one when it is on the disk: one of them is always there, whole.
 

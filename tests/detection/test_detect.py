@@ -5,7 +5,7 @@ from polars.testing import assert_frame_equal
 
 from blobs import Blobs, write_scenes
 from passband.detection import detect as module
-from passband.detection.detect import Found, Showing, detect, place_of, remove_unfinished
+from passband.detection.detect import Found, Showing, detect
 from passband.detection.folder import open_folder
 from passband.detection.shown import Shown
 from passband.detection.view import WHOLE, View, all_views
@@ -92,15 +92,6 @@ def test_images_without_detections_are_no_gap(dataset, tmp_path):
 def test_a_split_of_the_input_is_not_rounded(dataset, tmp_path):
     original = run(dataset, tmp_path / "original").of(WHOLE)
     assert_frame_equal(run(dataset, tmp_path / "input", split_at="input").of(WHOLE), original)
-
-
-def test_leftovers_of_a_result_are_removed_and_no_others(tmp_path):
-    mine, other = place_of(tmp_path / "out", "a"), place_of(tmp_path / "out2", "a")
-    assert mine != place_of(tmp_path / "out", "b")
-    for each in (mine, other):
-        each.mkdir()
-    remove_unfinished(tmp_path / "out")
-    assert (mine.exists(), other.exists()) == (False, True)
 
 
 def test_tables_say_nothing_of_other_views(dataset, tmp_path):

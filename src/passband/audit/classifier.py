@@ -16,6 +16,7 @@ from passband.audit import parts
 from passband.audit.attack import attack_entry, robustness_rows, samples_table
 from passband.audit.card import Ceiling, ClassifierCard, Settings, read_card
 from passband.audit.gate import Checked, check
+from passband.audit.kept import look_once
 from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictures
 from passband.audit.requirement import parse_requirement
 from passband.choices import Search
@@ -36,7 +37,6 @@ from passband.instruments.counterexamples import (
 from passband.instruments.flips import FlipExample, Flips
 from passband.instruments.forecast import forecast
 from passband.instruments.instrument import Instrument, Subject
-from passband.instruments.settings import describe_settings
 from passband.instruments.spectrum import DataSpectrum, Spectrum
 from passband.models.fingerprint import weights_hash
 from passband.models.pixels import as_pixel_model
@@ -174,6 +174,7 @@ def audit(
     batch_size: int | None = None,
     device: str = "auto",
     seed: int = 0,
+    result_folder: Path | None = None,
     progress: Progress | None = None,
     expect: Callable[[dict[str, float]], None] | None = None,
 ) -> Audit:
@@ -198,6 +199,8 @@ def audit(
         batch_size: Images at a time; it does not change the result. None chooses by size and device.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the model is moved there.
         seed: Draws the samples where `precision` is given, those of the ceiling, and the random starts of attacks.
+        result_folder: Where the audit will be saved: what each of the `instruments` found is kept beside it until then, and an audit
+            that was killed does not look again. `passband.files.remove_unfinished` removes it.
         progress: Called along the way.
         expect: Called before the work begins with the seconds that its parts will take on this machine, by their names, as
             `passband.instruments.forecast.forecast` finds in about a second; not where that is less than ten in all.
@@ -241,7 +244,7 @@ def audit(
     counterexamples = None if bound is None else bound.counterexamples
     attacked = tuple(evaluated.read(UnderAttack.of(plan)).attacked for plan in attacks)
     spectrum = subject.read(Spectrum()).spectrum
-    extra = tuple(_extra(instrument, evaluated) for instrument in instruments)
+    extra = tuple(look_once(instrument, evaluated, result_folder) for instrument in instruments)
 
     within = energy_within(torch.fft.ifftshift(spectrum.power), chosen)
     whole, points = parts.answers(answers), parts.curves(answers, chosen, within.tolist())
@@ -298,19 +301,6 @@ def _ceiling(search: Search, samples: int | None, radii: tuple[float, ...]) -> t
     if search == "exact":
         return (RobustnessCeiling(samples),)
     return (RobustnessCeiling(BOUNDED_SAMPLES if samples is None else samples, radii),)
-
-
-def _extra(instrument: Instrument, subject: Subject) -> ExtraReading:
-    """Return what an instrument finds that audits do not have by themselves."""
-    found = subject.read(instrument)
-    return ExtraReading(
-        instrument.name,
-        instrument.summary,
-        to_table(found.rows()),
-        found.figure(),
-        found.words(),
-        describe_settings(instrument),
-    )
 
 
 def counterexamples_table(found: Counterexamples) -> pl.DataFrame:

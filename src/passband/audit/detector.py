@@ -32,7 +32,7 @@ from passband.detection.annotations import Annotations
 from passband.detection.bootstrap import bootstrap
 from passband.detection.categories import Labeling, map_labels, read_labels
 from passband.detection.dataset import DetectionDataset
-from passband.detection.detect import FOUND, Showing, detect, place_of
+from passband.detection.detect import FOUND, Showing, detect
 from passband.detection.detector import Detector, DetectorEntry
 from passband.detection.evaluation import evaluate
 from passband.detection.evidence import LabelWatch, check_labels
@@ -41,7 +41,7 @@ from passband.detection.shown import Shown
 from passband.detection.view import WHOLE, View, in_order
 from passband.detection.views import choose_views, unchanged_images
 from passband.errors import InputError
-from passband.files import digest, write_json
+from passband.files import digest, place_of, write_json
 from passband.notices import Notice
 from passband.rows import COLUMNS, OBJECT_COLUMNS, read_table, to_table
 from passband.serial import read_tensors, write_tensors

@@ -19,7 +19,7 @@ from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.ci import annotate, check_junit, write_junit
 from passband.cli.console import duration, percent, print_json, print_lines, print_table, progress_bars, say
 from passband.errors import InputError
-from passband.files import check_target, slug, write_json, written_whole
+from passband.files import check_target, remove_unfinished, slug, write_json, written_whole
 from passband.instruments.catalog import INSTRUMENTS
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def audit(
             batch_size=batch_size,
             device=device,
             seed=seed,
+            result_folder=folder,
             progress=progress,
             expect=_say_expected,
         )
@@ -140,6 +141,7 @@ def audit(
         found.save(aside)
         if report:
             write_report(found, aside)
+    remove_unfinished(folder)
 
     suite = f"{found.card.model.name} on {found.card.data.name}"
     if junit is not None:

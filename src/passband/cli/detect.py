@@ -171,7 +171,7 @@ def detect(
         return _write(dataset, view_options, requirements, write, seed=seed, json=json)
     from passband.audit.detector import audit_detector
     from passband.audit.detector_gate import check_detector, check_measured
-    from passband.detection.detect import remove_unfinished
+    from passband.files import remove_unfinished
     from passband.report.detector import write_detector_report
 
     views = view_options.choose(dataset, requirements) if model else tuple(result_files)

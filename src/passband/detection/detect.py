@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from passband.detection.objects import Detections, detections_table
 from passband.detection.shown import Shown
 from passband.detection.view import WHOLE, View
 from passband.errors import InputError
-from passband.files import digest, write_file
+from passband.files import write_file
 from passband.memory import give_back
 from passband.rows import DETECTION_COLUMNS
 from passband.types import Progress
@@ -90,24 +88,6 @@ class Found:
             shown = pl.read_parquet(part).filter(pl.col("shown") == str(view))
             tables.append(shown.select(list(DETECTION_COLUMNS)))
         return pl.concat(tables)
-
-
-def place_of(folder: Path, *identity: str) -> Path:
-    """Return the folder beside a result in which what was found is kept until the result is whole.
-
-    Args:
-        folder: The result's.
-        identity: All that decides what is found: only the same detector, images and settings go on from there.
-    """
-    name = digest(*(each.encode() for each in identity))
-    return folder.absolute().parent / f".{folder.name}-unfinished-{name}"
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Remove what was kept beside a result, which is whole by now; nobody else may be measuring for it."""
-    ending = "?" * 16
-    for left in folder.absolute().parent.glob(f".{glob.escape(folder.name)}-unfinished-{ending}"):
-        shutil.rmtree(left, ignore_errors=True)
 
 
 def detect(

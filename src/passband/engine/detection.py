@@ -14,7 +14,6 @@ import torch
 
 from passband.audit.detector import DetectorAudit, audit_detector
 from passband.choices import ViewAmplitude
-from passband.detection.detect import remove_unfinished
 from passband.detection.load import load_detector
 from passband.detection.retinanet import build_retinanet
 from passband.detection.runs import detector_id, find_detector, holds_detector, read_detector, write_published
@@ -25,7 +24,7 @@ from passband.engine.detector import run_detector
 from passband.engine.planned import Planned
 from passband.environment import choose_device, describe_environment
 from passband.errors import InputError
-from passband.files import digest
+from passband.files import digest, remove_unfinished
 from passband.results.lock import locked
 from passband.results.store import holds_measurement, write_measurement
 from passband.train.config import SCHEMA
