@@ -59,7 +59,7 @@ def draw_panels(figure: Figure, table: pl.DataFrame) -> dict[str, Chart]:
             orient="top",
             labelColor=LIGHT["ink"],
             labelFontSize=12,
-            labelLimit=150,
+            labelLimit=240,
             columns=_columns([mark.name for mark in panel.marks]),
         )
         for panel in figure.panels
