@@ -255,6 +255,44 @@ def test_other_instruments_join_an_audit_in_rows_and_report(audited, tmp_path):
     assert [reading.name for reading in pb.Audit.load(tmp_path / "a").extra] == ["kernels", "counterexamples"]
 
 
+def test_rows_that_an_audit_has_by_itself_are_there_once(audited, tmp_path):
+    assert audited("--with", "flips", "components", "--no-report", "--out", "a").code == 0
+    assert audited("--no-report", "--out", "b").code == 0
+    one, two = (pl.read_parquet(tmp_path / name / "rows.parquet") for name in "ab")
+    keys = ["metric", "shown", "class"]
+    assert not one.filter(pl.col("norm").is_null()).select(keys).is_duplicated().any()
+    assert set(two.select(keys).rows()) < set(one.select(keys).rows())  # those of other radii are added
+    assert [len(reading.rows) > 0 for reading in pb.Audit.load("a").extra] == [True, True]
+
+
+def test_one_audit_is_compared_with_nothing(audited, command):
+    assert audited("--no-report", "--out", "a").code == 0
+    ran = command("compare", "a")
+    assert (ran.code, ran.out) == (2, "")
+    assert "at least two audits are compared, got a alone" in ran.err
+
+
+def test_several_audits_are_compared_in_one_table_and_figure(audited, command, tmp_path):
+    for name, mean in (("a", "0"), ("b", "0.5"), ("c", "0.9")):
+        assert audited("--no-report", "--out", name, "--mean", mean, "--std", "0.25").code == 0
+    ran = command(
+        "compare", "a", "b", "c", "--out", "d", "--require", "clean-drop <= 1", "--require", "clean-drop < -1"
+    )
+    assert ran.code == 1
+    assert "p by Holm's correction for all of them" in ran.out
+    assert "(b) " in ran.out
+    assert "(c) " in ran.out
+    found = json.loads((tmp_path / "d" / "comparison.json").read_text())
+    assert {d["audit"] for d in found["differences"]} == {1, 2}
+    assert {path.name for path in (tmp_path / "d").iterdir()} == {
+        "comparison.json",
+        "comparison.svg",
+        "comparison.png",
+    }
+    assert command("compare", "a", "b", "c", "--out", "e", "--no-report").code == 0
+    assert {path.name for path in (tmp_path / "e").iterdir()} == {"comparison.json"}
+
+
 def test_settings_of_an_instrument_are_followed_and_told(audited, tmp_path):
     assert audited("--with", "rings:rings=2,amplitude=raw", "kernels:rhos=0,0.5", "--out", "a").code == 0
     rows = pl.read_parquet(tmp_path / "a" / "rows.parquet")

@@ -107,6 +107,10 @@ def test_two_audits_are_compared(command, scenes):
     assert "paired on 8 images" in ran.out
     assert "ok     map-lfc@8-drop <= 0.01" in ran.out
     assert command("compare", "a", "b", "--require", "clean-drop <= 0.01").code == 2
+    several = command("compare", "a", "b", "a", "--require", "map-lfc@8-drop <= 0.01", "--out", "several")
+    assert several.code == 0, several.err
+    assert "ok     map-lfc@8-drop <= 0.01" in several.out
+    assert several.out.count("(b)") == 2  # the column and the requirement
 
 
 def test_elsewhere_is_as_good_as_here(command, scenes, tmp_path):

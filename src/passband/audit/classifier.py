@@ -283,7 +283,7 @@ def audit(
     examples = found.examples(within)
     return Audit(
         card=card,
-        rows=pl.concat([to_table(rows), *(reading.rows for reading in extra)]),
+        rows=_joined(to_table(rows), extra),
         samples=answers.to_table(),
         counterexamples=counterexamples,
         panels=examples,
@@ -301,6 +301,13 @@ def _ceiling(search: Search, samples: int | None, radii: tuple[float, ...]) -> t
     if search == "exact":
         return (RobustnessCeiling(samples),)
     return (RobustnessCeiling(BOUNDED_SAMPLES if samples is None else samples, radii),)
+
+
+def _joined(rows: pl.DataFrame, extra: Sequence[ExtraReading]) -> pl.DataFrame:
+    """Return an audit's own rows and those of its other instruments; what it has already, as of `components`, is there once."""
+    keys = [name for name in COLUMNS if name not in ("value", "error", "each")]
+    added = (reading.rows.join(rows, on=keys, how="anti", nulls_equal=True) for reading in extra)
+    return pl.concat([rows, *added])
 
 
 def counterexamples_table(found: Counterexamples) -> pl.DataFrame:
