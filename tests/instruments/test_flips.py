@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import Memory, noise, subject
+from listening import Listener
+from passband.data.phantom import make_phantom, shape_waves, texture_waves
 from passband.frequency.component import FULL, High, Low, lows_and_highs
 from passband.instruments.components import Answers
 from passband.instruments.flips import FlipPictures, Flips, FoundFlips, clearest, find_flips, flips_by_chance
@@ -156,3 +158,18 @@ def test_what_is_saved_is_read_again(tmp_path):
     for each in pictures.examples:
         whole, low, high = each.probabilities.argmax(dim=1).tolist()
         assert whole == high == each.label != low
+
+
+@pytest.mark.parametrize(("cue", "share", "by_chance"), [("texture", 3 / 4, 3 / 16), ("shape", 0, 0)])
+def test_images_told_by_their_texture_alone_follow_the_hfc_and_those_told_by_their_shape_do_not(
+    cue, share, by_chance
+):
+    texture = cue == "texture"
+    waves = texture_waves(4, (32, 32)) if texture else shape_waves(4)
+    data = make_phantom(80, shape=float(not texture), texture=float(texture))
+    found = subject(Listener(waves), data).read(Flips((8.0,)))
+    rows = {row.metric: row.value for row in found.rows()}
+    # On an LFC without its texture nothing is heard, and the first of four classes is named.
+    assert rows["flips"] == share
+    assert rows["flips-by-chance"] == pytest.approx(by_chance)
+    assert rows["flips-beyond-chance"] == pytest.approx(share - by_chance)
