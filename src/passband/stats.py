@@ -203,7 +203,7 @@ def rank_correlation_interval(
 
     Example:
         >>> [round(number, 3) for number in rank_correlation_interval([1, 2, 3, 4, 5, 6], [2, 1, 4, 3, 6, 5])]
-        [0.829, -0.107, 0.986]
+        [0.829, -0.127, 0.986]
 
     Source:
         Bonett and Wright 2000, Sample size requirements for estimating Pearson, Kendall and Spearman correlations.
