@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import reference
 from passband.errors import InputError
+from passband.frequency import fourier
 from passband.frequency.fourier import (
     HighPass,
     LowPass,
@@ -212,3 +213,34 @@ def test_a_radius_in_cycles_per_pixel_is_the_same_frequency_in_every_size(size):
         down, across = torch.fft.fftfreq(height), torch.fft.fftfreq(width)
         expected = (down[:, None].double().square() + across.double().square()).sqrt() <= radius + 1e-9
         assert torch.equal(radial_mask(height, width, radius, geometry="pixel"), expected)
+
+
+@pytest.mark.parametrize("shape", [(7, 3, 8, 6), (2, 3, 1, 5, 4), (1, 9, 9)])
+@pytest.mark.parametrize("at_once", [1, 300, 10**6])
+def test_images_are_transformed_some_at_a_time_which_changes_nothing(monkeypatch, shape, at_once):
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    whole = split_many(images, [3, 0, 2])
+    monkeypatch.setattr(fourier, "VALUES_AT_ONCE", at_once)
+    pieces = split_many(images, [3, 0, 2])
+    for one, other in zip(whole, pieces, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    torch.testing.assert_close(low_pass(images, 2), whole.low[2], rtol=0, atol=1e-6)
+
+
+def test_a_gradient_passes_a_batch_of_any_size_also_after_images_without_one(monkeypatch):
+    monkeypatch.setattr(fourier, "VALUES_AT_ONCE", 50)
+    images = torch.rand(6, 3, 7, 5)
+    with torch.inference_mode():
+        low_pass(images, 2)  # what is kept of it must not be without a gradient
+    images.requires_grad_()
+    low, high = split(images, 2)
+    (gradient,) = torch.autograd.grad((low * high.detach() + low).sum(), images)
+    torch.testing.assert_close(gradient, low_pass(high.detach() + 1, 2))
+
+
+def test_one_image_that_is_not_finite_is_noticed_wherever_it_is(monkeypatch):
+    monkeypatch.setattr(fourier, "VALUES_AT_ONCE", 50)
+    images = torch.rand(9, 3, 7, 5)
+    images[7, 1, 3, 3] = float("inf")
+    with pytest.raises(InputError, match="images must be finite"):
+        split(images, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -13,6 +14,10 @@ from torch import Tensor, nn
 
 from passband.errors import InputError
 from passband.types import Geometry, Images, Mask
+
+VALUES_AT_ONCE = 2**17
+"""Pixels that a CPU transforms at a time: then what lies between pixels and LFC stays in its caches, and is not memory that the
+system has to hand out anew, which takes longer than the transforms do (`benchmarks/splits.py`)."""
 
 
 class Components(NamedTuple):
@@ -152,9 +157,10 @@ def split_many(
         >>> split_many(torch.rand(2, 3, 32, 32), [4, 8]).low.shape
         torch.Size([2, 2, 3, 32, 32])
     """
-    low = _low_many(images, radii, geometry, inclusive)
-    high = images - low  # the transform is linear: what is not low is high
-    return Components(low.to(images.dtype), high.to(images.dtype))
+    _check_split(images, radii)
+    low, high = _empty(images, radii), _empty(images, radii)
+    _fill(low, high, images, radii, geometry, inclusive)
+    return Components(*(each.view(len(radii), *images.shape) for each in (low, high)))
 
 
 def low_pass(
@@ -167,7 +173,10 @@ def low_pass(
         tensor([[[0.5000, 0.5000],
                  [0.5000, 0.5000]]])
     """
-    return _low_many(images, [radius], geometry, inclusive)[0].to(images.dtype)
+    _check_split(images, [radius])
+    low = _empty(images, [radius])
+    _fill(low, None, images, [radius], geometry, inclusive)
+    return low.view(images.shape)
 
 
 def high_pass(
@@ -255,22 +264,69 @@ def transform(images: Images) -> Tensor:
     return spectrum
 
 
-def _low_many(images: Images, radii: Sequence[float], geometry: Geometry, inclusive: bool) -> Tensor:
-    """Return the LFC at each radius, in float32 or wider."""
+def _check_split(images: Images, radii: Sequence[float]) -> None:
     if len(radii) == 0:
         raise InputError("at least one radius is needed, got none")
     for radius in radii:
         _check_radius(radius)
-    spectrum = transform(images)
+    check_images(images)
+
+
+def _empty(images: Images, radii: Sequence[float]) -> Tensor:
+    """Return room for a component at each radius, shaped (radii, images, channels, height, width)."""
+    return images.new_empty((len(radii), math.prod(images.shape[:-3]), *images.shape[-3:]))
+
+
+def _fill(
+    low: Tensor,
+    high: Tensor | None,
+    images: Images,
+    radii: Sequence[float],
+    geometry: Geometry,
+    inclusive: bool,
+) -> None:
+    """Write the LFC at each radius, and the HFC where it is asked for, into the room for them."""
     height, width = images.shape[-2:]
-    distance = frequency_distance(height, width, geometry=geometry)[:, : width // 2 + 1]
-    low = torch.empty((len(radii), *images.shape), dtype=spectrum.real.dtype, device=images.device)
+    distance = _half_distance(height, width, geometry).to(images.device)
+    beyond = [distance > radius if inclusive else distance >= radius for radius in radii]
     # From the largest radius down, one spectrum is emptied in place: no masked copy of it for each radius.
-    for index in sorted(range(len(radii)), key=lambda i: radii[i], reverse=True):
-        kept = distance <= radii[index] if inclusive else distance < radii[index]
-        spectrum.masked_fill_(~kept.to(images.device), 0)
-        low[index] = torch.fft.irfft2(spectrum, s=(height, width))
-    return low
+    descending = sorted(range(len(radii)), key=lambda i: radii[i], reverse=True)
+    flat = images.reshape(-1, *images.shape[-3:])
+    step = _images_at_once(flat)
+    for start in range(0, len(flat), step):
+        at = slice(start, start + step)
+        pixels = flat[at]
+        spectrum = transform(pixels)
+        for index in descending:
+            spectrum.masked_fill_(beyond[index], 0)
+            part = torch.fft.irfft2(spectrum, s=(height, width))
+            low[index, at] = part
+            if high is not None:
+                high[index, at] = pixels - part  # the transform is linear: what is not low is high
+
+
+def _half_distance(height: int, width: int, geometry: Geometry) -> Tensor:
+    """Return `frequency_distance` of the coefficients that a real transform has."""
+    if torch.compiler.is_compiling():  # which does not look into a cache
+        return frequency_distance(height, width, geometry=geometry)[:, : width // 2 + 1]
+    return _kept_half_distance(height, width, geometry)
+
+
+@lru_cache(maxsize=32)
+def _kept_half_distance(height: int, width: int, geometry: Geometry) -> Tensor:
+    with torch.inference_mode(False):  # what is kept may meet gradients later
+        return frequency_distance(height, width, geometry=geometry)[:, : width // 2 + 1].contiguous()
+
+
+def _images_at_once(images: Images) -> int:
+    """Return how many of a batch of images are transformed at a time; it changes no number.
+
+    All of them where their gradient is asked for, or code is being made for them, or they are not on a CPU.
+    """
+    followed = torch.is_grad_enabled() and images.requires_grad
+    if images.device.type != "cpu" or followed or torch.compiler.is_compiling():
+        return len(images)
+    return max(1, VALUES_AT_ONCE // images[0].numel())
 
 
 def _check_radius(radius: float) -> None:
