@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import High, Low
 from passband.frequency.degraded import Noisy, Reduced
+from passband.instruments.attacks import UnderAttack
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import ComponentAccuracy
 from passband.instruments.degradations import Degradations
@@ -25,6 +26,7 @@ from passband.instruments.svd_flips import SvdFlips
         ("rings: rings = 6", None),
         ("svd:radii=4,8.5, 16,amplitude=raw", SvdFlips((4, 8.5, 16), "raw")),
         ("svd:radii=none", SvdFlips()),
+        ("attacks:epsilons=2/255,0.03,samples=9", UnderAttack(epsilons=(2 / 255, 0.03), samples=9)),
         (
             "fourier-heatmap:size=none,samples=none,clip=true,epsilon=4",
             FourierHeatmap(None, None, 4.0, clip=True),
@@ -84,9 +86,18 @@ def test_what_is_written_is_read_again(radii, amplitude):
         ("rings:rings=0", InputError, "rings must be a whole number of at least 1, got 0"),
         ("rings:rings=4,rings=8", InputError, "rings is set twice"),
         ("rings:equal=area", UnknownNameError, "no rings:equal named 'area'"),
-        ("svd:radii=4,inf", InputError, "svd:radii is a number, got 'inf'"),
+        ("svd:radii=4,inf", InputError, "svd:radii is a number, such as 0.03 or 8/255, got 'inf'"),
+        (
+            "attacks:epsilons=8/0",
+            InputError,
+            "attacks:epsilons is a number, such as 0.03 or 8/255, got '8/0'",
+        ),
         ("fourier-heatmap:clip=yes", InputError, "fourier-heatmap:clip is true or false, got 'yes'"),
-        ("fourier-heatmap:epsilon=nan", InputError, "fourier-heatmap:epsilon is a number, got 'nan'"),
+        (
+            "fourier-heatmap:epsilon=nan",
+            InputError,
+            "fourier-heatmap:epsilon is a number, such as 0.03 or 8/255, got 'nan'",
+        ),
         ("components:components=lfc", InputError, "is written lfc:RADIUS"),
         (
             "attacks:attack=pgd",

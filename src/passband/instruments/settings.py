@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from fractions import Fraction
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from passband.checks import read_number, write_number
+from passband.checks import write_number
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import Component, parse_component
 from passband.instruments.catalog import INSTRUMENTS
@@ -96,9 +97,9 @@ def _read_one(kind: Any, text: str, where: str) -> Any:
         return TRUTHS[text]
     if kind in (int, float):
         try:
-            return int(text) if kind is int else read_number(text)
-        except ValueError as error:
-            what = "a whole number" if kind is int else "a number"
+            return int(text) if kind is int else float(Fraction(text))
+        except (ValueError, ZeroDivisionError) as error:
+            what = "a whole number" if kind is int else "a number, such as 0.03 or 8/255"
             raise InputError(f"{where} is {what}, got {text!r}") from error
     if isinstance(kind, type) and issubclass(kind, Component):
         return parse_component(text)
