@@ -17,6 +17,7 @@ from passband.files import (
     check_seal,
     check_target,
     digest,
+    drop_unwritten,
     place_of,
     read_json,
     remove_leftovers,
@@ -344,3 +345,37 @@ def test_leftovers_of_a_result_are_removed_and_no_others(tmp_path):
         each.mkdir()
     remove_unfinished(tmp_path / "out")
     assert (mine.exists(), other.exists()) == (False, True)
+
+
+def test_parents_that_were_made_for_a_result_go_with_it_where_nothing_came_of_it(tmp_path):
+    (tmp_path / "there").mkdir()
+    with pytest.raises(KeyboardInterrupt), written_whole(tmp_path / "there" / "a" / "b" / "result"):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == [tmp_path / "there"]
+    assert list((tmp_path / "there").iterdir()) == []
+    with pytest.raises(KeyboardInterrupt), written_whole(tmp_path / "c" / "d" / "result"):
+        (tmp_path / "c" / "mine").write_text("by somebody else")
+        raise KeyboardInterrupt
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["mine"]
+    with written_whole(tmp_path / "e" / "result") as aside:
+        (aside / "file").write_text("whole")
+    assert (tmp_path / "e" / "result" / "file").read_text() == "whole"
+
+
+def test_what_is_being_written_can_be_removed_by_whoever_ends_the_process(tmp_path):
+    with written_whole(tmp_path / "a" / "result") as aside:
+        (aside / "file").write_text("half")
+        drop_unwritten()
+        assert list(tmp_path.iterdir()) == []
+        aside.mkdir(parents=True)  # so that the block ends in good order
+    assert (tmp_path / "a" / "result").is_dir()
+
+
+def test_what_was_removed_does_not_take_the_place_of_what_was_there(tmp_path):
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "file").write_text("before")
+    with pytest.raises(OSError), written_whole(tmp_path / "result") as aside:
+        (aside / "file").write_text("new")
+        drop_unwritten()
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+    assert (tmp_path / "result" / "file").read_text() == "before"

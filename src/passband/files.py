@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ def written_whole(folder: Path) -> Generator[Path]:
 
     Whoever looks at `folder` sees what was there before or the whole new result, never a part. The new files are on
     the disk before they take the place, and what was there before is removed after that; so a process may be killed,
-    or the power cut, at any moment. If the block raises, the new files are removed and what was there before stays.
+    or the power cut, at any moment. If the block raises, the new files are removed, with parents that were
+    made for them, and what was there before stays.
 
     Args:
         folder: The result folder. Its parents are made. A folder that is there already is replaced.
@@ -56,8 +57,10 @@ def written_whole(folder: Path) -> Generator[Path]:
     """
     folder = folder.absolute()
     check_target(folder, overwrite=True)
+    made = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-aside-", dir=folder.parent))
+    _being_written[aside] = made
     try:
         yield aside
         aside.chmod(0o755)  # mkdtemp makes it private
@@ -71,7 +74,33 @@ def written_whole(folder: Path) -> Generator[Path]:
             _exchange(aside, folder)
         _sync(folder.parent)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        _drop(aside)
+
+
+_being_written: dict[Path, list[Path]] = {}
+"""Folders beside results that are being written, each with the parents that were made for it, the innermost first."""
+
+
+def drop_unwritten() -> None:
+    """Remove what is being written: for a process that ends now, whatever it is doing.
+
+    It gets another name first. A thread that goes on writing then cannot give it the result's place while it is being removed.
+    """
+    for aside, made in list(_being_written.items()):
+        with suppress(OSError):  # it has taken its place by now, or nothing can be written here any more
+            gone = Path(tempfile.mkdtemp(prefix=aside.name[:-8], dir=aside.parent))  # for `remove_leftovers`
+            _being_written[gone] = made
+            with suppress(OSError):
+                aside.rename(gone)
+            _drop(gone)
+
+
+def _drop(aside: Path) -> None:
+    """Remove a folder beside a result, if it has not taken its place, and the parents in which nothing has come to be."""
+    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(OSError):  # one holds something
+        for parent in _being_written.pop(aside, []):
+            parent.rmdir()
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
+from passband.files import drop_unwritten
+
 INTERRUPTED = 130
 """The exit code: 128 and the number of SIGINT."""
 
@@ -79,4 +81,5 @@ def leave() -> NoReturn:
 
     for child in active_children():
         child.kill()
+    drop_unwritten()  # where the interrupt was not heard, nobody else removes it
     os._exit(INTERRUPTED)
