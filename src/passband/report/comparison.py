@@ -12,14 +12,14 @@ import polars as pl
 from passband.analysis.contrast import Term
 from passband.analysis.figure import TABLE, Curve, Figure, Panel, Role
 from passband.audit.compare import Comparison, Difference
-from passband.optional import require
 from passband.report.figure import draw
+from passband.report.svg import write_chart
 
 CURVES = re.compile(r"(?:map-)?(lfc|hfc)@(.+)")
 """The measures that have a radius: accuracy, or a detector's mAP, on a component."""
 
 ROLES = get_args(Role)
-PURPOSE = {"extra": "report", "purpose": "drawing a comparison (leave it out with --no-report)"}
+PURPOSE = "drawing a comparison (leave it out with --no-report)"
 
 
 def write_comparison(found: Comparison, folder: Path) -> None:
@@ -31,9 +31,7 @@ def write_comparison(found: Comparison, folder: Path) -> None:
     figure, table = comparison_figure(found)
     if table.is_empty():
         return
-    draw(figure, table, bands=True).save(folder / "comparison.svg")
-    drawn = (folder / "comparison.svg").read_text(encoding="utf-8")
-    (folder / "comparison.png").write_bytes(require("vl_convert", **PURPOSE).svg_to_png(drawn, scale=2))
+    write_chart(draw(figure, table, bands=True), folder, "comparison", purpose=PURPOSE)
 
 
 def comparison_figure(found: Comparison) -> tuple[Figure, pl.DataFrame]:

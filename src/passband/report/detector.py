@@ -9,11 +9,11 @@ from pathlib import Path
 from passband.audit.detector import DetectorAudit
 from passband.audit.detector_examples import Boxes, DetectorPictures, Example
 from passband.choices import DETECTION_NUMBERS
-from passband.optional import require
 from passband.report import detector_figures, detector_words
 from passband.report.boxes import SIDE, Drawing, category_colors, draw_boxes, draw_sheet
 from passband.report.detector_words import short
 from passband.report.render import PURPOSE, manifest_lines, write_figures, write_page
+from passband.report.svg import write_drawing
 from passband.report.words import percent
 
 PRINTED = 720  # pixels that the longer side of an image keeps at most in a file
@@ -129,7 +129,6 @@ def write_examples(pictures: DetectorPictures, folder: Path, suffix: str = "") -
     Raises:
         MissingDependencyError: If vl-convert is not installed.
     """
-    convert = require("vl_convert", **PURPOSE)
     colors = category_colors((*pictures.losses, *pictures.gains))
     note = "solid: found, with scores; dashed: what is there, named where it was not found"
     for name, examples in (("losses", pictures.losses), ("gains", pictures.gains)):
@@ -142,6 +141,10 @@ def write_examples(pictures: DetectorPictures, folder: Path, suffix: str = "") -
             )
             for each in examples
         ]
-        svg = draw_sheet(rows, note)
-        (folder / f"{name}{suffix}.svg").write_text(svg, encoding="utf-8")
-        (folder / f"{name}{suffix}.png").write_bytes(convert.svg_to_png(svg, scale=PRINTED / SIDE))
+        write_drawing(
+            draw_sheet(rows, note),
+            folder,
+            f"{name}{suffix}",
+            scale=PRINTED / SIDE,
+            purpose=PURPOSE["purpose"],
+        )

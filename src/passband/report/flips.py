@@ -7,9 +7,8 @@ from pathlib import Path
 from torch import Tensor
 
 from passband.instruments.flips import FlipExample, FlipPictures
-from passband.optional import require
 from passband.report.panels import visible
-from passband.report.svg import SMALL, svg_element, svg_image, svg_text
+from passband.report.svg import SMALL, svg_element, svg_image, svg_text, write_drawing
 from passband.report.theme import LIGHT
 
 ACROSS = 2  # panels side by side
@@ -19,7 +18,6 @@ TEXT = 13
 BAR = 7  # height of the bar that shows a confidence
 LONGEST = 19  # letters of a class
 NOTE = "Bars are confidences. The HFC is drawn around gray, its largest amplitude black or white."
-PURPOSE = {"extra": "report", "purpose": "drawing Figure 2"}
 SCALE = 2  # of PNG
 
 
@@ -31,9 +29,7 @@ def write_flips(pictures: FlipPictures, folder: Path, name: str) -> None:
     """
     if not pictures.examples:
         return
-    drawn = draw_flips(pictures)
-    (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
-    (folder / f"{name}.png").write_bytes(require("vl_convert", **PURPOSE).svg_to_png(drawn, scale=SCALE))
+    write_drawing(draw_flips(pictures), folder, name, scale=SCALE, purpose="drawing Figure 2")
 
 
 def draw_flips(pictures: FlipPictures) -> str:

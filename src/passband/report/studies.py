@@ -16,16 +16,14 @@ from passband.engine.detection import PlannedDetection
 from passband.files import slug, write_json, written_whole
 from passband.instruments.flips import FlipPictures
 from passband.instruments.instrument import EXAMPLES, SAMPLES
-from passband.optional import require
 from passband.report.detector import write_examples
 from passband.report.figure import draw
 from passband.report.flips import write_flips
 from passband.report.kernels import draw_kernels
+from passband.report.svg import write_chart
 from passband.serial import read_tensors
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.result import StudyResult, describe_claims
-
-PURPOSE = {"extra": "report", "purpose": "drawing a study's figure"}
 
 
 def write_study(result: StudyResult, folder: Path | None = None, *, command: str = "") -> Path:
@@ -54,9 +52,7 @@ def write_study(result: StudyResult, folder: Path | None = None, *, command: str
             if isinstance(figure, KernelFigure)
             else draw(figure, result.table)
         )
-        chart.save(aside / "figure.svg")
-        drawn = (aside / "figure.svg").read_text(encoding="utf-8")
-        (aside / "figure.png").write_bytes(require("vl_convert", **PURPOSE).svg_to_png(drawn, scale=2))
+        write_chart(chart, aside, "figure", purpose="drawing a study's figure")
         result.table.write_csv(aside / "table.csv")
         result.table.write_parquet(aside / "table.parquet")
         result.rows.write_parquet(aside / "rows.parquet")

@@ -1,20 +1,47 @@
-"""Elements of a drawing as SVG: the whole, a line of text, an image."""
+"""Drawings as SVG: their elements, and as files with a PNG beside."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Literal
+from io import StringIO
+from pathlib import Path
+from typing import Any, Literal
 
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from passband.optional import require
 from passband.report.panels import data_uri, picture
 from passband.report.theme import FONT, LIGHT
 
 SMALL = 160
 """Images up to this side are shown pixel by pixel."""
+
+
+def write_drawing(svg: str, folder: Path, name: str, *, scale: float, purpose: str) -> None:
+    """Write a drawing as `NAME.svg` and `NAME.png`.
+
+    Args:
+        svg: The drawing.
+        folder: Where to write.
+        name: What the files are called.
+        scale: Pixels of the PNG for a unit of the drawing.
+        purpose: What it is for, where a library is missing.
+
+    Raises:
+        MissingDependencyError: If vl-convert is not installed.
+    """
+    convert = require("vl_convert", extra="report", purpose=purpose)
+    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    (folder / f"{name}.png").write_bytes(convert.svg_to_png(svg, scale=scale))
+
+
+def write_chart(chart: Any, folder: Path, name: str, *, purpose: str) -> None:
+    """Write a chart of altair's, as `write_drawing` does."""
+    chart.save(drawn := StringIO(), format="svg")
+    write_drawing(drawn.getvalue(), folder, name, scale=2, purpose=purpose)
 
 
 def svg_element(parts: Sequence[str], width: float, height: float, label: str) -> str:
