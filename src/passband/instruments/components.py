@@ -87,6 +87,11 @@ class Answers(Reading):
         return self.predictions == self.predictions[0]
 
     @property
+    def majority(self) -> float:
+        """The accuracy of naming the most frequent class throughout."""
+        return torch.bincount(self.labels).max().item() / len(self.labels)
+
+    @property
     def top5(self) -> Bool[Tensor, "shown samples"] | None:
         """Whether each label is among the five most probable classes; None where there are not more than 20."""
         return self.rank <= 5 if len(self.subject.dataset.classes) > FEW_CLASSES else None
@@ -107,9 +112,7 @@ class Answers(Reading):
         for index, component in enumerate(self.shown):
             row = partial(
                 ComponentRow,
-                run=subject.run,
-                seed=subject.run_seed,
-                subset=subject.dataset.subset,
+                **subject.cells,
                 component=component,
                 amplitude=None if component == FULL else self.amplitude,
             )

@@ -90,9 +90,7 @@ class FoundCeiling(Reading):
         for norm in NORMS:
             for epsilon, value in ceiling_curve(found, norm):
                 yield RobustnessRow(
-                    run=self.subject.run,
-                    seed=self.subject.run_seed,
-                    subset=self.subject.dataset.subset,
+                    **self.subject.cells,
                     norm=norm,
                     epsilon=epsilon,
                     metric=ACCURACY_CEILING,

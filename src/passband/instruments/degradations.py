@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import torch
-
 from passband.analysis.contrast import accuracy
 from passband.analysis.crossing import crossing
 from passband.analysis.figure import Bar, Figure, Panel, in_rows
@@ -95,12 +93,6 @@ class FoundDegradations(Reading):
         """What was shown beside whole images, kind by kind, from weak to strong."""
         return tuple(shown for shown in self.answers.shown if isinstance(shown, Degraded))
 
-    @property
-    def majority(self) -> float:
-        """The accuracy of naming the most frequent class throughout."""
-        labels = self.answers.labels
-        return torch.bincount(labels).max().item() / len(labels)
-
     def accuracy(self, degraded: Degraded) -> float:
         """Return the accuracy on images so degraded."""
         return self.answers.correct[self.answers.of(degraded)].double().mean().item()
@@ -134,7 +126,7 @@ class FoundDegradations(Reading):
             least, _ = wilson_interval(round(value * count), count)
             costs = value < self.clean and p_values[degraded] < 1 - CONFIDENCE
             at = crossing([low.radius for low in lows], curve, value)
-            known = costs and least > self.majority and at is not None and not at.first
+            known = costs and least > self.answers.majority and at is not None and not at.first
             found[degraded] = at.place if known and at is not None else None
         return found
 
@@ -143,7 +135,7 @@ class FoundDegradations(Reading):
         count = len(self.answers.samples)
         least, _ = wilson_interval(round(self.clean * count), count)
         threshold = self.kept * self.clean
-        if least <= self.majority or threshold <= self.majority:
+        if least <= self.answers.majority or threshold <= self.answers.majority:
             return ()
         return tuple(self._limit(kind, threshold) for kind in WORDINGS if self._of(kind))
 
@@ -176,9 +168,7 @@ class FoundDegradations(Reading):
         for degraded in self.degraded:
             row = partial(
                 ComponentRow,
-                run=subject.run,
-                seed=subject.run_seed,
-                subset=subject.dataset.subset,
+                **subject.cells,
                 component=degraded,
                 amplitude=self.answers.amplitude,
                 count=count,

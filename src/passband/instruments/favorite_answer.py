@@ -28,9 +28,7 @@ class FoundFavorites(Reading):
             named = torch.bincount(predictions, minlength=len(subject.dataset.classes))
             for class_name in (None, subject.dataset.classes[int(named.argmax())]):
                 yield ComponentRow(
-                    run=subject.run,
-                    seed=subject.run_seed,
-                    subset=subject.dataset.subset,
+                    **subject.cells,
                     component=component,
                     amplitude=self.answers.amplitude,
                     metric=FavoriteAnswer.name,

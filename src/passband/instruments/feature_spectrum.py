@@ -50,9 +50,7 @@ class FoundFeatures(Reading):
         """Yield of each layer the relative log amplitude by frequency, and at the highest; of each downsampling what aliases."""
         row = partial(
             FeatureRow,
-            run=self.subject.run,
-            seed=self.subject.run_seed,
-            subset=self.subject.dataset.subset,
+            **self.subject.cells,
         )
         for layer in self.layers:
             frequencies, relative = relative_frequencies(*layer.grid), layer.relative()

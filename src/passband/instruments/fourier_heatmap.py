@@ -56,9 +56,7 @@ class FoundHeatmap(Reading):
         """Yield the share of wrong answers on whole images, and with each wave; a wave and its mirror image share theirs."""
         row = partial(
             WaveRow,
-            run=self.subject.run,
-            seed=self.subject.run_seed,
-            subset=self.subject.dataset.subset,
+            **self.subject.cells,
             metric=FOURIER_HEATMAP,
             count=self.samples,
         )

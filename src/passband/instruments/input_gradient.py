@@ -88,7 +88,7 @@ class FoundGradients(Reading):
 
     def rows(self) -> Iterator[Row]:
         """Yield the means over images with their standard errors, the median length, and how many images have no gradient."""
-        one = partial(Row, **self._cells)
+        one = partial(Row, **self.subject.cells)
         yield one(metric=GRADIENT_NONE, value=self.without / self.samples, count=self.samples)
         if len(self.norm):
             yield one(metric=GRADIENT_NORM, value=self.norm.quantile(0.5).item(), count=len(self.norm))
@@ -99,15 +99,12 @@ class FoundGradients(Reading):
             yield one(metric=f"{GRADIENT_RADIUS}{of}", **mean(energy.radius))
             for radius, shares in enumerate(energy.at.T):
                 metric = f"{GRADIENT_ENERGY}{of}"
-                yield RadiusRow(**self._cells, metric=metric, radius=float(radius), **mean(shares))
+                yield RadiusRow(**self.subject.cells, metric=metric, radius=float(radius), **mean(shares))
             for radius, shares in zip(self.radii, energy.beyond.T, strict=True):
                 metric = f"{GRADIENT_BEYOND}{of}"
-                yield ComponentRow(**self._cells, metric=metric, component=High(radius), **mean(shares))
-
-    @property
-    def _cells(self) -> dict[str, Any]:
-        subject = self.subject
-        return {"run": subject.run, "seed": subject.run_seed, "subset": subject.dataset.subset}
+                yield ComponentRow(
+                    **self.subject.cells, metric=metric, component=High(radius), **mean(shares)
+                )
 
     def _mean(self, values: Float[Tensor, " images"], *, known: bool) -> dict[str, Any]:
         """Return a mean with its standard error; of what is known without looking, all coefficients make it."""

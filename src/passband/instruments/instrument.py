@@ -109,6 +109,11 @@ class Subject:
         """The positions, spelled out."""
         return torch.arange(len(self.dataset)) if self.indices is None else self.indices
 
+    @property
+    def cells(self) -> dict[str, Any]:
+        """What every row about its images says: the network, the seed of its training, and which images they are of."""
+        return {"run": self.run, "seed": self.run_seed, "subset": self.dataset.subset}
+
     def draw(self, samples: int | None) -> Int64[Tensor, " drawn"]:
         """Return so many of the positions, drawn by the seed, so that fewer are a part of more; None is all of them."""
         draws = torch.Generator().manual_seed(self.seed)
@@ -196,9 +201,7 @@ def mean_row(
     """
     numbers, count = values.double(), len(values)
     return ComponentRow(
-        run=subject.run,
-        seed=subject.run_seed,
-        subset=subject.dataset.subset,
+        **subject.cells,
         component=component,
         amplitude=amplitude,
         metric=metric,

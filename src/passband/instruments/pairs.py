@@ -86,9 +86,7 @@ class FoundPairs(Reading):
         total, found = len(pairs.labels), len(verified)
         row = partial(
             CounterexampleRow,
-            run=self.subject.run,
-            seed=self.subject.run_seed,
-            subset=self.subject.dataset.subset,
+            **self.subject.cells,
             component=Low(radius),
             amplitude="clip",
         )

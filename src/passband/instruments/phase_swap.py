@@ -224,9 +224,7 @@ class FoundPhaseSwap(Reading):
     def _row(self, metric: str, value: float, error: float | None = None) -> ComponentRow:
         whole = metric == PHASE_SWAP_WHOLE
         return ComponentRow(
-            run=self.subject.run,
-            seed=self.subject.run_seed,
-            subset=self.subject.dataset.subset,
+            **self.subject.cells,
             component=FULL if whole else SWAPPED,
             amplitude=None if whole else self.amplitude,
             metric=metric,

@@ -9,8 +9,6 @@ from functools import partial
 from itertools import pairwise
 from typing import Literal, get_args
 
-import torch
-
 from passband.analysis.contrast import Term
 from passband.analysis.figure import Curve, Figure, Level, Panel
 from passband.checks import check_at_least_one
@@ -39,13 +37,11 @@ class FoundRings(Reading):
         yield from (row for row in answers.rows() if row.component != FULL and row.class_name is None)
         beside = {
             RINGS_WHOLE: answers.correct[0].double().mean().item(),
-            RINGS_MAJORITY: torch.bincount(answers.labels).max().item() / len(answers.labels),
+            RINGS_MAJORITY: answers.majority,
         }
         for metric, value in beside.items():
             yield ComponentRow(
-                run=subject.run,
-                seed=subject.run_seed,
-                subset=subject.dataset.subset,
+                **subject.cells,
                 component=FULL,
                 metric=metric,
                 value=value,

@@ -130,9 +130,7 @@ class FoundSkew(Reading):
         count, before = len(self.labels), self.whole == self.labels
         row = partial(
             ComponentRow,
-            run=self.subject.run,
-            seed=self.subject.run_seed,
-            subset=self.subject.dataset.subset,
+            **self.subject.cells,
             count=count,
         )
         yield row(component=FULL, metric=SKEW_WHOLE, value=_mean(before))

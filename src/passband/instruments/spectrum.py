@@ -65,9 +65,7 @@ class FoundSpectrum(Reading):
         found = self.spectrum
         for radius, share in enumerate(found.energy.tolist()):
             yield RadiusRow(
-                run=self.subject.run,
-                seed=self.subject.run_seed,
-                subset=found.subset,
+                **self.subject.cells,
                 metric=ENERGY_WITHIN,
                 radius=float(radius),
                 value=share,
