@@ -304,3 +304,14 @@ def test_a_drop_is_held_against_each_audit(several):
     strict = [dataclasses.replace(each[0], met=False), each[1]]
     assert not check_each_drop(found.names[1:], strict).met
     assert check_each_drop(["alone"], each[:1]) is each[0]
+
+
+def test_an_audit_that_shares_other_samples_with_the_first_is_told(several):
+    assert compare(*several).warnings == ()
+    path = several[2] / "samples.parquet"
+    table = pl.read_parquet(path)
+    table.filter(pl.col("sample") < 40).write_parquet(path)
+    (warning,) = compare(*several).warnings
+    assert warning.startswith(
+        "Constant (third) shares other samples with the first audit than Constant (second) does"
+    )

@@ -101,8 +101,22 @@ def side_by_side(audits: Sequence[Path], compare_two: Callable[[Path, Path], Com
         tuple(names),
         tuple(differences),
         _joined([pair.pairing for pair in pairs], names[1:]),
-        tuple(dict.fromkeys(warning for pair in pairs for warning in pair.warnings)),
+        (
+            *dict.fromkeys(warning for pair in pairs for warning in pair.warnings),
+            *_of_samples(pairs, names[1:]),
+        ),
     )
+
+
+def _of_samples(pairs: Sequence[Comparison], names: Sequence[str]) -> Iterator[str]:
+    """Say where an audit shares other samples with the first than the second does: the first one's numbers are others then."""
+    firsts = [{d.measure: d.first for d in pair.differences} for pair in pairs]
+    for name, these in zip(names[1:], firsts[1:], strict=True):
+        if any(these[measure] != firsts[0][measure] for measure in these.keys() & firsts[0].keys()):
+            yield (
+                f"{name} shares other samples with the first audit than {names[0]} does: its differences are of those, and not of "
+                "the numbers that stand for the first one"
+            )
 
 
 def _told_apart(audits: Sequence[Path]) -> list[str]:
