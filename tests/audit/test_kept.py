@@ -94,6 +94,21 @@ def test_other_settings_data_weights_and_folders_look_again(tmp_path):
     assert asked(Rings(2), folder=tmp_path / "a")[1] == without
 
 
+class Scaled(Counting):
+    """The same weights, and other code."""
+
+    def forward(self, images):
+        return 0.5 * super().forward(images)
+
+
+def test_a_network_whose_code_has_changed_is_looked_at_again(tmp_path):
+    asked(Rings(2), folder=tmp_path / "a")
+    _, without = asked(folder=None)
+    changed, shown = asked(Rings(2), folder=tmp_path / "a", model=Scaled(DATA))
+    assert shown > without
+    assert same(changed.extra, asked(Rings(2), folder=None, model=Scaled(DATA))[0].extra)
+
+
 def test_what_is_damaged_is_looked_for_again(tmp_path):
     first, cost = asked(Rings(2), folder=tmp_path / "a")
     (reading,) = tmp_path.glob(".a-unfinished-*/*/reading.safetensors")

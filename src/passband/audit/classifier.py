@@ -16,7 +16,7 @@ from passband.audit import parts
 from passband.audit.attack import attack_entry, robustness_rows, samples_table
 from passband.audit.card import Ceiling, ClassifierCard, Settings, read_card
 from passband.audit.gate import Checked, check
-from passband.audit.kept import look_once
+from passband.audit.kept import kept_beside, look_once
 from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictures
 from passband.audit.requirement import parse_requirement
 from passband.choices import Search
@@ -244,7 +244,8 @@ def audit(
     counterexamples = None if bound is None else bound.counterexamples
     attacked = tuple(evaluated.read(UnderAttack.of(plan)).attacked for plan in attacks)
     spectrum = subject.read(Spectrum()).spectrum
-    extra = tuple(look_once(instrument, evaluated, result_folder) for instrument in instruments)
+    kept = None if result_folder is None else kept_beside(result_folder, evaluated, answers)
+    extra = tuple(look_once(instrument, evaluated, kept) for instrument in instruments)
 
     within = energy_within(torch.fft.ifftshift(spectrum.power), chosen)
     whole, points = parts.answers(answers), parts.curves(answers, chosen, within.tolist())

@@ -9,6 +9,7 @@ from passband.audit.pictures import ExtraReading
 from passband.environment import choose_device, versions
 from passband.errors import InputError
 from passband.files import digest, place_of, remove_leftovers, written_whole
+from passband.instruments.components import Answers
 from passband.instruments.instrument import Instrument, Subject
 from passband.instruments.settings import describe_settings
 from passband.rows import to_table
@@ -32,17 +33,17 @@ def look(instrument: Instrument, subject: Subject) -> ExtraReading:
     )
 
 
-def look_once(instrument: Instrument, subject: Subject, result_folder: Path | None) -> ExtraReading:
+def look_once(instrument: Instrument, subject: Subject, kept: Path | None) -> ExtraReading:
     """Return what an instrument finds, or what it had found when an audit for the same folder was killed.
 
     Args:
         instrument: What looks.
         subject: At whom.
-        result_folder: The audit's, beside which it is kept; None keeps nothing.
+        kept: The folder in which it is kept, as `kept_beside` names it; None keeps nothing.
     """
-    if result_folder is None or not type(instrument).__module__.startswith(OWN):
+    if kept is None or not type(instrument).__module__.startswith(OWN):
         return look(instrument, subject)
-    folder = place_of(result_folder, *_identity(subject)) / _called(instrument, subject)
+    folder = kept / _called(instrument, subject)
     try:
         found = read_tensors(folder / READING, ExtraReading)
     except InputError:  # not there, or damaged
@@ -57,11 +58,16 @@ def look_once(instrument: Instrument, subject: Subject, result_folder: Path | No
     return found
 
 
-def _identity(subject: Subject) -> tuple[str, ...]:
-    """Return all that decides what is found, settings of instruments aside."""
+def kept_beside(result_folder: Path, subject: Subject, answers: Answers) -> Path:
+    """Return the folder beside an audit in which what instruments find is kept; all that decides that decides its name.
+
+    What the network has answered is a part of it: its code may change where its weights do not.
+    """
     model, dataset = subject.model, subject.dataset
     asked = (model.mean, model.std, model.outputs)
-    return (
+    said = (answers.predictions, answers.confidence, answers.loss)
+    return place_of(
+        result_folder,
         versions()["passband"],
         subject.run,
         repr([None if each is None else each.tolist() for each in asked]),
@@ -69,6 +75,7 @@ def _identity(subject: Subject) -> tuple[str, ...]:
         repr((dataset.classes, dataset.subset, dataset.preparation)),
         digest(subject.samples.numpy().tobytes()),
         repr((subject.seed, subject.training_batch, choose_device(subject.device).type)),
+        digest(*(each.numpy().tobytes() for each in said)),
     )
 
 
