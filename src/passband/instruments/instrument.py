@@ -20,6 +20,7 @@ from passband.analysis.figure import Figure
 from passband.data.dataset import ImageDataset
 from passband.files import digest
 from passband.frequency.component import Component
+from passband.memory import kept
 from passband.models.pixels import PixelModel
 from passband.rows import ComponentRow, Row, Shown
 from passband.types import Amplitude, Progress, Subset
@@ -127,7 +128,8 @@ class Subject:
         """Return what an instrument finds; it looks once, however many other instruments build on it."""
         asked = instrument.resolved(self.dataset.size)
         if asked not in self._readings:
-            self._readings[asked] = asked.measure(self)
+            with kept():
+                self._readings[asked] = asked.measure(self)
         return cast(Found, self._readings[asked])
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from passband.data.dataset import ImageDataset
 from passband.data.labels import shuffle_labels
+from passband.memory import kept
 from passband.randomness import derive_seed, generator_for
 from passband.train.config import RunConfig, check_data
 from passband.train.epoch import EpochReport, TrainingDiverged
@@ -90,7 +91,7 @@ def fit(
     """
     device = learner.fabric.device
     images, labels = dataset.in_memory("training").to(device), dataset.labels.to(device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with kept(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for epoch in range(done + 1, config.epochs + 1):
             start = time.perf_counter()
             sums = _train_epoch(learner, images, labels, len(dataset.classes), config, epoch)
