@@ -41,6 +41,24 @@ def test_split_matches_the_definition(height, width, radius):
     torch.testing.assert_close(low32.double(), low, atol=1e-5, rtol=0)
 
 
+@given(
+    height=sizes,
+    width=sizes,
+    radius=st.floats(0, 25) | st.integers(0, 25),
+    geometry=st.sampled_from(["index", "isotropic", "pixel"]),
+    inclusive=st.booleans(),
+)
+def test_every_geometry_keeps_what_its_mask_keeps(height, width, radius, geometry, inclusive):
+    if geometry == "pixel":
+        radius = radius / max(height, width)  # also at frequencies, such as 3 / 7
+    images = random_images(height, width)
+    mask = radial_mask(height, width, radius, geometry=geometry, inclusive=inclusive)
+    expected = torch.fft.ifft2(torch.fft.fft2(images) * mask).real
+    low, high = split(images, radius, geometry=geometry, inclusive=inclusive)
+    torch.testing.assert_close(low, expected)
+    torch.testing.assert_close(low + high, images)
+
+
 @given(height=sizes, width=sizes, radius=radii)
 def test_mask_matches_the_definition(height, width, radius):
     expected = [[reference.is_low(i, j, height, width, radius) for j in range(width)] for i in range(height)]
@@ -156,6 +174,13 @@ def test_low_pass_can_be_exported_as_a_layer():
     program = torch.export.export(LowPass(2), (torch.rand(1, 3, 8, 8),))
     images = torch.rand(1, 3, 8, 8)
     torch.testing.assert_close(program.module()(images), low_pass(images, 2))
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's compiler
+def test_low_pass_can_be_compiled():
+    images = random_images(9, 8)
+    compiled = torch.compile(lambda x: split_many(x, [1, 3]).high, backend="aot_eager")
+    torch.testing.assert_close(compiled(images), split_many(images, [1, 3]).high)
 
 
 def test_input_is_left_as_it_was():

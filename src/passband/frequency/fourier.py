@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple, get_args
+from itertools import chain
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -122,7 +123,7 @@ def split(
 
     Raises:
         InputError: If `radius` is negative or NaN, or `images` has fewer than three dimensions, no elements,
-            integer values, NaN or infinity.
+            integer values, or NaN or infinity on a CPU (other devices are not waited for: there NaN stays NaN).
 
     Example:
         >>> low, high = split(torch.rand(2, 3, 32, 32), radius=8)
@@ -159,7 +160,12 @@ def split_many(
     """
     _check_split(images, radii)
     low, high = _empty(images, radii), _empty(images, radii)
-    _fill(low, high, images, radii, geometry, inclusive)
+    for index, at, whole, part in _lows(images, radii, geometry, inclusive):
+        low[index, at] = part
+        if _followed(images):
+            high[index, at] = whole - part  # the transform is linear: what is not low is high
+        else:  # the same, written where it belongs
+            torch.sub(whole, part, out=high[index, at])
     return Components(*(each.view(len(radii), *images.shape) for each in (low, high)))
 
 
@@ -174,8 +180,13 @@ def low_pass(
                  [0.5000, 0.5000]]])
     """
     _check_split(images, [radius])
+    parts = _lows(images, [radius], geometry, inclusive)
+    first = next(parts)
+    if len(first[3]) == math.prod(images.shape[:-3]):  # all at once
+        return first[3].to(images.dtype).view(images.shape)
     low = _empty(images, [radius])
-    _fill(low, None, images, [radius], geometry, inclusive)
+    for index, at, _, part in chain([first], parts):
+        low[index, at] = part
     return low.view(images.shape)
 
 
@@ -255,12 +266,8 @@ def transform(images: Images) -> Tensor:
         InputError: As `split` does of its images.
     """
     check_images(images)
-    wide = images.float() if images.dtype in (torch.float16, torch.bfloat16) else images
-    spectrum = torch.fft.rfft2(wide)
-    # The zero frequency is the sum of all pixels, so it shows any that is not finite. The answer depends on
-    # the data, which a compiled graph cannot ask for.
-    if not torch.compiler.is_compiling() and not spectrum[..., 0, 0].isfinite().all():
-        raise InputError("images must be finite, got NaN or infinite pixels")
+    spectrum = torch.fft.rfft2(images.to(torch.promote_types(images.dtype, torch.float32)))
+    _check_finite(spectrum)
     return spectrum
 
 
@@ -273,49 +280,96 @@ def _check_split(images: Images, radii: Sequence[float]) -> None:
 
 
 def _empty(images: Images, radii: Sequence[float]) -> Tensor:
-    """Return room for a component at each radius, shaped (radii, images, channels, height, width)."""
-    return images.new_empty((len(radii), math.prod(images.shape[:-3]), *images.shape[-3:]))
+    """Return room for a component at each radius, shaped (radii, images, channels, height, width).
+
+    NumPy asks the system for large pages, and torch does not: those of 4 KiB, handed out one by one, take more time than
+    transforms do (`benchmarks/splits.py`).
+    """
+    shape = (len(radii), math.prod(images.shape[:-3]), *images.shape[-3:])
+    if images.device.type != "cpu" or torch.compiler.is_compiling():
+        return images.new_empty(shape)
+    values = np.empty(math.prod(shape) * images.element_size(), np.uint8)
+    return torch.from_numpy(values).view(images.dtype).view(shape)
 
 
-def _fill(
-    low: Tensor,
-    high: Tensor | None,
-    images: Images,
-    radii: Sequence[float],
-    geometry: Geometry,
-    inclusive: bool,
-) -> None:
-    """Write the LFC at each radius, and the HFC where it is asked for, into the room for them."""
+def _lows(
+    images: Images, radii: Sequence[float], geometry: Geometry, inclusive: bool
+) -> Iterator[tuple[int, slice, Images, Images]]:
+    """Yield the LFC at each radius, of some images at a time.
+
+    Only columns of a spectrum in which something is low are transformed, both there and back.
+
+    Yields:
+        The position of the radius, those of the images among all of them, the images and their LFC.
+    """
     height, width = images.shape[-2:]
-    distance = _half_distance(height, width, geometry).to(images.device)
-    beyond = [distance > radius if inclusive else distance >= radius for radius in radii]
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    factors = [_find_factor(height, width, r, geometry, inclusive, dtype, images.device) for r in radii]
     # From the largest radius down, one spectrum is emptied in place: no masked copy of it for each radius.
     descending = sorted(range(len(radii)), key=lambda i: radii[i], reverse=True)
+    columns = factors[descending[0]].shape[1]
     flat = images.reshape(-1, *images.shape[-3:])
     step = _images_at_once(flat)
     for start in range(0, len(flat), step):
         at = slice(start, start + step)
-        pixels = flat[at]
-        spectrum = transform(pixels)
+        spectrum = torch.fft.fft(torch.fft.rfft(flat[at].to(dtype))[..., :columns], dim=-2)
+        _check_finite(spectrum)
         for index in descending:
-            spectrum.masked_fill_(beyond[index], 0)
-            part = torch.fft.irfft2(spectrum, s=(height, width))
-            low[index, at] = part
-            if high is not None:
-                high[index, at] = pixels - part  # the transform is linear: what is not low is high
+            left = spectrum[..., : factors[index].shape[1]]
+            torch.view_as_real(left).mul_(factors[index])
+            yield index, at, flat[at], torch.fft.irfft(torch.fft.ifft(left, dim=-2), n=width)
 
 
-def _half_distance(height: int, width: int, geometry: Geometry) -> Tensor:
-    """Return `frequency_distance` of the coefficients that a real transform has."""
+def _find_factor(
+    height: int,
+    width: int,
+    radius: float,
+    geometry: Geometry,
+    inclusive: bool,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Float[Tensor, "height columns 2"]:
+    """Return 1 where a coefficient is low and 0 elsewhere, of the columns of a real transform in which any may be low."""
+    wanted = (height, width, radius, geometry, inclusive, dtype, device)
     if torch.compiler.is_compiling():  # which does not look into a cache
-        return frequency_distance(height, width, geometry=geometry)[:, : width // 2 + 1]
-    return _kept_half_distance(height, width, geometry)
+        return _make_factor(*wanted)
+    return _kept_factor(*wanted)
 
 
-@lru_cache(maxsize=32)
-def _kept_half_distance(height: int, width: int, geometry: Geometry) -> Tensor:
+def _make_factor(
+    height: int,
+    width: int,
+    radius: float,
+    geometry: Geometry,
+    inclusive: bool,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Float[Tensor, "height columns 2"]:
+    apart = {"index": 1, "isotropic": min(height, width) / width, "pixel": 1 / width}[geometry]
+    highest = min(radius / apart, width // 2)
+    columns = math.floor(highest * (1 + 1e-12)) + 1  # rounding may add one in which nothing is low
+    distance = _distance(height, width, geometry)[:, :columns]
+    low = distance <= radius if inclusive else distance < radius
+    # In memory as torch lays out a transform of columns, with real and imaginary part: products then take a fifth of the time.
+    return low.T[..., None].expand(-1, -1, 2).to(device, dtype).contiguous().transpose(0, 1)
+
+
+@lru_cache(maxsize=64)
+def _kept_factor(*wanted: Any) -> Float[Tensor, "height columns 2"]:
     with torch.inference_mode(False):  # what is kept may meet gradients later
-        return frequency_distance(height, width, geometry=geometry)[:, : width // 2 + 1].contiguous()
+        return _make_factor(*wanted)
+
+
+def _distance(height: int, width: int, geometry: Geometry) -> Tensor:
+    if torch.compiler.is_compiling():
+        return frequency_distance(height, width, geometry=geometry)
+    return _kept_distance(height, width, geometry)
+
+
+@lru_cache(maxsize=16)
+def _kept_distance(height: int, width: int, geometry: Geometry) -> Tensor:
+    with torch.inference_mode(False):
+        return frequency_distance(height, width, geometry=geometry)
 
 
 def _images_at_once(images: Images) -> int:
@@ -323,10 +377,26 @@ def _images_at_once(images: Images) -> int:
 
     All of them where their gradient is asked for, or code is being made for them, or they are not on a CPU.
     """
-    followed = torch.is_grad_enabled() and images.requires_grad
-    if images.device.type != "cpu" or followed or torch.compiler.is_compiling():
+    if images.device.type != "cpu" or _followed(images) or torch.compiler.is_compiling():
         return len(images)
     return max(1, VALUES_AT_ONCE // images[0].numel())
+
+
+def _followed(images: Images) -> bool:
+    return torch.is_grad_enabled() and images.requires_grad
+
+
+def _check_finite(spectrum: Tensor) -> None:
+    """Refuse images with pixels that are not finite, which their zero frequencies, the sums of all pixels, show.
+
+    Only on a CPU. Another device would have to be waited for, and a compiled graph cannot ask; there NaN stays NaN.
+    """
+    if spectrum.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    if (
+        spectrum[..., 0, 0].real * 0
+    ).sum() != 0:  # NaN where one is not finite: one number instead of all to look at
+        raise InputError("images must be finite, got NaN or infinite pixels")
 
 
 def _check_radius(radius: float) -> None:
