@@ -54,3 +54,18 @@ def test_lines_have_a_band_exactly_where_there_are_intervals(banded):
     assert [layer["mark"]["type"] for layer in layers] == ["area"] * banded + ["line", "point"]
     fields = [entry["field"] for entry in layers[-1]["encoding"]["tooltip"]]
     assert fields == ["series", "x", "value", *(["low", "high"] if banded else [])]
+
+
+def test_a_line_without_intervals_takes_those_of_another_away_from_nobody():
+    series = [
+        Series("with", "#000000", [place._replace(low=0.0, high=1.0) for place in RISING.places]),
+        Series("without", "#ff0000", RISING.places),
+    ]
+    rows = [{"low": None, "high": None} | row for row in numbers(series)]
+    band, *others = lines(rows, colored(series), radius_axis([1, 4], 5), share_axis("share"), ".1%")
+    shown = band.to_dict()["data"]["values"]
+    assert {row["series"] for row in shown} == {"with"}
+    assert all(
+        {row["series"] for row in layer.to_dict()["data"]["values"]} == {"with", "without"}
+        for layer in others
+    )

@@ -277,7 +277,7 @@ class Degradations(Instrument[FoundDegradations]):
         if compressed and dataset.channels not in (1, 3):
             raise InputError(
                 f"JPEG stores images of 1 or 3 channels, these have {dataset.channels}. Leave it out: "
-                "Degradations(degraded=...)."
+                "--with degradations:degraded=..., Degradations(degraded=...)."
             )
         asked.check(subject)
         self._low(dataset.size).check(subject)

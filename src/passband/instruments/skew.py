@@ -289,7 +289,8 @@ class Skew(Instrument[FoundSkew]):
             compared = ", ".join(map(str, (*ways, *left_out))) or ", ".join(self.ways or USUAL)
             raise InputError(
                 f"the pictures of {dataset.name} are the same, prepared by {compared}: they have the size that is wanted, or are "
-                "prepared so already. Take the original pictures, with --size (size=), or name other ways: Skew(ways=...)."
+                "prepared so already. Take the original pictures, with --size (size=), or name other ways: "
+                "--with skew:ways=..., Skew(ways=...)."
             )
         few = self._drawn(subject)[:LOOKED_AT]
         check_same(dataset, few, side_by_side(dataset, ()).images[few])

@@ -107,7 +107,7 @@ def _panel(
         color, dash = _colors(looks, "stroke"), _dashes(looks)
         along = [row for row in rows if row["x"] is not None]
         levels = [row for row in rows if row["x"] is None]
-        if any(row["low"] is None for row in along) or len(own) > MOST_BANDS:
+        if len(own) > MOST_BANDS:
             look = look._replace(band=False)
         across = alt.Chart(alt.Data(values=levels)).mark_rule(strokeWidth=1.5)
         return [

@@ -86,7 +86,7 @@ def lines(
     dash: Any = None,
     look: Look = Look(),  # noqa: B008
 ) -> list[Chart]:
-    """Return layers that draw lines: their intervals as bands, their points with tooltips.
+    """Return layers that draw lines: the intervals of those that have any as bands, their points with tooltips.
 
     Args:
         rows: The points, as `numbers` returns them.
@@ -102,11 +102,19 @@ def lines(
     parts = [part for part in ("value", "low", "high") if all(part in row for row in rows)]
     tooltip = ["series:N", alt.Tooltip("x:Q", title=over, format=".3~r")]
     tooltip += [alt.Tooltip(f"{part}:Q", format=number_format) for part in parts]
-    base = alt.Chart(alt.Data(values=list(rows))).encode(x=x, y=y, color=color, tooltip=tooltip)
-    band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title=y["title"]), y2="high:Q")
+
+    def drawn(shown: Sequence[Mapping[str, Any]]) -> Chart:
+        return alt.Chart(alt.Data(values=list(shown))).encode(x=x, y=y, color=color, tooltip=tooltip)
+
+    base, known = drawn(rows), [row for row in rows if row.get("low") is not None]
+    band = (
+        (base if len(known) == len(rows) else drawn(known))
+        .mark_area(opacity=0.2)
+        .encode(y=alt.Y("low:Q", title=y["title"]), y2="high:Q")
+    )
     line = base.mark_line(strokeWidth=look.width)
     return [
-        *([band] if look.band and "low" in parts else []),
+        *([band] if look.band and known else []),
         line if dash is None else line.encode(strokeDash=dash),
         base.mark_point(filled=True, size=look.size, opacity=1),
     ]
