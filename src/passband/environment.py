@@ -11,6 +11,10 @@ import torch
 from passband.checks import check_device_name
 from passband.errors import InputError
 
+PROMPT = {"cpu"}
+"""Devices that a number is read from as soon as it is asked for. Others work behind, and whoever asks waits until they have caught
+up, while they are given nothing to do."""
+
 REPORTED = ("passband", "torch", "torchvision", "lightning-fabric", "timm", "numpy", "scipy", "polars")
 
 
@@ -59,3 +63,8 @@ def choose_device(name: str = "auto") -> torch.device:
             f"device {name!r} is not available on this machine. Use --device auto or --device cpu."
         )
     return device
+
+
+def is_prompt(device: torch.device) -> bool:
+    """Return whether numbers may be asked of a device between steps; else they are asked once, at the end."""
+    return device.type in PROMPT

@@ -249,6 +249,7 @@ class PGD(Attack):
         *,
         seed: int = 0,
         generator: torch.Generator | None = None,
+        trusted: bool = False,
     ) -> Batch:
         """Return adversarial images: see `Attack.run` and `passband.pgd`.
 
@@ -259,6 +260,7 @@ class PGD(Attack):
             epsilon: See `Attack.run`.
             seed: See `Attack.run`.
             generator: Draws the starts in place of one that follows from `seed`, on the device of the images.
+            trusted: See `passband.pgd`.
         """
         return pgd(
             model,
@@ -272,6 +274,7 @@ class PGD(Attack):
             random_start=self.random_start,
             band=self.band,
             generator=generator or generator_for(seed, "attack", device=images.device),
+            trusted=trusted,
         )
 
     def resolved(self) -> PGD:

@@ -165,14 +165,18 @@ def per_image(what: str, value: Bound, images: Batch) -> Float[Tensor, "#batch 1
     Raises:
         InputError: If it is negative or not finite, or not one number, or one for each image.
     """
-    numbers = torch.as_tensor(value, dtype=images.dtype, device=images.device).reshape(-1, 1, 1, 1)
-    if len(numbers) not in (1, len(images)):
-        raise InputError(
-            f"{what} must be one number, or one for each of {len(images)} images, got {len(numbers)}"
-        )
-    if not (numbers >= 0).all() or not numbers.max() < math.inf:
+    if isinstance(value, Tensor):
+        numbers = value.to(images).reshape(-1, 1, 1, 1)
+        if len(numbers) not in (1, len(images)):
+            raise InputError(
+                f"{what} must be one number, or one for each of {len(images)} images, got {len(numbers)}"
+            )
+        lowest, highest = numbers.aminmax()
+    else:  # is checked as it is: on a device it would have to be waited for
+        numbers, lowest, highest = None, value, value
+    if not (lowest >= 0 and highest <= torch.finfo(images.dtype).max):
         raise InputError(f"{what} must be 0 or positive, got {value}")
-    return numbers
+    return images.new_full((1, 1, 1, 1), float(value)) if numbers is None else numbers
 
 
 def _direction(gradient: Batch, norm: Norm) -> Batch:

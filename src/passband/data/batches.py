@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from passband.data.dataset import ImageDataset, to_pixels
+from passband.data.dataset import ImageDataset, to_device, to_pixels
 from passband.data.stream import StreamedImages
 from passband.errors import InputError
 from passband.types import Batch, ByteImages, Labels
@@ -63,7 +63,7 @@ def batches(
     images = Sequel(dataset, order, batch_size)
     for indices in order.split(batch_size):
         pixels, labels = to_pixels(images.next(len(indices)), device), dataset.labels[indices]
-        yield Samples(indices.to(device), pixels, labels.to(device))
+        yield Samples(to_device(indices, device), pixels, to_device(labels, device))
 
 
 class Sequel:

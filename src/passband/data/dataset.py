@@ -142,4 +142,15 @@ def to_pixels(
     images: UInt8[Tensor, "*batch channels height width"], device: torch.device | str = "cpu"
 ) -> Images:
     """Return stored bytes as [0, 1] float32 pixels on `device`, moving bytes, not floats."""
-    return images.to(device, non_blocking=True).float().div_(255)
+    return to_device(images, device).float().div_(255)
+
+
+def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Return a tensor on `device`; what moves from memory to a CUDA device is not waited for.
+
+    Memory that the system may move elsewhere would be copied twice, and only once the device has done all it was given. A copy
+    away from the device is waited for, since who reads memory cannot know when it is complete.
+    """
+    if tensor.device.type == "cpu" and torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

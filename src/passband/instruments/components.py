@@ -30,6 +30,7 @@ from passband.models.pixels import (
     evaluating,
 )
 from passband.models.trial import tried
+from passband.prediction import BrokenAnswers
 from passband.rows import (
     ACCURACY,
     AGREEMENT,
@@ -221,24 +222,23 @@ class ComponentAccuracy(Instrument[Answers]):
             indices = subject.draw(None)
         visited = indices[torch.arange(total + filling) % total]
         start = time.perf_counter()
-        columns: tuple[Tensor, ...] = ()
-        done = 0
+        columns: tuple[Tensor, ...] = ()  # on the device, which each copy from it would hold up
+        broken, done = BrokenAnswers(), 0
         with evaluating(model):
             for samples in batches(dataset, batch_size=size, device=place, order=visited):
-                found = show(model, samples, shown, self.amplitude, len(dataset.classes))
+                found = show(model, samples, shown, self.amplitude, len(dataset.classes), broken=broken)
                 stacked = (torch.stack(column) for column in zip(*found, strict=True))
                 parts = (samples.indices, samples.labels, *stacked)
                 # Whatever a batch left behind would lie between the large tensors of the next ones, and break up the memory.
-                columns = columns or tuple(
-                    torch.empty((*part.shape[:-1], len(visited)), dtype=part.dtype) for part in parts
-                )
+                columns = columns or tuple(part.new_empty((*part.shape[:-1], len(visited))) for part in parts)
                 for column, part in zip(columns, parts, strict=True):
-                    column[..., done : done + part.shape[-1]] = part.cpu()
+                    column[..., done : done + part.shape[-1]] = part
                 done += len(samples.labels)
                 if subject.progress:
                     subject.progress("components", min(done, total), total)
+        broken.refuse()
         joined = (
-            column[..., :total].clone() for column in columns
+            column[..., :total].to("cpu", copy=True) for column in columns
         )  # no longer tensors of the inference mode
         return Answers(subject, shown, *joined, self.amplitude, time.perf_counter() - start)
 
@@ -298,7 +298,13 @@ def default_radii(size: tuple[int, int]) -> list[float]:
 
 
 def show(
-    model: PixelModel, samples: Samples, shown: Sequence[Component], amplitude: Amplitude, classes: int
+    model: PixelModel,
+    samples: Samples,
+    shown: Sequence[Component],
+    amplitude: Amplitude,
+    classes: int,
+    *,
+    broken: BrokenAnswers | None = None,
 ) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Show a model a batch as each of some components; return predictions, their probabilities, losses, labels' ranks.
 
@@ -308,12 +314,13 @@ def show(
         shown: What it is shown.
         amplitude: What is done to a component before: see `passband.rescale`.
         classes: The data set's number of classes.
+        broken: As for `answers`.
 
     Raises:
         InputError: As `answers`.
     """
     views = zip(shown, _views(samples.images, shown, amplitude), strict=True)
-    return [_answer(model, images, samples.labels, classes, component) for component, images in views]
+    return [_answer(model, images, samples.labels, classes, component, broken) for component, images in views]
 
 
 def _views(images: Batch, shown: Sequence[Component], amplitude: Amplitude) -> Iterator[Batch]:
@@ -323,11 +330,16 @@ def _views(images: Batch, shown: Sequence[Component], amplitude: Amplitude) -> I
 
 
 def _answer(
-    model: PixelModel, images: Batch, labels: Labels, classes: int, component: Component
+    model: PixelModel,
+    images: Batch,
+    labels: Labels,
+    classes: int,
+    component: Component,
+    broken: BrokenAnswers | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return prediction, its probability, the loss, and the label's rank, of each image."""
     shown = "whole images" if component == FULL else f"images shown as {component}"
-    logits = answers(model, images, classes, shown)
+    logits = answers(model, images, classes, shown, broken=broken)
     log_probability = logits.float().log_softmax(dim=1)
     confidence, prediction = log_probability.max(dim=1)
     label = labels[:, None]

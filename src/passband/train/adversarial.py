@@ -64,11 +64,11 @@ class Adversary:
 
         Args:
             network: The network in training.
-            images: Pixels in [0, 1].
+            images: Pixels in [0, 1], as all are that a run is trained on (`RunConfig` refuses others): it is not asked again.
             labels: What they are trained to be, shuffled or not.
             generator: Draws the random start, on the device of the images.
         """
-        return self.attack.run(network, images, labels, self.epsilon, generator=generator)
+        return self.attack.run(network, images, labels, self.epsilon, generator=generator, trusted=True)
 
     def resolved(self) -> Adversary:
         """Return the same with the attack's defaults spelled out."""
