@@ -5,8 +5,12 @@ VENV ?= .venv
 # The versions that this was tested with. `make test CONSTRAINTS=` takes the newest that pyproject.toml allows.
 CONSTRAINTS ?= -c constraints.txt
 BIN := $(VENV)/bin
+# What the studies of `make gpu` are of, for how many hours at most, and how many of their runs share the GPU.
+GPU_DATA ?= cifar10
+GPU_HOURS ?= 12
+GPU_WORKERS ?= 4
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench gpu clean
 .SUFFIXES:
 
 help:
@@ -14,6 +18,7 @@ help:
 	@echo "make test   run all tests"
 	@echo "make lint   check format, style, types and layers"
 	@echo "make bench  run the benchmarks"
+	@echo "make gpu    with a CUDA device: its tests, its benchmarks and the paper's studies (hours: GPU_HOURS=$(GPU_HOURS)), on one page"
 	@echo "make clean  remove $(VENV) and what demo made"
 
 $(BIN)/python:
@@ -52,7 +57,10 @@ lint: $(VENV)/developed
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/developed
-	@for each in benchmarks/*.py; do echo "== $$each"; OMP_NUM_THREADS=1 $(BIN)/python $$each || exit 1; done
+	@for each in $(filter-out benchmarks/gpu.py,$(wildcard benchmarks/*.py)); do echo "== $$each"; OMP_NUM_THREADS=1 $(BIN)/python $$each || exit 1; done
+
+gpu: $(VENV)/developed
+	@$(BIN)/python benchmarks/gpu.py --data $(GPU_DATA) --hours $(GPU_HOURS) --workers $(GPU_WORKERS)
 
 clean:
 	rm -rf $(VENV) demo

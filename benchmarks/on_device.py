@@ -1,6 +1,6 @@
 """What a GPU does in a second: splits, training, probes, attacks, and several runs on it at once.
 
-    python benchmarks/on_device.py [DEVICE]
+    python benchmarks/on_device.py [DEVICE] [--tiny]
 
 The host runs ahead of a GPU, so each clock waits for it. A way that takes less than a twentieth of a second is called again and
 again until it has taken that long. `benchmarks/gpu.py` puts the table on its page.
@@ -317,4 +317,5 @@ def lines(device: str = "cuda", *, tiny: bool = False) -> Iterator[Line]:
 
 
 if __name__ == "__main__":
-    main(lines(*sys.argv[1:]))
+    chosen = [each for each in sys.argv[1:] if each != "--tiny"]
+    main(lines(*chosen, tiny="--tiny" in sys.argv))
