@@ -26,10 +26,6 @@ from waiting import growth, waits
 
 DATA = bright_sides(60, size=12)
 
-SPLITS_WAIT = pytest.mark.xfail(
-    reason="a split asks whether its images are finite, and moves its mask, at each call", strict=True
-)
-
 
 @pytest.fixture(params=["as on a GPU", pytest.param("on a GPU", marks=pytest.mark.gpu)])
 def place(request) -> torch.device:
@@ -41,11 +37,7 @@ def network(**settings) -> nn.Module:
     return pb.build_model("resnet8", num_classes=3, width=4, seed=0, **settings)
 
 
-@pytest.mark.parametrize(
-    "components",
-    [(), pytest.param(lows_and_highs([2, 4]), marks=SPLITS_WAIT)],
-    ids=["whole", "lfc and hfc"],
-)
+@pytest.mark.parametrize("components", [(), lows_and_highs([2, 4])], ids=["whole", "lfc and hfc"])
 @pytest.mark.parametrize("amplitude", ["raw", "clip", "max", "minmax", "rms"])
 def test_a_batch_of_a_probe_is_not_waited_for(place, components, amplitude):
     model = as_pixel_model(network(batch_norm=True)).to(place)
@@ -61,8 +53,8 @@ def test_a_batch_of_a_probe_is_not_waited_for(place, components, amplitude):
     "settings",
     [
         {},
-        pytest.param({"component": "lfc:3", "amplitude": "max"}, marks=SPLITS_WAIT),
-        pytest.param({"component": "hfc:3", "amplitude": "rms"}, marks=SPLITS_WAIT),
+        {"component": "lfc:3", "amplitude": "max"},
+        {"component": "hfc:3", "amplitude": "rms"},
         {"mixup": 0.5},
         {"augment": True},
         {"optimizer": "sgd"},
@@ -70,6 +62,7 @@ def test_a_batch_of_a_probe_is_not_waited_for(place, components, amplitude):
     ],
     ids=lambda settings: " ".join(map(str, settings.values())) or "plain",
 )
+@pytest.mark.xfail(reason="what is drawn for a step moves to the device on its own, unpinned", strict=True)
 def test_a_step_of_training_is_not_waited_for(place, settings):
     config = pb.RunConfig("sides", model="resnet8", epochs=1, batch_size=10, learning_rate=1e-3)
     config = replace(config, **settings)
@@ -82,9 +75,7 @@ def test_a_step_of_training_is_not_waited_for(place, settings):
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize(
-    "band", [None, *(pytest.param(each, marks=SPLITS_WAIT) for each in ("lfc:3", "hfc:3"))]
-)
+@pytest.mark.parametrize("band", [None, "lfc:3", "hfc:3"])
 def test_a_step_of_an_attack_is_not_waited_for(place, norm, band):
     model, images = network().to(place), to_device(DATA.images[:5], place) / 255
     labels = to_device(DATA.labels[:5], place)
@@ -97,7 +88,6 @@ def test_a_step_of_an_attack_is_not_waited_for(place, norm, band):
     assert growth(place, attack) == {}
 
 
-@SPLITS_WAIT
 def test_the_paper_s_probe_waits_once_for_each_subset(place):
     model = as_pixel_model(network()).to(place)
     probe = replace(Probe.full(radii=(2, 4)), batch_size=10)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from passband.environment import is_prompt
 from passband.errors import InputError
 from passband.types import Geometry, Images, Mask
 
@@ -391,7 +392,7 @@ def _check_finite(spectrum: Tensor) -> None:
 
     Only on a CPU. Another device would have to be waited for, and a compiled graph cannot ask; there NaN stays NaN.
     """
-    if spectrum.device.type != "cpu" or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or not is_prompt(spectrum.device):
         return
     if (
         spectrum[..., 0, 0].real * 0

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from passband.data.dataset import to_device
 from passband.types import ByteImages
 
 PADDING = 2  # pixels on each side: HaohanWang/HFC, adversarial training
@@ -45,4 +44,4 @@ def augment(images: ByteImages, generator: torch.Generator) -> ByteImages:
     """
     corners = torch.randint(0, 2 * PADDING + 1, (len(images), 2), generator=generator)
     flipped = torch.rand(len(images), generator=generator) < 0.5
-    return crop_and_flip(images, to_device(corners, images.device), to_device(flipped, images.device))
+    return crop_and_flip(images, corners.to(images.device), flipped.to(images.device))

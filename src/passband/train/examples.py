@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from passband.data.dataset import to_device, to_pixels
+from passband.data.dataset import to_pixels
 from passband.frequency.component import FULL
 from passband.frequency.rescale import rescale
 from passband.train.augment import augment
@@ -38,5 +38,5 @@ def make_examples(
     targets = F.one_hot(labels, classes).float()
     if config.mixup is not None:
         weight, order = sample_mixup(len(labels), config.mixup, generator)
-        pixels, targets = mixup(pixels, targets, weight, to_device(order, labels.device))
+        pixels, targets = mixup(pixels, targets, weight, order.to(labels.device))
     return pixels, targets

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from passband.data.dataset import ImageDataset, to_device
+from passband.data.dataset import ImageDataset
 from passband.data.labels import shuffle_labels
 from passband.memory import kept
 from passband.randomness import derive_seed, generator_for
@@ -118,7 +118,7 @@ def _train_epoch(
     learner.model.train()
     sums = torch.zeros(2, device=fabric.device)
     for order in torch.randperm(len(labels), generator=draws).split(config.batch_size):
-        indices = to_device(order, fabric.device)
+        indices = order.to(fabric.device)
         pixels, targets = make_examples(images[indices], labels[indices], classes, config, draws)
         pixels, targets = pixels[rank::processes], targets[rank::processes]  # this process's share
         pixels = pixels.contiguous(memory_format=learner.layout)
