@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
+from passband import environment
 from passband.errors import InputError
-from passband.prediction import predict
+from passband.prediction import BrokenAnswers, predict
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
@@ -13,3 +14,25 @@ def test_logits_that_are_not_finite_name_no_class(broken):
     with pytest.raises(InputError, match="the model returned NaN or infinite logits for 1 of 2 images"):
         predict(logits, "the model")
     assert predict(logits[1:], "the model").tolist() == [1]
+
+
+GOOD, BAD = torch.zeros(3, 2), torch.tensor([[0.0, math.nan], [0.0, 0.0], [math.inf, 0.0]])
+
+
+def test_broken_answers_are_refused_at_once_where_the_device_is_prompt():
+    broken = BrokenAnswers()
+    broken.count(GOOD, "net", "images")
+    with pytest.raises(InputError, match="net returned NaN or infinite logits for 2 of 3 images"):
+        broken.count(BAD, "net", "images")
+
+
+def test_broken_answers_are_counted_where_it_is_not_and_refused_by_what_was_shown(monkeypatch):
+    monkeypatch.setattr(environment, "PROMPT", set())
+    broken = BrokenAnswers()
+    broken.refuse()
+    for shown, logits in (("whole images", GOOD), ("LFCs", GOOD), ("LFCs", BAD), ("LFCs", BAD[:1])):
+        broken.count(logits, "net", shown)
+    with pytest.raises(
+        InputError, match=r"net returned NaN or infinite logits for 3 of 7 LFCs\. Its weights"
+    ):
+        broken.refuse()

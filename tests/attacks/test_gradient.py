@@ -400,3 +400,11 @@ def test_half_precision_is_climbed_by_a_loss_in_float32(model, images):
     adversarial = pgd(Half(), images, LABELS, 0.03, steps=3, random_start=False)
     assert adversarial.dtype == torch.float32
     assert loss(model, adversarial) > loss(model, images)
+
+
+def test_trusted_pixels_are_not_looked_at_and_attacked_all_the_same(model, images):
+    one, other = (
+        pgd(model, images, LABELS, 0.1, steps=2, random_start=False, trusted=each) for each in (False, True)
+    )
+    assert torch.equal(one, other)
+    pgd(model, images + 1, LABELS, 0.1, steps=1, trusted=True)

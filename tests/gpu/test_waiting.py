@@ -60,7 +60,7 @@ def test_a_batch_of_a_probe_is_not_waited_for(place, components, amplitude):
         {"optimizer": "sgd"},
         {"adversarial": Adversary(8 / 255, PGD(steps=2))},
     ],
-    ids=lambda settings: " ".join(map(str, settings.values())) or "plain",
+    ids=["plain", "lfc", "hfc", "mixup", "augment", "sgd", "adversarial"],
 )
 @pytest.mark.xfail(reason="what is drawn for a step moves to the device on its own, unpinned", strict=True)
 def test_a_step_of_training_is_not_waited_for(place, settings):

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from passband.attacks import PGD, Attack
+from passband.environment import is_prompt
 from passband.errors import InputError, UnknownNameError
 from passband.train.settings import ADVERSARY_STEPS
 from passband.types import Batch, Labels
@@ -64,11 +65,13 @@ class Adversary:
 
         Args:
             network: The network in training.
-            images: Pixels in [0, 1], as all are that a run is trained on (`RunConfig` refuses others): it is not asked again.
+            images: Pixels in [0, 1], as all are that a run is trained on (`RunConfig` refuses others): only a prompt device,
+                such as a CPU, is asked again.
             labels: What they are trained to be, shuffled or not.
             generator: Draws the random start, on the device of the images.
         """
-        return self.attack.run(network, images, labels, self.epsilon, generator=generator, trusted=True)
+        trusted = not is_prompt(images.device)
+        return self.attack.run(network, images, labels, self.epsilon, generator=generator, trusted=trusted)
 
     def resolved(self) -> Adversary:
         """Return the same with the attack's defaults spelled out."""
