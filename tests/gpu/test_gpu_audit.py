@@ -141,10 +141,13 @@ def test_broken_answers_are_refused(device):
 
 
 def test_a_device_that_is_too_small_says_what_to_do(device, tmp_path, monkeypatch, capsys):
-    np.savez(
-        tmp_path / "data.npz", x_test=DATA.images.permute(0, 2, 3, 1).numpy(), y_test=DATA.labels.numpy()
-    )
-    save_weights(pb.build_model(**SIZE, seed=0), tmp_path / "weights.safetensors", {"model": SIZE})
+    large, wide = (
+        bright_sides(90, size=64),
+        SIZE | {"width": 64},
+    )  # more than what earlier tests may have left free
+    images = large.images.permute(0, 2, 3, 1).numpy()
+    np.savez(tmp_path / "data.npz", x_test=images, y_test=large.labels.numpy())
+    save_weights(pb.build_model(**wide, seed=0), tmp_path / "weights.safetensors", {"model": wide})
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.set_per_process_memory_fraction(1e-5)
