@@ -54,7 +54,7 @@ PUBLIC = {
     "open_detection_data": ["images", "annotations", "limit"],
     "parse_component": ["text"],
     "pgd": ["model", "images", "labels", "epsilon", "norm", "steps", "step_size", "restarts", "random_start", "band",
-            "generator"],
+            "generator", "trusted"],
     "radial_mask": ["height", "width", "radius", "geometry", "inclusive"],
     "radial_power": ["images"],
     "rescale": ["images", "policy", "original"],
