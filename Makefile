@@ -57,7 +57,7 @@ lint: $(VENV)/developed
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/developed
-	@for each in $(filter-out benchmarks/gpu.py,$(wildcard benchmarks/*.py)); do echo "== $$each"; OMP_NUM_THREADS=1 $(BIN)/python $$each || exit 1; done
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/all.py --out benchmarks/results/cpu.md
 
 gpu: $(VENV)/developed
 	@$(BIN)/python benchmarks/gpu.py --data $(GPU_DATA) --hours $(GPU_HOURS) --workers $(GPU_WORKERS)
