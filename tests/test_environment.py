@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from passband.environment import choose_device, describe_environment, versions
+from passband.environment import choose_device, describe_environment, limited_threads, versions
 from passband.errors import InputError
 
 
@@ -28,3 +28,13 @@ def test_devices():
         choose_device("cuda:64")
     with pytest.raises(InputError, match="got 'meta'"):
         choose_device("meta")
+
+
+def test_threads_are_limited_meanwhile():
+    before = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), limited_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        1 / 0  # noqa: B018
+    assert torch.get_num_threads() == before
+    with limited_threads(None):
+        assert torch.get_num_threads() == before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -39,6 +41,17 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "device_name": name,
         "threads": torch.get_num_threads(),
     }
+
+
+@contextmanager
+def limited_threads(threads: int | None) -> Generator[None]:
+    """Let torch, and what reads pictures, use so many threads meanwhile; None leaves them as they are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if threads is None else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_device(name: str = "auto") -> torch.device:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import time
 import zlib
 from dataclasses import replace
 
@@ -12,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from passband.data.images import Request, decode_images, decode_with_notices
+from passband.data.images import CHUNK, Request, decode_images, decode_with_notices
 from passband.data.stream import StreamedImages
+from passband.environment import limited_threads
 from passband.errors import InputError, UnknownNameError
 from passband.preparation import Preparation
 
@@ -215,6 +218,75 @@ def test_broken_images_are_counted_and_the_first_named():
     )
     with pytest.raises(InputError, match="cannot decode image 0: "):  # known once the pixels are read
         decode(whole[:50], whole)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_number_of_threads_changes_neither_pixels_nor_errors(threads):
+    """100 pictures of sizes that take from no time to some milliseconds, so that threads finish out of order."""
+    draw = np.random.default_rng(0)
+    sides = draw.integers(8, 400, 100)
+    stored = [
+        png(Image.fromarray(draw.integers(0, 256, (n, n + 3, 3), np.uint8)), compress_level=1) for n in sides
+    ]
+    one_by_one = torch.cat([decode(each, size=16) for each in stored])
+    broken = [content[: len(content) // 2] if i in (41, 77) else content for i, content in enumerate(stored)]
+    with limited_threads(threads):
+        assert torch.equal(decode(*stored, size=16), one_by_one)
+        with pytest.raises(InputError, match=r"^cannot decode 2 of 100 images: image 41 \(.*\); image 77 \("):
+            decode(*broken, size=16)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_no_more_threads_than_torch_has_and_few_images_are_held(threads):
+    """What is read from a file is taken by one thread at a time, in order, and given up when it is decoded."""
+    picture = png(Image.new("L", (4, 4), 9))
+    read, used = [], set()
+
+    class Counted(bytes):
+        alive = most = 0
+
+        def __init__(self, *_):
+            Counted.alive += 1
+            Counted.most = max(Counted.most, Counted.alive)
+
+        def __del__(self):
+            Counted.alive -= 1
+
+    class File:
+        def __len__(self):
+            return 400
+
+        def __getitem__(self, index):
+            read.append(index)
+            used.add(threading.get_ident())
+            return Counted(picture)
+
+    with limited_threads(threads):
+        decode_images(File(), [str(i) for i in range(400)], ANY)
+    assert sorted(read[1:]) == sorted([*range(400)] * 2)
+    assert Counted.most <= (threads + 1) * CHUNK
+    assert len(used) <= 2 * threads + 1  # two passes, and this one
+
+
+def test_an_interrupt_ends_the_reading():
+    """What was not begun is not begun."""
+    picture = png(Image.new("L", (4, 4), 9))
+    read = []
+
+    class File:
+        def __len__(self):
+            return 1000
+
+        def __getitem__(self, index):
+            read.append(index)
+            if index == 100:
+                raise KeyboardInterrupt
+            time.sleep(1e-4)
+            return picture
+
+    with limited_threads(2), pytest.raises(KeyboardInterrupt):
+        decode_images(File(), [str(i) for i in range(1000)], ANY)
+    assert len(read) < 500
 
 
 def deep_color(values: list[int]) -> bytes:

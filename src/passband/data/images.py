@@ -33,7 +33,7 @@ MEMORY_LIMIT = 4 * 2**30
 """Bytes that the images of a data set may take in memory, where nobody says how many."""
 
 GRAYISH = 16  # levels by which the channels of a gray picture may differ, after JPEG
-CHUNK = 64  # images a task of the thread pool: one image a task costs as much to schedule as to decode
+CHUNK = 16  # images a task of the thread pool: one image a task costs as much to schedule as to decode
 
 T = TypeVar("T")
 
@@ -145,7 +145,7 @@ def decode_images(stored: Indexed, names: Sequence[str], request: Request) -> By
 
 
 def decode_with_notices(stored: Indexed, names: Sequence[str], request: Request) -> Decoded:
-    """Decode images into one tensor of bytes, in order, on several threads; if it is too large, whenever they are needed.
+    """Decode images into one tensor of bytes, in order, on torch's threads; if it is too large, whenever they are needed.
 
     The header of every image is read at once, so that most of what is wrong with one is known before a model sees the first.
 
@@ -265,11 +265,13 @@ def _glanced(stored: Indexed, names: Sequence[str], headers: Sequence[_Header]) 
 
 
 def _map_chunks(function: Callable[[int, Stored], T], stored: Indexed) -> list[T]:
-    """Apply a function to each position and image, on threads; name how many images it cannot decode, and the first."""
-    count, reading = (
-        len(stored),
-        threading.Lock(),
-    )  # one thread reads at a time, nearly in the order of the file
+    """Apply a function to each position and image; name how many images it cannot decode, and the first.
+
+    Pillow decodes and resizes without Python's lock, so threads share the work: as many as torch may use here, so that who
+    limits those, as studies do that train several networks side by side, limits these.
+    """
+    count = len(stored)
+    reading = threading.Lock()  # one thread reads at a time, nearly in the order of the file
 
     def attempt(i: int, image: Stored) -> T | _Undecoded:
         try:
@@ -282,7 +284,7 @@ def _map_chunks(function: Callable[[int, Stored], T], stored: Indexed) -> list[T
             images = [stored[i] for i in range(start, min(start + CHUNK, count))]
         return [attempt(start + i, image) for i, image in enumerate(images)]
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         results = [result for results in pool.map(part, range(0, count, CHUNK)) for result in results]
     broken = [result for result in results if isinstance(result, _Undecoded)]
     if len(broken) > 1:

@@ -100,8 +100,9 @@ def load_dataset(
             that of its file, or shuffled where that is sorted by class.
         root: Where downloads are kept; default the environment variable `PASSBAND_DATA`, or else
             `~/.cache/passband/data`.
-        memory_limit: Keep images in memory up to so many bytes. More of them are not kept: worker processes decode them
-            whenever they are looked at, and everything but training takes them so. `npz:` and `phantom` are refused then.
+        memory_limit: Keep images in memory up to so many bytes, decoded by as many threads as torch may use. More of them are
+            not kept: worker processes decode them whenever they are looked at, and everything but training takes them so.
+            `npz:` and `phantom` are refused then.
         num_workers: Worker processes that decode those; 0 decodes in this one, None takes one for each processor, at most 8.
 
     Raises:

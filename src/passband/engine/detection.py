@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
 
 from passband.audit.detector import DetectorAudit, audit_detector
 from passband.choices import ViewAmplitude
@@ -22,7 +21,7 @@ from passband.detection.training import DetectorEpoch, load_training_scenes, tra
 from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.engine.detector import run_detector
 from passband.engine.planned import Planned
-from passband.environment import choose_device, describe_environment
+from passband.environment import choose_device, describe_environment, limited_threads
 from passband.errors import InputError
 from passband.files import digest, remove_unfinished
 from passband.results.lock import locked
@@ -138,12 +137,8 @@ class PlannedDetection(Planned):
 
     def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
         """Audit it; the folder of the measurement is that of an audit too."""
-        before = torch.get_num_threads()
-        torch.set_num_threads(threads)
-        try:
+        with limited_threads(threads):
             return self._audit(device, on_note)
-        finally:
-            torch.set_num_threads(before)
 
     def _audit(self, device: str, on_note: Callable[[str], None] | None) -> Path:
         asked, description = self.measurement, read_detector(self.run.folder)

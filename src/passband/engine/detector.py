@@ -16,7 +16,7 @@ from passband.detection.training import (
     start_learner,
 )
 from passband.detection.training_config import DetectorConfig
-from passband.environment import choose_device, describe_environment
+from passband.environment import choose_device, describe_environment, limited_threads
 from passband.errors import DamagedError
 from passband.files import check_target
 from passband.results.lock import locked
@@ -69,12 +69,8 @@ def run_detector(
     with locked(folder, on_note=on_note):
         if overwrite or not holds_detector(folder, name):  # another process may have made it meanwhile
             _make_room(folder, name, overwrite=overwrite, note=note)
-            before = torch.get_num_threads()
-            torch.set_num_threads(before if threads is None else threads)
-            try:
+            with limited_threads(threads):
                 _train(config, folder, name, scenes, where, on_epoch)
-            finally:
-                torch.set_num_threads(before)
         remove_checkpoint(folder)
     return folder
 

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from passband.data.load import load_dataset
 from passband.engine.run import load_datasets
-from passband.environment import choose_device, describe_environment
+from passband.environment import choose_device, describe_environment, limited_threads
 from passband.errors import DamagedError, InputError
 from passband.files import digest
 from passband.instruments.instrument import Instrument, Reading, Subject
@@ -84,7 +82,8 @@ def measure(
     """
     description = read_description(run_folder)
     subset = instrument.subset
-    subject = finished_run(run_folder, subset=subset, test_limit=test_limit, device=device)
+    with limited_threads(threads):
+        subject = finished_run(run_folder, subset=subset, test_limit=test_limit, device=device)
     # Not that of the loaded network, in which counters of batches (BatchNorm's) start anew.
     name, weights = measurement_id(instrument, subject.run), description["weights_hash"]
     if subject.dataset.fingerprint != fingerprint:
@@ -127,17 +126,11 @@ def _measured(
     instrument: Instrument, subject: Subject, threads: int | None
 ) -> tuple[Reading, dict[str, Any]]:
     """Return what was found, and with what and in how many seconds."""
-    before = torch.get_num_threads()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    try:
+    with limited_threads(threads):
         start = time.perf_counter()
         found = subject.read(instrument)
         seconds = time.perf_counter() - start
-        environment = describe_environment(choose_device(subject.device)) | {"seconds": seconds}
-    finally:
-        torch.set_num_threads(before)
-    return found, environment
+        return found, describe_environment(choose_device(subject.device)) | {"seconds": seconds}
 
 
 def _note_what_is_replaced(folder: Path, name: str, on_note: Callable[[str], None]) -> None:

@@ -11,6 +11,7 @@ from passband.data.dataset import ImageDataset
 from passband.data.held_out import hold_out, shares_images
 from passband.data.load import load_dataset
 from passband.engine.probe import Probe
+from passband.environment import limited_threads
 from passband.errors import DamagedError, InputError
 from passband.files import check_target, digest
 from passband.results.lock import locked
@@ -72,7 +73,9 @@ def run(
         InputError: Before any training, if config, probe, data, device and folder do not fit together.
     """
     check_place(folder, overwrite=overwrite)
-    datasets = load_datasets(config, test_limit) if datasets is None else datasets
+    if datasets is None:
+        with limited_threads(threads):
+            datasets = load_datasets(config, test_limit)
     train = datasets["train"]
     check_data(config, samples=len(train), size=train.size, devices=devices)
     if probe is not None:
