@@ -14,10 +14,14 @@ import platform
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from bench import Line
+
 ROUNDS = 7
+HERE = Path(__file__).parents[1]
 COMMANDS = [
     "--help",
     "--version",
@@ -32,28 +36,41 @@ COMMANDS = [
     "study run label-shufle",
     "train phantom --optimizer adamm",
 ]
+OF_THE_TABLE = COMMANDS[0], COMMANDS[5], COMMANDS[7]
 
 
-def measure(command: str, source: Path) -> tuple[float, float]:
-    """Return seconds of processor time, and MiB of memory."""
+def used(*arguments: str, checkout: Path = HERE) -> tuple[float, float]:
+    """Return the seconds of processor time, and the MiB of memory, that Python takes with these arguments."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "passband", *command.split()],
-        env=os.environ | {"PYTHONPATH": str(source)},
+        [sys.executable, *arguments],
+        env=os.environ | {"PYTHONPATH": str(checkout.resolve() / "src")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _, _, used = os.wait4(process.pid, 0)
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    _, _, resources = os.wait4(process.pid, 0)
+    return resources.ru_utime + resources.ru_stime, resources.ru_maxrss / 1024
+
+
+def lines() -> Iterator[Line]:
+    """Yield a line for some of the commands, beside what Python takes to begin and end."""
+    for command in OF_THE_TABLE:
+        seconds = []
+        for _ in range(ROUNDS + 1):
+            seconds.append((used("-c", "pass")[0], used("-m", "passband", *command.split())[0]))
+        python, ours = zip(*seconds[1:], strict=True)
+        yield Line(f"`passband {command}`", "Python alone", "s of processor", python, ours)
 
 
 def main() -> None:
-    source = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1]).resolve() / "src"
+    """Print what each command takes."""
+    checkout = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
     versions = ", ".join(f"{package} {version(package)}" for package in ("torch", "cyclopts"))
     print(f"Python {platform.python_version()}, {versions}, {platform.machine()}, medians of {ROUNDS}")
     print(f"{'passband ...':52} {'processor':>10} {'memory':>10}")
     for command in COMMANDS:
-        measure(command, source)
-        found = [measure(command, source) for _ in range(ROUNDS)]
+        arguments = "-m", "passband", *command.split()
+        used(*arguments, checkout=checkout)
+        found = [used(*arguments, checkout=checkout) for _ in range(ROUNDS)]
         seconds, memory = (statistics.median(values) for values in zip(*found, strict=True))
         print(f"{command:52} {seconds:8.2f} s {memory:6.0f} MiB")
 
