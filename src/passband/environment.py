@@ -46,8 +46,11 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
 @contextmanager
 def limited_threads(threads: int | None) -> Generator[None]:
     """Let torch, and what reads pictures, use so many threads meanwhile; None leaves them as they are."""
+    if threads is None:  # to set what is set already is not nothing: MKL does not choose by itself any more then
+        yield
+        return
     before = torch.get_num_threads()
-    torch.set_num_threads(before if threads is None else threads)
+    torch.set_num_threads(threads)
     try:
         yield
     finally:
