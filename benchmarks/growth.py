@@ -121,46 +121,65 @@ AXES = {
     "network": "operations of an answer",
     "batch": "batch size",
 }
+UNITS = {"seconds": "seconds of processor time", "memory": "MiB"}
 
 
-def draw(found: dict[str, Any], what: str, column: str, title: str) -> None:
-    """Draw how seconds or memory grow along each sweep, on axes of powers of ten, with the fitted line."""
+def draw(found: dict[str, Any], what: str, column: str, model: Model | None = None) -> None:
+    """Draw how seconds grow along each sweep, with what the model says, or how memory does."""
     alt = load_altair()
     panels = []
     for sweep in found["sweeps"]:
         if sweep["what"] != what:
             continue
-        points = [
-            {"x": x, "y": max(row[column], 0.1)}
-            for x, row in zip(positions(sweep), sweep["rows"], strict=True)
+        xs = positions(sweep)
+        points = [{"x": x, "y": row[column]} for x, row in zip(xs, sweep["rows"], strict=True)]
+        axis = alt.Axis(
+            values=xs, format=".2s" if sweep["along"] == "network" else "~r", grid=False, labelOverlap=True
+        )
+        x = alt.X(
+            "x:Q", title=AXES[sweep["along"]], scale=alt.Scale(type="log", nice=False, padding=12), axis=axis
+        )
+        scale = alt.Scale(zero=True) if model is None else alt.Scale(type="log", nice=False, padding=12)
+        y = alt.Y("y:Q", title=UNITS[column], scale=scale, axis=alt.Axis(tickCount=5, format="~r"))
+        layers = [
+            alt.Chart(alt.Data(values=points)).mark_point(filled=True, size=60, opacity=1, color=LIGHT["lfc"])
         ]
-        base = alt.Chart(alt.Data(values=points)).encode(
-            x=alt.X("x:Q", title=AXES[sweep["along"]], scale=alt.Scale(type="log", nice=False, padding=12)),
-            y=alt.Y("y:Q", title=title, scale=alt.Scale(type="log", nice=False, padding=12)),
+        if model is not None:
+            said = [{"x": x, "y": model.seconds(row)} for x, row in zip(xs, sweep["rows"], strict=True)]
+            layers.insert(
+                0, alt.Chart(alt.Data(values=said)).mark_line(color=LIGHT["muted"], strokeDash=[5, 3])
+            )
+        panels.append(
+            alt.layer(*(layer.encode(x=x, y=y) for layer in layers)).properties(width=230, height=180)
         )
-        line = base.transform_regression("x", "y", method="pow").mark_line(
-            color=LIGHT["muted"], strokeDash=[5, 3]
-        )
-        panel = alt.layer(line, base.mark_point(filled=True, size=60, opacity=1, color=LIGHT["lfc"]))
-        panels.append(panel.properties(width=230, height=180))
     printed(alt.concat(*panels, columns=2)).save(str(FOLDER / f"{what}-{column}.png"), scale_factor=2)
 
 
 def exponents(found: dict[str, Any]) -> Iterator[str]:
     """Yield the table of exponents."""
-    yield "| | along | from, to | exponent of time | of memory | seconds, first and last | MiB, first and last |"
-    yield "|---|---|---|--:|--:|--:|--:|"
+    yield "| | along | from, to | exponent of time | less what comes once | of memory | seconds, first and last | MiB, first and last |"
+    yield "|---|---|---|--:|--:|--:|--:|--:|"
+    once = {
+        what: dict(zip(model.counted, model.rates, strict=True))["once"]
+        for what, model in models(found).items()
+    }
     for sweep in found["sweeps"]:
-        xs, rows = positions(sweep), sweep["rows"]
-        time, memory = (slope(xs, [row[column] for row in rows]) for column in ("seconds", "memory"))
+        xs, rows, what = positions(sweep), sweep["rows"], sweep["what"]
+        seconds, memory = ([row[column] for row in rows] for column in ("seconds", "memory"))
         ends = [row[sweep["along"]] for row in (rows[0], rows[-1])]
         if sweep["along"] == "network":
             ends = [f"{name} ({number(x)})" for name, x in zip(ends, (xs[0], xs[-1]), strict=True)]
-        first, last = rows[0], rows[-1]
-        yield (
-            f"| {sweep['what']} | {AXES[sweep['along']]} | {ends[0]}, {ends[1]} | {time} | {memory} | "
-            f"{first['seconds']:.2f}, {last['seconds']:.2f} | {first['memory']:.0f}, {last['memory']:.0f} |"
+        cells = (
+            what,
+            AXES[sweep["along"]],
+            f"{ends[0]}, {ends[1]}",
+            slope(xs, seconds),
+            slope(xs, [each - once[what] for each in seconds]),
+            slope(xs, memory),
+            f"{seconds[0]:.2f}, {seconds[-1]:.2f}",
+            f"{memory[0]:.0f}, {memory[-1]:.0f}",
         )
+        yield f"| {' | '.join(cells)} |"
 
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> str:
@@ -286,6 +305,8 @@ def page(found: dict[str, Any]) -> str:
             "",
             *exponents(found),
             "",
+            "Points are measured, dashed lines are what [the model](#the-model) says.",
+            "",
             "![Seconds of an audit](performance/audit-seconds.png)",
             "",
             "![Memory of an audit](performance/audit-memory.png)",
@@ -313,9 +334,9 @@ def page(found: dict[str, Any]) -> str:
 
 def write(found: dict[str, Any]) -> None:
     """Write figures and page."""
-    for what in USUAL:
-        draw(found, what, "seconds", "seconds")
-        draw(found, what, "memory", "MiB")
+    for what, model in models(found).items():
+        draw(found, what, "seconds", model)
+        draw(found, what, "memory")
     text = PAGE.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)
     _, ended, tail = rest.partition(END)

@@ -168,7 +168,7 @@ def test_the_page_is_written_in_its_place(load, monkeypatch, tmp_path):
     assert once.startswith("before\n")
     assert once.endswith("\nafter\n")
     assert "old" not in once
-    assert "| audit | images | 500, 8000 | 1.00 ± 0.00 | 0.50 ± 0.00 |" in once
+    assert "| audit | images | 500, 8000 | 1.00 ± 0.00 | 1.00 ± 0.00 | 0.50 ± 0.00 |" in once
     assert "at 50 GFLOP/s and 20.0 ns for each value" in once
     assert "off by 0% on average and 0% at most" in once
     assert once.count(", 0% ") == 2  # both that were held out
