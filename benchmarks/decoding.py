@@ -32,7 +32,7 @@ from passband.preparation import AS_STORED
 
 SIDE, COUNT, FEW, ROUNDS = 224, 1000, 200, 3
 SQUARE = AS_STORED.changed(size=SIDE)
-PROCESSORS = os.cpu_count() or 1
+PROCESSORS = len(os.sched_getaffinity(0))
 
 Decoder = Callable[[bytes], np.ndarray]
 
@@ -113,21 +113,21 @@ def lines_of(source: str) -> Iterator[Line]:
         rates, count=len(stored), peer="Pillow, one thread", theirs=lambda: squares(stored), rounds=ROUNDS
     )
     yield read(
-        f"`load_dataset`, {len(stored):,} pictures to {SIDE} x {SIDE}, {PROCESSORS} threads",
+        f"`load_dataset`, {len(stored):,} pictures to {SIDE} x {SIDE}, {PROCESSORS} threads, {ROUNDS} rounds",
         ours=lambda: in_memory(source),
         target=">= 1.5",
     )
     for workers in (0, PROCESSORS):
         dataset = load_dataset(source, size=SIDE, memory_limit=1, num_workers=workers)
         yield read(
-            f"a streamed pass over them, {workers or 'no'} worker processes",
+            f"a streamed pass over them, {workers or 'no'} worker processes, {ROUNDS} rounds",
             ours=lambda dataset=dataset: visit(dataset),
         )
     contents = [each if isinstance(each, bytes) else each.read_bytes() for each in stored[:FEW]]
     alike = sum(np.array_equal(by_pillow(each), by_torchvision(each)) for each in contents)
     for resized in (False, True):
         yield rates(
-            f"decoding {len(contents)} of them by Pillow{f', and resizing; {alike} were decoded alike' if resized else ''}",
+            f"decoding {len(contents)} of them by Pillow, {ROUNDS} rounds{f', and resizing; {alike} were decoded alike' if resized else ''}",
             len(contents),
             "torchvision's decoder",
             lambda resized=resized: decode(by_torchvision, contents, resized=resized),

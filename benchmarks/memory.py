@@ -53,7 +53,14 @@ def lines() -> Iterator[Line]:
             _, taken = used("-m", "passband", *map(str, command))
             if not written.is_file():
                 raise SystemExit(f"what failed took little memory: passband {' '.join(map(str, command))}")
-            yield Line(f"most memory of {what}", "torch and a convolution", "MiB", (alone,), (taken,), TARGET)
+            yield Line(
+                f"most memory of {what}, one round",
+                "torch and a convolution",
+                "MiB",
+                (alone,),
+                (taken,),
+                TARGET,
+            )
 
 
 if __name__ == "__main__":
