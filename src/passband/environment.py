@@ -46,7 +46,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
 @contextmanager
 def limited_threads(threads: int | None) -> Generator[None]:
     """Let torch, and what reads pictures, use so many threads meanwhile; None leaves them as they are."""
-    if threads is None:  # to set what is set already is not nothing: MKL does not choose by itself any more then
+    if threads is None:  # what is set again to what it is binds MKL to it, which chose by itself before
         yield
         return
     before = torch.get_num_threads()
