@@ -13,6 +13,7 @@ from passband.engine.plan import plan_measurement, plan_runs
 from passband.engine.planned import longest_first
 from passband.engine.probe import Probe
 from passband.engine.run import identify
+from passband.environment import limited_threads
 from passband.errors import InputError
 from passband.files import digest, seal, write_json
 from passband.studies.figure7_kernels import KernelRoughness
@@ -49,6 +50,26 @@ def test_a_run_on_fewer_test_images_is_another_one(tmp_path):
     rows = pl.read_parquet(folder / "rows.parquet").filter(pl.col("class").is_null(), subset="test")
     assert set(rows["count"]) == {10, 20}  # along the way, and at the end
     assert plan_runs([(CONFIG, PROBE)], tmp_path, test_limit=20)[0].done
+
+
+def test_runs_and_measurements_side_by_side_read_with_as_many_threads_as_they_compute(tmp_path, monkeypatch):
+    seen = []
+
+    def load(*arguments, **settings):
+        seen.append(torch.get_num_threads())
+        return load_dataset(*arguments, **settings)
+
+    (run,) = plan_runs([(CONFIG, None)], tmp_path, test_limit=20)
+    measured = plan_measurement(KernelRoughness((0.0, 1.0)), run, tmp_path)
+    monkeypatch.setattr("passband.engine.run.load_dataset", load)
+    monkeypatch.setattr("passband.engine.measure.load_dataset", load)
+    with limited_threads(3):
+        run.do(device="cpu", threads=1)
+        trained = len(seen)
+        measured.do(device="cpu", threads=1)
+        assert torch.get_num_threads() == 3
+    assert len(seen) > trained > 0
+    assert set(seen) == {1}
 
 
 def test_a_measurement_has_a_place_beside_the_runs_and_is_planned_once(tmp_path):

@@ -14,6 +14,7 @@ from passband.engine.planned import Planned
 from passband.engine.probe import Probe
 from passband.engine.run import Datasets, identify, load_datasets
 from passband.engine.run import run as train_run
+from passband.environment import limited_threads
 from passband.errors import InputError
 from passband.instruments.instrument import Instrument
 from passband.results.store import holds_measurement, holds_run
@@ -59,7 +60,8 @@ class PlannedRun(Planned):
 
     def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
         """Train the network."""
-        datasets = load_datasets(self.config, self.test_limit)
+        with limited_threads(threads):
+            datasets = load_datasets(self.config, self.test_limit)
         if identify(self.config, self.probe, datasets) != self.id:
             code = f" or the code of {self.config.model}" * self.config.has_own_model
             raise InputError(
