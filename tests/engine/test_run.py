@@ -464,6 +464,20 @@ def test_killed_and_resumed_is_as_never_killed(
     assert [path.name for path in tmp_path.iterdir()] == ["run"]  # nothing that was killed is left
 
 
+@pytest.mark.slow
+def test_a_compiled_run_that_is_killed_and_resumed_is_as_never_killed(source, tmp_path, processes):
+    """60 images in batches of 16: the last batch of an epoch is another shape, and the first that a process sees may be either."""
+    config = settings(source, **{**EVERYTHING, "model": "lenet", "compile": True})
+    for moment in ((), ("before a step", 4), ("before a step", 7)):
+        folder = tmp_path / f"run{len(moment)}-{moment[-1:]}"
+        if moment:
+            assert start(processes, config, folder, *moment) == -signal.SIGKILL
+        assert start(processes, config, folder) == 0
+        environment = json.loads((folder / "environment.json").read_text())
+        assert (environment["compiled"], environment["cuda_graphs"]) == (True, False)
+    assert len({killed_runs.content(folder) for folder in tmp_path.iterdir()}) == 1
+
+
 def test_two_processes_on_one_run_train_it_once(source, tmp_path, processes, unbroken):
     config, folder = settings(source, **EVERYTHING), tmp_path / "store" / "run"
     both = [

@@ -48,7 +48,7 @@ independent = st.fixed_dictionaries(
         "augment": st.booleans(),
         "seed": st.integers(0, 2**63 - 1),
         "precision": st.sampled_from(get_args(Precision)),
-        "compile": st.booleans(),
+        "compile": st.none() | st.booleans(),
     }
 )
 
@@ -176,7 +176,7 @@ def test_every_setting_and_the_data_and_the_probe_decide_the_id():
     plain = RunConfig("phantom", batch_norm=True)
     part = replace(plain, component="hfc:8")
     configs = [plain, part, replace(part, amplitude="rms")]
-    configs += [replace(plain, **{name: value}) for name, value in OTHER.items()]
+    configs += [replace(plain, **{name: value}) for name, value in OTHER.items() if name != "compile"]
     configs += [replace(plain, adversarial=Adversary(0.03, attack)) for attack in ATTACKS]
     ids = {run_id(config, "data") for config in configs}
     ids |= {run_id(plain, "other data"), run_id(plain, "data", {"radii": [4]})}
@@ -191,11 +191,17 @@ def test_what_makes_no_difference_does_not_decide_the_id():
         (plain, replace(plain, learning_rate=1e-4)),
         (plain, replace(plain, amplitude="rms")),
         (attack, replace(attack, adversarial=Adversary(0.1, PGD(steps=10, step_share=0.25)))),
+        (plain, replace(plain, compile=True)),
+        (plain, replace(plain, compile=False)),
         (replace(plain, component="lfc:8"), replace(plain, component="lfc:8.0")),
         (replace(plain, component="lfc:2.123456789"), replace(plain, component="lfc:02.123456789")),
     ):
         assert config != same
         assert run_id(config, "data") == run_id(same, "data")
+
+
+def test_ids_are_those_of_stores_that_were_filled_before_compilation_was_decided_by_itself():
+    assert run_id(RunConfig("phantom"), "data") == "b78f0de1bc67"
 
 
 def test_model_arguments_are_those_of_build_model():
@@ -252,6 +258,7 @@ def test_model_arguments_are_those_of_build_model():
         ({"component": "lfc:inf"}, "is written lfc:RADIUS"),
         ({"amplitude": "loud"}, "no amplitude policy named 'loud'"),
         ({"initialization": "glorot"}, "no initialization named 'glorot'. Known: code, default, xavier"),
+        ({"compile": "yes"}, "compile must be true, false or None, got 'yes'"),
         ({"precision": "16"}, "no precision named '16'. Known: 16-mixed, 32, bf16-mixed"),
     ],
 )

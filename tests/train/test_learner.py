@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -12,7 +10,7 @@ from passband.errors import InputError
 from passband.models.catalog import build_model
 from passband.train import learner as learner_module
 from passband.train.config import RunConfig
-from passband.train.learner import Learner, choose_layout, start_fabric
+from passband.train.learner import Learner, start_fabric
 from passband.train.loop import fit
 from passband.train.optimizers import OPTIMIZERS
 
@@ -21,7 +19,7 @@ CONFIG = RunConfig("sides", batch_size=20, learning_rate=1e-3, epochs=2)
 
 def learner(seed: int = 0, **values) -> Learner:
     network = build_model("resnet8", width=4, num_classes=3, batch_norm=True, seed=seed)
-    return Learner(start_fabric("cpu"), network, RunConfig("sides", **values))
+    return Learner(start_fabric("cpu"), network, RunConfig("sides", **values), bright_sides(40, size=16))
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
@@ -41,7 +39,7 @@ def test_a_state_that_is_loaded_goes_on_as_the_one_that_was_saved(optimizer):
 def test_the_network_is_trained_in_place_and_named_as_before():
     network = build_model("lenet", num_classes=3, seed=0)
     names = list(network.state_dict())
-    made = Learner(start_fabric("cpu"), network, CONFIG)
+    made = Learner(start_fabric("cpu"), network, CONFIG, bright_sides(40))
     before = network.get_parameter("stem.weight").clone()
     fit(made, bright_sides(40), CONFIG)
     assert list(made.state_dict()["network"]) == names
@@ -76,35 +74,3 @@ def test_a_cluster_that_this_process_runs_in_does_not_count(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_NAME", "train")
     fabric = start_fabric("cpu")
     assert (fabric.world_size, fabric.global_rank) == (1, 0)
-
-
-@pytest.mark.parametrize("width", [4, 8])
-def test_narrow_networks_are_trained_within_their_memory(width):
-    """A process that trains one is another one: what is written outside of its memory ends it."""
-    program = f"""
-import torch
-from passband.models.catalog import build_model
-from passband.train.learner import choose_layout
-torch.set_num_threads(1)
-network = build_model("resnet18", width={width}, seed=0)
-layout = choose_layout(network, torch.device("cpu"))
-network.to(memory_format=layout)
-for _ in range(4):
-    for size in (32, 64):
-        images = torch.rand(8, 3, size, size).contiguous(memory_format=layout)
-        network(images).sum().backward()
-"""
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "width", "layout"),
-    [
-        ("resnet18", 8, torch.contiguous_format),
-        ("resnet18", 16, torch.channels_last),
-        ("resnet8", 8, torch.channels_last),
-    ],
-)
-def test_other_networks_have_their_channels_last(name, width, layout):
-    assert choose_layout(build_model(name, width=width), torch.device("cpu")) == layout

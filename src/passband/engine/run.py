@@ -89,7 +89,7 @@ def run(
             remove_checkpoint(folder)
             return folder
         _make_room(folder, name, overwrite=overwrite, on_note=on_note or (lambda note: None))
-        _train(config, probe, folder, name, datasets, device, devices, threads, on_epoch)
+        _train(config, probe, folder, name, datasets, device, devices, threads, on_epoch, on_note)
     return folder
 
 
@@ -103,6 +103,7 @@ def _train(
     devices: int,
     threads: int | None,
     on_epoch: Callable[[EpochReport], None] | None,
+    on_note: Callable[[str], None] | None,
 ) -> None:
     from passband.engine.worker import work  # imports Lightning Fabric, which takes seconds
     from passband.train.learner import start_fabric
@@ -118,6 +119,7 @@ def _train(
             datasets=datasets,
             threads=threads,
             on_epoch=on_epoch,
+            on_note=on_note if devices == 1 else None,  # several processes choose nothing that could fail
         )
     )
 

@@ -87,6 +87,7 @@ def work(
     datasets: Mapping[Subset, ImageDataset],
     threads: int | None = None,
     on_epoch: Callable[[EpochReport], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> None:
     """Train a run from its beginning or its last checkpoint to its end, and write its folder.
 
@@ -99,6 +100,7 @@ def work(
         datasets: The training and the test images.
         threads: Threads of this process; None leaves them as they are.
         on_epoch: Is called after every epoch, in the first process.
+        on_note: Is told what somebody should know, in every process.
 
     Raises:
         InputError: If the network cannot take the images.
@@ -107,7 +109,7 @@ def work(
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        _work(fabric, run, config, probe, folder, datasets, on_epoch)
+        _work(fabric, run, config, probe, folder, datasets, on_epoch, on_note)
     finally:
         torch.set_num_threads(before)
         if fabric.world_size > 1:  # gloo's threads, if left running, abort a process that ends
@@ -122,14 +124,14 @@ def _work(
     folder: Path,
     datasets: Mapping[Subset, ImageDataset],
     on_epoch: Callable[[EpochReport], None] | None,
+    on_note: Callable[[str], None] | None,
 ) -> None:
     original = datasets["train"]
     learned = labelled(original, config)
     judged: dict[Subset, ImageDataset] = {"train": learned, "test": datasets["test"]}
     arguments = model_arguments(config, num_classes=len(original.classes), in_channels=original.channels)
     network = build_model(**arguments, initialization=config.initialization, seed=config.seed)
-    learner = Learner(fabric, network, config)
-    learner.check_fits(original)
+    learner = Learner(fabric, network, config, original, on_note=on_note)
     history = History(run)
     state = load_checkpoint(folder)
     if state is not None:
@@ -170,7 +172,7 @@ def _work(
             model=network,
             datasets=datasets,
             rows=history.rows,
-            environment=_environment(fabric, history, len(original)),
+            environment=_environment(learner, history, len(original)),
             failure=failure,
         )
         remove_checkpoint(folder)
@@ -234,10 +236,11 @@ def _fit_rows(report: EpochReport, run: str, config: RunConfig, count: int) -> I
         )
 
 
-def _environment(fabric: Fabric, history: History, images: int) -> dict[str, Any]:
+def _environment(learner: Learner, history: History, images: int) -> dict[str, Any]:
     training, probe = history.seconds["training"], history.seconds["probe"]
-    return describe_environment(fabric.device) | {
-        "devices": fabric.world_size,
+    return describe_environment(learner.fabric.device) | {
+        "devices": learner.fabric.world_size,
+        **learner.placement.to_dict(),
         "training_seconds": training,
         "images_per_second": images * history.epoch / training if training else None,
         "probe_seconds": probe,

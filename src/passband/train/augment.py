@@ -35,13 +35,14 @@ def crop_and_flip(
     return torch.where(flipped[:, None, None, None], crops.flip(-1), crops)
 
 
-def augment(images: ByteImages, generator: torch.Generator) -> ByteImages:
-    """Crop and flip images at random, each on its own.
+def sample_crops(
+    size: int, generator: torch.Generator
+) -> tuple[Int64[Tensor, "samples 2"], Bool[Tensor, " samples"]]:
+    """Draw what `crop_and_flip` needs for a batch: the corner of each window, and which of them to mirror.
 
     Args:
-        images: A batch.
+        size: Images in the batch.
         generator: On the CPU.
     """
-    corners = torch.randint(0, 2 * PADDING + 1, (len(images), 2), generator=generator)
-    flipped = torch.rand(len(images), generator=generator) < 0.5
-    return crop_and_flip(images, corners.to(images.device), flipped.to(images.device))
+    corners = torch.randint(0, 2 * PADDING + 1, (size, 2), generator=generator)
+    return corners, torch.rand(size, generator=generator) < 0.5

@@ -202,12 +202,13 @@ def run_id(config: RunConfig, fingerprint: str, probe: Mapping[str, Any] | None 
     """Return the name of a run: 12 hexadecimal digits that follow from its settings, its data, its probe and `SCHEMA`.
 
     Args:
-        config: The settings; those that make no difference do not count. Of a network of the user's own, the source of
-            its module counts, and not where that lies.
+        config: The settings; those that make no difference do not count, nor does `compile`, which changes rounding only. Of
+            a network of the user's own, the source of its module counts, and not where that lies.
         fingerprint: Identifies the data that are read, training and test images.
         probe: What is measured along the run, as JSON holds it; None is nothing.
     """
     settings, code = config.resolved().to_dict(), []
+    settings["compile"] = False  # in ids since it was counted, and was so in nearly all of them
     if config.has_own_model:
         settings["model"], code = name_of(config.model.removeprefix(PYTHON)), [find_code(config.model)]
     everything = json.dumps([SCHEMA, settings, probe, *code], sort_keys=True)

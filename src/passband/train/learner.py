@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -14,11 +15,10 @@ from passband.choices import Precision
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError, PassbandError
+from passband.train.compiled import compile_network
 from passband.train.config import RunConfig
 from passband.train.optimizers import make_optimizer
-
-NARROW = 16
-"""Channels of the convolutions that `choose_layout` is careful with."""
+from passband.train.placement import choose_placement
 
 
 def start_fabric(device: str = "auto", *, devices: int = 1, precision: Precision = "32") -> Fabric:
@@ -58,28 +58,44 @@ class Learner:
     Args:
         fabric: Launched already, if it has several devices.
         network: Is moved to the device, and trained in place.
-        config: Optimizer, rate, weight decay and compilation are taken from it.
+        config: Optimizer, rate, weight decay, compilation and length of the run are taken from it.
+        dataset: The training images.
+        on_note: Is told if the network could not be compiled, and is trained as it is written.
 
     Attributes:
         fabric: As given.
-        network: The plain network: what is attacked, probed and saved.
+        network: The plain network: what is probed and saved.
         model: The same weights, as a step of training calls them: compiled, spread over devices, in mixed precision.
-        body: The same, but on this device alone.
+        body: The same, but on this device alone: what is attacked.
         optimizer: Changes them.
-        layout: How a batch should lie in memory.
+        placement: Layout and compilation.
+
+    Raises:
+        InputError: If the network does not take such images, or cannot be compiled where that is forced.
     """
 
-    def __init__(self, fabric: Fabric, network: nn.Module, config: RunConfig) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        config: RunConfig,
+        dataset: ImageDataset,
+        *,
+        on_note: Callable[[str], None] | None = None,
+    ) -> None:
         self.fabric = fabric
-        self.layout = choose_layout(network, fabric.device)
-        self.network = network.to(fabric.device).to(memory_format=self.layout)
+        self.placement = choose_placement(
+            network, fabric.device, config, images=len(dataset), devices=fabric.world_size
+        )
+        self.network = network.to(fabric.device).to(memory_format=self.placement.layout)
+        self._check_fits(dataset)
+        self.body = self._compiled(dataset, config.batch_size, on_note)
         optimizer = make_optimizer(
             config.optimizer,
             network.parameters(),
             learning_rate=config.rate,
             weight_decay=config.weight_decay,
         )
-        self.body = cast(nn.Module, torch.compile(network)) if config.compile else network
         self.model, self.optimizer = fabric.setup(self.body, optimizer)
 
     def state_dict(self) -> dict[str, Any]:
@@ -96,13 +112,31 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
 
-    @torch.no_grad()
-    def check_fits(self, dataset: ImageDataset) -> None:
-        """Refuse images that the network cannot take, or another number of classes than it has outputs.
+    def _compiled(
+        self, dataset: ImageDataset, batch_size: int, on_note: Callable[[str], None] | None
+    ) -> nn.Module:
+        if not self.placement.compiled:
+            return self.network
+        share = -(-batch_size // self.fabric.world_size)
+        pixels = torch.zeros(share, *dataset.images.shape[1:], device=self.fabric.device)
+        try:
+            return compile_network(
+                self.network,
+                pixels.contiguous(memory_format=self.placement.layout),
+                self.fabric.autocast(),
+                graphs=self.placement.graphs,
+            )
+        except InputError as error:
+            if self.placement.forced:
+                raise InputError(f"{error} Train it without: --no-compile (compile=False).") from error
+            if on_note is not None:
+                on_note(f"{error} It is trained as it is written.")
+            self.placement = replace(self.placement, compiled=False, graphs=False)
+            return self.network
 
-        Raises:
-            InputError: If it cannot, or has.
-        """
+    @torch.no_grad()
+    def _check_fits(self, dataset: ImageDataset) -> None:
+        """Refuse images that the network cannot take, or another number of classes than it has outputs."""
         pixels = to_pixels(dataset.images[:2], self.fabric.device)
         try:
             logits = self.network.eval()(pixels)
@@ -119,21 +153,3 @@ class Learner:
                 f"the model must return one logit for each of the {len(dataset.classes)} classes of "
                 f"{dataset.name!r}, got an output shaped {tuple(logits.shape)} for {len(pixels)} images"
             )
-
-
-def choose_layout(network: nn.Module, device: torch.device) -> torch.memory_format:
-    """Return how images lie in memory while a network is trained.
-
-    On one CPU thread, resnet8 and resnet14 train 1.1 to 1.5 times as fast with the channels last. With these, torch 2.14 writes
-    outside of its memory on a CPU when it computes the gradient of a strided 1x1 convolution with fewer than 16 channels in and
-    at most 16 out, as narrow ResNets have: mostly the process dies.
-    """
-    narrow = any(
-        isinstance(each, nn.Conv2d)
-        and max(each.kernel_size) == 1
-        and max(each.stride) > 1
-        and each.in_channels < NARROW
-        and each.out_channels <= NARROW
-        for each in network.modules()
-    )
-    return torch.contiguous_format if device.type == "mps" or narrow else torch.channels_last

@@ -15,9 +15,10 @@ from passband.data.dataset import ImageDataset
 from passband.data.labels import shuffle_labels
 from passband.memory import kept
 from passband.randomness import derive_seed, generator_for
+from passband.train.compiled import as_written
 from passband.train.config import RunConfig, check_data
 from passband.train.epoch import EpochReport, TrainingDiverged
-from passband.train.examples import make_examples
+from passband.train.examples import draw_epoch, make_examples
 from passband.train.learner import Learner, start_fabric
 
 
@@ -53,8 +54,7 @@ def train(
     """
     dataset.in_memory("training")
     check_data(config, samples=len(dataset), size=dataset.size)
-    learner = Learner(start_fabric(device, precision=config.precision), model, config)
-    learner.check_fits(dataset)
+    learner = Learner(start_fabric(device, precision=config.precision), model, config, dataset)
     fit(learner, labelled(dataset, config), config, on_epoch=on_epoch)
     return model.eval()
 
@@ -117,15 +117,16 @@ def _train_epoch(
     torch.manual_seed(derive_seed(config.seed, "dropout", epoch, rank))  # it draws from nowhere else
     learner.model.train()
     sums = torch.zeros(2, device=fabric.device)
-    for order in torch.randperm(len(labels), generator=draws).split(config.batch_size):
-        indices = order.to(fabric.device)
-        pixels, targets = make_examples(images[indices], labels[indices], classes, config, draws)
+    for drawn in draw_epoch(len(labels), config, draws, fabric.device):
+        order = drawn.order
+        pixels, targets = make_examples(images[order], labels[order], classes, config, drawn)
         pixels, targets = pixels[rank::processes], targets[rank::processes]  # this process's share
-        pixels = pixels.contiguous(memory_format=learner.layout)
-        if config.adversarial is not None:
-            with fabric.autocast():
-                pixels = config.adversarial.run(learner.body, pixels, targets.argmax(1), starts)
-        logits = learner.model(pixels)
+        pixels = pixels.contiguous(memory_format=learner.placement.layout)
+        with as_written(learner.placement.compiled and len(order) < config.batch_size):
+            if config.adversarial is not None:
+                with fabric.autocast():
+                    pixels = config.adversarial.run(learner.body, pixels, targets.argmax(1), starts)
+            logits = learner.model(pixels)
         loss = F.cross_entropy(logits, targets, reduction="sum")
         learner.optimizer.zero_grad()
         fabric.backward(loss * (processes / len(order)))  # gradients are averaged over the processes

@@ -47,7 +47,8 @@ class RunSettings:
         augment: Pad 2 pixels, crop and flip at random, as the released code does in adversarial training.
         seed: Decides the first weights, the shuffled labels, the order of images and all else that is drawn.
         precision: What the network computes in: `32`, `bf16-mixed` or `16-mixed`.
-        compile: Compile the network with torch.compile: slow to start, faster on a GPU.
+        compile: Whether the network is compiled with torch.compile, which changes rounding only; None is as
+            `passband.train.placement` decides from the device and the length of the run.
 
     Raises:
         InputError: If a value is impossible.
@@ -78,7 +79,7 @@ class RunSettings:
     augment: bool = False
     seed: int = 0
     precision: Precision = "32"
-    compile: bool = False
+    compile: bool | None = None
 
     @property
     def has_own_model(self) -> bool:
@@ -109,6 +110,8 @@ class RunSettings:
             raise InputError(f"weight_decay must be 0 or positive, got {self.weight_decay}")
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed must be between 0 and 2**63 - 1, got {self.seed}")
+        if self.compile is not None and not isinstance(self.compile, bool):
+            raise InputError(f"compile must be true, false or None, got {self.compile!r}")
         check_dropout(self.dropout)
         if self.mixup is not None and not (self.mixup > 0 and math.isfinite(self.mixup)):
             raise InputError(
