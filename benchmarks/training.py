@@ -1,46 +1,56 @@
-"""How fast the training loop is, beside a plain loop written by hand with a DataLoader, and what components cost.
+"""How fast training is, beside a plain loop written by hand with a DataLoader, and beside what the machine multiplies at.
 
-    python benchmarks/training.py
+    OMP_NUM_THREADS=1 python benchmarks/training.py
 
-Both train the same network on the same images, on the CPU, with the threads that are stated. The repetitions
-alternate, so that a busy moment of the machine meets both; medians and the range of the ratios are printed.
+The plain loop has a process of its own, since passband changes how a process's memory is handled while it trains. Both train the
+same network on the same images, in turns. The peak is that of the faster of a product of two matrices and of a 3x3 convolution,
+both large; a step's operations are counted by torch, forward and back.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
+from bench import ROUNDS, Line, main, take_turns
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
 
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.data.phantom import make_phantom
 from passband.models.catalog import build_model
+from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig
 from passband.train.epoch import EpochReport
 from passband.train.loop import train
 
-REPETITIONS = 5
-SAMPLES = 1000
+SAMPLES = 600
 CONFIG = RunConfig("phantom", batch_size=100, epochs=1, learning_rate=1e-3)
+SIDE, CHANNELS, BATCH = 2048, 256, 64  # of the matrices, and of the convolution of 16x16 pixels
 
 
-def by_hand(dataset: ImageDataset, config: RunConfig) -> float:
-    """Train one epoch as most scripts do, and return images a second."""
-    model = build_model(config.model, num_classes=len(dataset.classes), seed=0)
+def by_hand(name: str, dataset: ImageDataset) -> Iterator[float]:
+    """Train epoch after epoch as most scripts do, and yield images a second."""
+    import time
+
+    model = build_model(name, num_classes=len(dataset.classes), seed=0)
     loader = DataLoader(
-        TensorDataset(to_pixels(dataset.images), dataset.labels), batch_size=config.batch_size, shuffle=True
+        TensorDataset(to_pixels(dataset.images), dataset.labels), batch_size=CONFIG.batch_size, shuffle=True
     )
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.rate)
-    start = time.perf_counter()
-    for images, labels in loader:
-        optimizer.zero_grad()
-        F.cross_entropy(model(images), labels).backward()
-        optimizer.step()
-    return len(dataset) / (time.perf_counter() - start)
+    optimizer = torch.optim.Adam(model.parameters(), lr=CONFIG.rate)
+    while True:
+        start = time.perf_counter()
+        for images, labels in loader:
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+        yield len(dataset) / (time.perf_counter() - start)
 
 
 def by_passband(dataset: ImageDataset, config: RunConfig) -> float:
@@ -51,41 +61,107 @@ def by_passband(dataset: ImageDataset, config: RunConfig) -> float:
     return reports[0].images_per_second
 
 
-def compare(name: str, dataset: ImageDataset, config: RunConfig, other: RunConfig | None = None) -> None:
-    """Print one row: passband on `config` beside passband on `other`, or beside the loop by hand."""
-    ours, theirs = [], []
-    for _ in range(REPETITIONS):
-        theirs.append(by_hand(dataset, config) if other is None else by_passband(dataset, other))
-        ours.append(by_passband(dataset, config))
-    ratios = [mine / its for mine, its in zip(ours, theirs, strict=True)]
-    print(
-        f"| {name} | {statistics.median(ours):.0f} | {statistics.median(theirs):.0f} | "
-        f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |",
-        flush=True,
-    )
+@contextmanager
+def beside(name: str) -> Iterator[Callable[[], float]]:
+    """Return what trains an epoch by hand in a process of its own, and returns images a second."""
+    command = [sys.executable, __file__, name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def epoch() -> float:
+            print("go", file=process.stdin, flush=True)
+            return float(process.stdout.readline())
+
+        yield epoch
+        process.stdin.close()
 
 
-def main() -> None:
-    """Print the table."""
-    dataset = make_phantom(SAMPLES, subset="train", size=32)
-    print(
-        f"Images of 32x32 pixels a second, batches of 100, float32, {torch.get_num_threads()} threads, "
-        f"torch {torch.__version__}, median of {REPETITIONS}\n"
+def serve(name: str) -> None:
+    """Train an epoch by hand for each line that comes in, and print images a second."""
+    for _, rate in zip(sys.stdin, by_hand(name, images()), strict=False):
+        print(rate, flush=True)
+
+
+def images(count: int = SAMPLES) -> ImageDataset:
+    """Return what is trained on."""
+    return make_phantom(count, subset="train", size=32)
+
+
+def compare(
+    what: str, peer: str, its: Callable[[], float], ours: Callable[[], float], target: str = ""
+) -> Line:
+    """Return a line of two ways that say how fast they were."""
+    its(), ours()  # warm up
+    rates = [(its(), ours()) for _ in range(ROUNDS)]
+    peers, mine = zip(*rates, strict=True)
+    return Line(what, peer, "images/s", peers, mine, target)
+
+
+def operations(name: str) -> float:
+    """Return the floating-point operations of training on one image."""
+    model, batch = build_model(name, seed=0), torch.rand(10, 3, 32, 32)
+    with FlopCounterMode(display=False) as counter:
+        model(batch).sum().backward()
+    return counter.get_total_flops() / len(batch)
+
+
+def peak() -> float:
+    """Return the operations a second of a large product or convolution, of the faster one."""
+    matrix = torch.rand(SIDE, SIDE)
+    pixels = torch.rand(BATCH, CHANNELS, 16, 16).contiguous(memory_format=torch.channels_last)
+    convolution = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False).to(
+        memory_format=torch.channels_last
     )
-    print("| network | passband | by hand | ratio |\n|---|--:|--:|--:|")
-    for model in ("lenet", "resnet8", "resnet14"):
-        compare(model, dataset, replace(CONFIG, model=model))
-    print("\n| resnet8 with | so | without | ratio |\n|---|--:|--:|--:|")
+    with torch.inference_mode():
+        product, convolved = take_turns(lambda: matrix @ matrix, lambda: convolution(pixels), rounds=3)
+    return max(2 * SIDE**3 / min(product), 2 * BATCH * 16 * 16 * 9 * CHANNELS**2 / min(convolved))
+
+
+def share_of_peak(name: str, target: str) -> Line:
+    """Return a line of the operations a second of training, beside the peak of the same moment."""
+    per_image, data, config = operations(name), images(), replace(CONFIG, model=name)
+    by_passband(data, config)
+    rounds = [(peak(), by_passband(data, config) * per_image) for _ in range(ROUNDS)]
+    peaks, mine = zip(*((its / 1e9, ours / 1e9) for its, ours in rounds), strict=True)
+    return Line(f"training `{name}`", "large product or convolution", "GFLOP/s", peaks, mine, target)
+
+
+def lines() -> Iterator[Line]:
+    """Yield a line a network, then what settings cost."""
+    data = images()
+    for name in ("lenet", "resnet8", "resnet14", "resnet32"):
+        config = replace(CONFIG, model=name)
+        with beside(name) as epoch:
+            yield compare(
+                f"training `{name}`",
+                "the plain loop, in its process",
+                epoch,
+                lambda config=config: by_passband(data, config),
+                ">= 1.4",
+            )
+    yield share_of_peak("resnet8", ">= .65")
+    yield share_of_peak("resnet32", ">= .75")
     for name, settings in (
-        ("component lfc:8", {"component": "lfc:8"}),
-        ("component hfc:8", {"component": "hfc:8"}),
-        ("augment", {"augment": True}),
-        ("mixup 0.5", {"mixup": 0.5}),
-        ("bf16-mixed", {"precision": "bf16-mixed"}),
-        ("adversarial 8/255, 10 steps", {"adversarial": 8 / 255}),
+        ("`--component lfc:8`", {"component": "lfc:8"}),
+        ("`--component hfc:8`", {"component": "hfc:8"}),
+        ("`--augment`", {"augment": True}),
+        ("`--mixup 0.5`", {"mixup": 0.5}),
+        ("`--precision bf16-mixed`", {"precision": "bf16-mixed"}),
+        ("`--compile`", {"compile": True}),
+        ("`--adversarial 8/255`, 10 steps", {"adversarial": Adversary(8 / 255)}),
     ):
-        compare(name, dataset, replace(CONFIG, **settings), CONFIG)
+        some = images(200) if "adversarial" in settings else data
+        yield compare(
+            f"training `resnet8` with {name}",
+            "passband without",
+            lambda some=some: by_passband(some, CONFIG),
+            lambda some=some, settings=settings: by_passband(some, replace(CONFIG, **settings)),
+        )
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:
+        serve(sys.argv[1])
+    else:
+        main(lines())
