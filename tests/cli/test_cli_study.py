@@ -37,7 +37,8 @@ def test_list_names_all_studies(command):
 def test_show_tells_runs_claims_deviations_and_cost_and_writes_nothing(command, tmp_path):
     ran = command("study", "show", "label-shuffle", "--device", "cpu")
     assert ran.code == 0
-    for text in ("Figure 3, section 4.2", "shuffled", "barely", "supported if", "Deviations", "Estimated:"):
+    for text in ("Figure 3, section 4.2", "shuffled", "barely", "supported if", "Deviations", "Estimated:",
+                 "subset that a probe is shown: 40 after the last epoch, 40 before."):  # fmt: skip
         assert text in ran.out
     assert list(tmp_path.iterdir()) == []
 
@@ -57,6 +58,7 @@ def test_show_in_json_holds_the_whole_protocol(command):
     assert first["seconds"] > 0
     assert not first["done"]
     assert shown["probe"]["samples"] is None
+    assert first["probe"] == shown["probe"]
     assert shown["seconds"] == pytest.approx(sum(run["seconds"] for run in shown["runs"]) / 2)
 
 

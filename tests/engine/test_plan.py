@@ -40,6 +40,16 @@ def test_equal_runs_are_planned_once_and_the_id_is_that_of_config_data_and_probe
     assert (first.images, first.shape, first.classes) == ({"train": 60, "test": 2000}, (1, 28, 28), 10)
 
 
+def test_a_probe_is_reduced_to_its_share_of_the_run_and_the_id_is_that_of_the_reduced_one(tmp_path):
+    wanted = [(CONFIG, Probe()), (replace(CONFIG, epochs=200), Probe())]
+    short, long = plan_runs(wanted, tmp_path, share=0.1)
+    assert short.probe == Probe().within(2, 60, share=0.1)
+    assert short.id == plan_runs([(CONFIG, short.probe)], tmp_path)[0].id
+    assert short.probe.samples < Probe().samples
+    assert plan_runs(wanted, tmp_path)[0].probe == Probe()
+    assert long.images == short.images
+
+
 def test_a_run_on_fewer_test_images_is_another_one(tmp_path):
     (whole,) = plan_runs([(CONFIG, PROBE)], tmp_path)
     (cut,) = plan_runs([(CONFIG, PROBE)], tmp_path, test_limit=20)

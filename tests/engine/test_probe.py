@@ -8,7 +8,7 @@ from torch import nn
 
 from helpers import Constant, Memory, noise
 from passband.data.dataset import ImageDataset
-from passband.engine.probe import ANSWER_COST, Probe, spaced
+from passband.engine.probe import ANSWER_COST, LEAST, SHARE, Probe, spaced
 from passband.errors import InputError, UnknownNameError
 from passband.instruments.components import evaluate_components
 from passband.instruments.kernels import KernelRoughness
@@ -97,10 +97,34 @@ def test_two_thousand_four_hundred_samples_are_within_two_points_at_any_accuracy
         assert max(high - correct / 2400, correct / 2400 - low) <= 0.02
 
 
-@pytest.mark.parametrize(("epochs", "images"), [(15, 9469), (100, 9469), (100, 50_000), (40, 20_000)])
+@pytest.mark.parametrize(("epochs", "images"), [(16, 9469), (100, 9469), (100, 50_000), (40, 20_000)])
 def test_the_default_stays_below_its_share_of_the_training_time(epochs, images):
     answers = Probe.affordable(epochs, images).count_answers(epochs, {"train": images, "test": 10_000})
-    assert ANSWER_COST * answers <= 0.15 * epochs * images
+    assert ANSWER_COST * answers <= SHARE * epochs * images
+
+
+@pytest.mark.parametrize(("epochs", "images"), [(12, 9469), (15, 3000), (40, 3000), (3, 9469), (100, 50_000)])
+def test_a_probe_that_is_reduced_stays_within_its_share_and_shrinks_no_more_than_it_must(epochs, images):
+    probe, subsets = Probe(epochs=(1, 2, 4, 8), along=400), {"train": images, "test": 10_000}
+    reduced = probe.within(epochs, images)
+    taken = ANSWER_COST * reduced.count_answers(epochs, subsets) / (epochs * images)
+    asked = ANSWER_COST * probe.count_answers(epochs, subsets) / (epochs * images)
+    assert taken <= SHARE
+    assert taken > 0.97 * min(SHARE, asked)
+    assert replace(reduced, samples=2400, along=400) == probe
+    assert reduced.samples / reduced.along == pytest.approx(6, rel=0.02)
+
+
+def test_a_probe_that_fits_is_left_as_it_is():
+    probe = Probe(samples=40, radii=(1,))
+    assert probe.within(100, 1000) is probe
+    assert Probe(samples=None, radii=(1,), components=("lfc",)).within(12, 1000).samples < 1000
+
+
+def test_a_probe_is_never_reduced_to_next_to_nothing():
+    assert Probe(along=400).within(1, 60) == Probe(samples=LEAST, along=LEAST)
+    assert Probe(samples=30).within(1, 60) == Probe(samples=30)
+    assert Probe(samples=None).within(1, 20).samples == 20
 
 
 def test_answers_are_counted_as_they_are_given():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from passband.attacks import PGD
-from passband.engine.probe import Probe
+from passband.engine.probe import ANSWER_COST, Probe
 from passband.errors import UnknownNameError
 from passband.studies.catalog import STUDIES
 from passband.studies.figure4_batch_size import BATCH_SIZES
@@ -120,6 +120,18 @@ def test_images_are_reduced_but_never_enlarged(tmp_path):
     np.savez(tmp_path / "data.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     assert find_setting("laptop", f"npz:{tmp_path}/data.npz").vanilla.size == 32
     assert find_setting("paper", f"npz:{tmp_path}/data.npz").vanilla.size is None
+
+
+def test_probes_of_laptop_take_a_tenth_of_the_training_that_they_look_at():
+    setting = find_setting("laptop", DATA)
+    lengths = {(run.epochs, run.limit) for run in all_runs("laptop").values()}
+    assert len(lengths) == 3  # of nearly all runs, and of those with natural and with shuffled labels
+    for epochs, images in lengths:
+        answers = setting.probe.within(epochs, images).count_answers(
+            epochs, {"train": images, "test": images}
+        )
+        assert ANSWER_COST * answers <= setting.probe_share * epochs * images == 0.1 * epochs * images
+    assert [find_setting(preset, DATA).probe_share for preset in ("smoke", "paper")] == [None, None]
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -113,6 +113,7 @@ def show(
     ]
     heading = f"Runs on {setting.data}, preset {setting.preset}, source {setting.source}"
     print_table(heading, ("run", "seed", "id", "settings", "time"), table, wrapped=True)
+    print_lines(_probed(planned))
     if planned.measurements:
         measured = [
             (label, str(m.run.config.seed), m.id, str(m.measurement), duration(seconds[m.id]))
@@ -192,6 +193,24 @@ def _changes(config: passband.studies.study.Config, setting: passband.studies.pr
     return ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in changed.items())
 
 
+def _probe_of(run: passband.studies.plan.PlannedRun | passband.studies.plan.PlannedDetector) -> Any:
+    """Return what is measured along a run, as JSON holds it; None for a detector, or where nothing is."""
+    probe = getattr(run, "probe", None)
+    return None if probe is None else probe.to_dict()
+
+
+def _probed(planned: passband.studies.plan.PlannedStudy) -> list[str]:
+    """Return how many images the probes of a study are shown, where they have a number."""
+    probes = [probe for _, run in planned.runs if (probe := _probe_of(run)) and probe["samples"] is not None]
+    said = []
+    for name, when in (("samples", "after the last epoch"), ("along", "before")):
+        counts = [probe[name] or probe["samples"] for probe in probes]
+        if counts:
+            least, most = f"{min(counts):,}", f"{max(counts):,}"
+            said.append(f"{least if least == most else f'{least} to {most}'} {when}")
+    return [f"Random images of each subset that a probe is shown: {', '.join(said)}."] if said else []
+
+
 def _shown(
     planned: passband.studies.plan.PlannedStudy, seconds: dict[str, float], total: float
 ) -> dict[str, Any]:
@@ -208,6 +227,7 @@ def _shown(
                 "label": label,
                 "run": run.id,
                 "config": run.config.resolved().to_dict(),
+                "probe": _probe_of(run),
                 "seconds": seconds[run.id],
                 "done": run.done,
             }

@@ -79,7 +79,7 @@ def train(
     Args:
         config: What to train, and how.
         adversary: What it is attacked with.
-        probe: What to measure on whole images and components along the run: on 2,400 images a subset, as often as 15% of
+        probe: What to measure on whole images and components along the run: on 2,400 images a subset, as often as 10% of
             its time allows (default); after every epoch on every image, as the paper does
             (full); or nothing (none).
         probe_radii: Cut-offs of these components, such as --probe-radii 4 8; by default 4, 8, 12 and 16, where the
@@ -147,7 +147,7 @@ def _choose_probe(
         return Probe.full(asked or radii_of(size))
     chosen = Probe.default(config.epochs, len(datasets["train"]), size, radii=asked)
     if chosen is None:
-        say("Too short a run to probe within 15% of its time: no components are measured (--probe full does)")
+        say("Too short a run to probe within 10% of its time: no components are measured (--probe full does)")
     return chosen
 
 

@@ -129,7 +129,11 @@ class PlannedMeasurement(Planned):
 
 
 def plan_runs(
-    wanted: Iterable[tuple[RunConfig, Probe | None]], store: Path, *, test_limit: int | None = None
+    wanted: Iterable[tuple[RunConfig, Probe | None]],
+    store: Path,
+    *,
+    test_limit: int | None = None,
+    share: float | None = None,
 ) -> list[PlannedRun]:
     """Return each of these runs as planned, in their order; equal runs are planned once.
 
@@ -139,6 +143,8 @@ def plan_runs(
         wanted: Runs with what is to be measured along them.
         store: Runs are in its folder `runs`.
         test_limit: Use only the first so many test images.
+        share: How much of the time of training a run's probe may take: it is reduced to that, see `Probe.within`. None leaves
+            probes as they are.
 
     Raises:
         InputError: If data cannot be loaded, a batch is larger than its data, or a radius does not fit.
@@ -154,6 +160,7 @@ def plan_runs(
         check_data(config, samples=len(train), size=train.size)
         if probe is not None:
             probe.check_fits(train.size)
+            probe = probe if share is None else probe.within(config.epochs, len(train), share=share)
         run = identify(config, probe, loaded[key])
         if run not in by_id:
             by_id[run] = PlannedRun(

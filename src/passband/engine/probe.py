@@ -31,7 +31,14 @@ RADII = (4.0, 8.0, 12.0, 16.0)
 
 ANSWER_COST = 0.33
 """Time to show one component of one image, over the time to train on one image: measured on one CPU thread at 32x32
-pixels as 0.25 to 0.35 for residual networks, 0.34 for AlexNet and VGG, 0.53 for LeNet."""
+pixels as 0.27 to 0.31 for residual networks, 0.27 to 0.29 for AlexNet and VGG, 0.44 for LeNet (`benchmarks/probe.py`); a little
+more is reckoned with, so that a share is kept."""
+
+SHARE = 0.10
+"""How much of the time of training a probe may take."""
+
+LEAST = 50
+"""Images that a probe is not reduced below, so that a run that is cut short still measures something."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ class Probe:
         return cls(radii=radii, samples=None, batch_size=100)
 
     @classmethod
-    def affordable(cls, epochs: int, images: int, *, share: float = 0.15, **settings: Any) -> Probe | None:
+    def affordable(cls, epochs: int, images: int, *, share: float = SHARE, **settings: Any) -> Probe | None:
         """Return the default probe of a run: as often as a share of its training time allows.
 
         Epochs are spaced by a constant factor, since a network changes fastest in the beginning; the last one is
@@ -115,6 +122,35 @@ class Probe:
         once = size * len(probe.subsets) * probe.conditions
         affordable = int(share * epochs * images / (ANSWER_COST * once))
         return replace(probe, epochs=spaced(epochs, affordable)) if affordable else None
+
+    def within(self, epochs: int, images: int, *, share: float = SHARE) -> Probe:
+        """Return the same probe on as many fewer images as a share of a run's training time allows.
+
+        Samples after the last epoch and before shrink by one factor, which follows from the length of the run alone: runs of
+        one length stay comparable, and equal ones equal.
+
+        Args:
+            epochs: How long the run trains.
+            images: Training images in an epoch.
+            share: How much of the time of training the probe may take.
+
+        Returns:
+            The probe, with no more samples than it had, and no fewer than `LEAST` where it had as many.
+
+        Example:
+            >>> Probe(epochs=(1, 2, 4, 8), along=400).within(epochs=12, images=9469)
+            Probe(..., epochs=(1, 2, 4, 8), samples=1147, along=191, ...)
+        """
+        asked = self.count_answers(epochs, dict.fromkeys(self.subsets, images))
+        factor = share * epochs * images / (ANSWER_COST * asked)
+        if factor >= 1:
+            return self
+        fewer = {
+            name: max(min(LEAST, count), int(factor * count))
+            for name, count in (("samples", self.samples or images), ("along", self.along))
+            if count is not None
+        }
+        return replace(self, **fewer)
 
     @classmethod
     def default(

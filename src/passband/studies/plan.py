@@ -77,7 +77,7 @@ def plan_studies(
     }
     wanted = [config for runs in labelled.values() for _, config in runs]
     classifiers = [(config, setting.probe) for config in wanted if isinstance(config, RunConfig)]
-    trained = iter(plan_runs(classifiers, store, test_limit=limit))
+    trained = iter(plan_runs(classifiers, store, test_limit=limit, share=setting.probe_share))
     detectors = iter(plan_detectors((c for c in wanted if not isinstance(c, RunConfig)), store))
     planned = iter([next(trained if isinstance(c, RunConfig) else detectors) for c in wanted])
     known: Fingerprints = {}

@@ -6,7 +6,8 @@ keeps the questions and shrinks networks, epochs and data; what it changes is li
 
 The budget of `laptop` on ten-class images at 32x32 pixels, 9,469 of them, one seed. A run's time follows from the
 images that go forward and back, at about 860 a second and thread for resnet8 and 470 for resnet14 (one CPU thread
-each), plus a probe as large as 22,000 of them (5 epochs on 400 images, the last on 2,400; see `engine.probe`):
+each), plus a probe of at most a tenth of them (5 epochs; see `Probe.within`). The figures are of larger probes, as large as 22,000
+images (400 along the way, 2,400 at the end):
 
 | runs | number | images each | thread seconds |
 |---|---|---|---|
@@ -36,7 +37,7 @@ from typing import get_args
 
 from passband.choices import Preset, Source
 from passband.data.load import load_dataset
-from passband.engine.probe import Probe
+from passband.engine.probe import SHARE, Probe
 from passband.errors import UnknownNameError
 from passband.studies.deviations import LAPTOP, NOT_FOLLOWED, SMOKE, Deviation
 from passband.train.config import RunConfig
@@ -52,6 +53,8 @@ class Setting:
         source: Which reading of the paper.
         vanilla: The run that all studies vary.
         probe: What is measured along every run: one for all, so that studies can share runs.
+        probe_share: How much of the time of training it may take: a run shows it fewer images where it would take more; None
+            shows it all.
         deviations: What is done otherwise than in the paper, in every study.
     """
 
@@ -61,6 +64,7 @@ class Setting:
     vanilla: RunConfig
     probe: Probe
     deviations: tuple[Deviation, ...] = ()
+    probe_share: float | None = None
 
     @property
     def radii(self) -> tuple[float, ...]:
@@ -104,7 +108,8 @@ def _laptop(data: str) -> Setting:
         learning_rate=1e-3,
         batch_size=100,
     )
-    return Setting("laptop", data, "text", vanilla, Probe(epochs=(1, 2, 4, 8), along=400), LAPTOP)
+    probe = Probe(epochs=(1, 2, 4, 8), along=400)
+    return Setting("laptop", data, "text", vanilla, probe, LAPTOP, probe_share=SHARE)
 
 
 def _smoke(data: str) -> Setting:
