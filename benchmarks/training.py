@@ -30,7 +30,8 @@ from passband.train.config import RunConfig
 from passband.train.epoch import EpochReport
 from passband.train.loop import train
 
-SAMPLES = 600
+SAMPLES = {"lenet": 6000, "resnet8": 1000, "resnet14": 600, "resnet32": 400}
+"""Images of an epoch: enough that what begins and ends it is little."""
 CONFIG = RunConfig("phantom", batch_size=100, epochs=1, learning_rate=1e-3)
 SIDE, CHANNELS, BATCH = 2048, 256, 64  # of the matrices, and of the convolution of 16x16 pixels
 
@@ -79,11 +80,11 @@ def beside(name: str) -> Iterator[Callable[[], float]]:
 
 def serve(name: str) -> None:
     """Train an epoch by hand for each line that comes in, and print images a second."""
-    for _, rate in zip(sys.stdin, by_hand(name, images()), strict=False):
+    for _, rate in zip(sys.stdin, by_hand(name, images(SAMPLES[name])), strict=False):
         print(rate, flush=True)
 
 
-def images(count: int = SAMPLES) -> ImageDataset:
+def images(count: int) -> ImageDataset:
     """Return what is trained on."""
     return make_phantom(count, subset="train", size=32)
 
@@ -120,7 +121,7 @@ def peak() -> float:
 
 def share_of_peak(name: str, target: str) -> Line:
     """Return a line of the operations a second of training, beside the peak of the same moment."""
-    per_image, data, config = operations(name), images(), replace(CONFIG, model=name)
+    per_image, data, config = operations(name), images(SAMPLES[name]), replace(CONFIG, model=name)
     by_passband(data, config)
     rounds = [(peak(), by_passband(data, config) * per_image) for _ in range(ROUNDS)]
     peaks, mine = zip(*((its / 1e9, ours / 1e9) for its, ours in rounds), strict=True)
@@ -129,15 +130,14 @@ def share_of_peak(name: str, target: str) -> Line:
 
 def lines() -> Iterator[Line]:
     """Yield a line a network, then what settings cost."""
-    data = images()
-    for name in ("lenet", "resnet8", "resnet14", "resnet32"):
-        config = replace(CONFIG, model=name)
+    for name, count in SAMPLES.items():
+        config, data = replace(CONFIG, model=name), images(count)
         with beside(name) as epoch:
             yield compare(
                 f"training `{name}`",
                 "the plain loop, in its process",
                 epoch,
-                lambda config=config: by_passband(data, config),
+                lambda config=config, data=data: by_passband(data, config),
                 ">= 1.4",
             )
     yield share_of_peak("resnet8", ">= .65")
@@ -151,7 +151,7 @@ def lines() -> Iterator[Line]:
         ("`--compile`", {"compile": True}),
         ("`--adversarial 8/255`, 10 steps", {"adversarial": Adversary(8 / 255)}),
     ):
-        some = images(200) if "adversarial" in settings else data
+        some = images(200 if "adversarial" in settings else 600)
         yield compare(
             f"training `resnet8` with {name}",
             "passband without",
