@@ -62,7 +62,6 @@ def test_a_batch_of_a_probe_is_not_waited_for(place, components, amplitude):
     ],
     ids=["plain", "lfc", "hfc", "mixup", "augment", "sgd", "adversarial"],
 )
-@pytest.mark.xfail(reason="what is drawn for a step moves to the device on its own, unpinned", strict=True)
 def test_a_step_of_training_is_not_waited_for(place, settings):
     config = pb.RunConfig("sides", model="resnet8", epochs=1, batch_size=10, learning_rate=1e-3)
     config = replace(config, **settings)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from passband.models.catalog import build_model
+from passband.train.adversarial import Adversary
 from passband.train.config import RunConfig
 from passband.train.placement import SMALL_BATCH, STEPS_THAT_PAY, choose_layout, choose_placement
 
@@ -56,6 +57,8 @@ def test_whether_a_network_is_compiled_follows_from_the_run_and_from_nothing_tha
     large = replace(long, batch_size=SMALL_BATCH + 1)
     chosen = choose_placement(network, cuda, large, images=100 * large.batch_size)
     assert (chosen.compiled, chosen.graphs) == (True, False)
+    attacked = choose_placement(network, cuda, replace(long, adversarial=Adversary(8 / 255)), images=100)
+    assert (attacked.compiled, attacked.graphs) == (True, False)
     for device in ("cpu", "mps"):
         assert not choose_placement(network, torch.device(device), long, images=10**9).compiled
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from passband.data.dataset import to_pixels
+from passband.data.dataset import to_device, to_pixels
 from passband.frequency.component import FULL
 from passband.frequency.rescale import rescale
 from passband.train.augment import crop_and_flip, sample_crops
@@ -48,11 +48,11 @@ def draw_epoch(
         crops = blend = None
         if config.augment:
             corners, mirrored = sample_crops(len(order), generator)
-            crops = corners.to(device), mirrored.to(device)
+            crops = to_device(corners, device), to_device(mirrored, device)
         if config.mixup is not None:
             weight, partners = sample_mixup(len(order), config.mixup, generator)
-            blend = weight, partners.to(device)
-        epoch.append(Drawn(order.to(device), crops, blend))
+            blend = weight, to_device(partners, device)
+        epoch.append(Drawn(to_device(order, device), crops, blend))
     return epoch
 
 

@@ -65,10 +65,12 @@ def choose_placement(
     steps = config.epochs * -(-images // config.batch_size)
     alone = device.type == "cuda" and devices == 1
     compiled = alone and steps >= STEPS_THAT_PAY if config.compile is None else config.compile
+    # An attack keeps what a replay returned while it makes the next ones, which write over it.
+    short = config.batch_size <= SMALL_BATCH and config.adversarial is None
     return Placement(
         choose_layout(network, device),
         compiled=compiled,
-        graphs=compiled and alone and config.batch_size <= SMALL_BATCH,
+        graphs=compiled and alone and short,
         forced=config.compile is True,
     )
 
