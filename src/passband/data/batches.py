@@ -18,7 +18,11 @@ from passband.types import Batch, ByteImages, Labels
 # Values in a batch. On a CPU small batches win, since their components stay in the cache: about 40 color images of
 # 32x32 pixels (benchmarks/probe.py).
 VALUES_IN_BATCH = {"cpu": 2**17, "mps": 2**23, "cuda": 2**25}
-SMALLEST_BATCH, LARGEST_BATCH = 8, 2048
+LARGEST_BATCH = 2048
+
+# On one thread torch gives convolutions of 1x1 to oneDNN from 16 images on. With fewer, networks that are made of them take 1.5
+# times as long for answers and gradients at 224 pixels (resnet50, efficientnet_lite0), and those of 3x3 about the same.
+SMALLEST_BATCH = 16
 
 
 class Samples(NamedTuple):
