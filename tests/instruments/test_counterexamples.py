@@ -1,4 +1,5 @@
 import math
+import sys
 from dataclasses import replace
 
 import pytest
@@ -84,6 +85,35 @@ def test_nearest_counterexamples_are_those_of_brute_force():
             found.distance[norm][reached].tolist(), rel=1e-4
         )
         assert found.radius[norm][~reached].isnan().all()
+
+
+def test_no_more_is_shown_than_a_search_from_radius_to_radius_has_to_and_each_lfc_is_made_once(monkeypatch):
+    correct, l2, linf, changes = brute_force()
+    needed = 0
+    for right, *distances, changed in zip(correct, l2, linf, changes, strict=True):
+        best = [math.inf, math.inf]
+        for radius in reversed(range(8)) if right else ():
+            here = [of_norm[radius] for of_norm in distances]
+            nearer = any(d < b for d, b in zip(here, best, strict=True))
+            needed += nearer
+            if nearer and changed[radius]:
+                best = [min(d, b) for d, b in zip(here, best, strict=True)]
+
+    made = []
+
+    def counted(images, radius):
+        made.append((len(images), radius))
+        return low_pass(images, radius)
+
+    monkeypatch.setattr(sys.modules[find_counterexamples.__module__], "low_pass", counted)
+    found = find_counterexamples(MODEL, DATA)
+    assert found.shown == needed < 8 * sum(correct)
+    assert made == [(sum(correct), radius) for radius in reversed(range(8))]
+    alone = find_counterexamples(MODEL, DATA, batch_size=1)
+    assert alone.shown == needed
+    for norm in NORMS:
+        torch.testing.assert_close(alone.distance[norm], found.distance[norm])
+        torch.testing.assert_close(alone.radius[norm], found.radius[norm], equal_nan=True)
 
 
 def check_real(found: Counterexamples, model, data) -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from passband.choices import Search
-from passband.data.batches import batches, choose_batch_size
+from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
@@ -25,6 +25,7 @@ from passband.frequency.fourier import corner_radius, low_pass
 from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
+from passband.memory import kept
 from passband.models.independence import check_independent
 from passband.models.pixels import (
     PixelModel,
@@ -43,6 +44,9 @@ LOOKED_AT = 0.8
 that was found are not."""
 BOUNDED_SAMPLES = 100
 """How many samples the bounded search looks at where nothing is said."""
+
+LEAST_TOGETHER = 2 * SMALLEST_BATCH
+"""Images at a time, at least: fewer and fewer of them are shown as counterexamples are found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,11 +247,13 @@ def find_counterexamples(
     every = range(math.ceil(corner_radius(*dataset.size)))  # from the corner on the LFC is the image itself
     at_radii = every if radii is None else whole_radii(radii)
     size = choose_batch_size(batch_size, dataset, place)
+    if batch_size is None:
+        size = max(size, LEAST_TOGETHER)
     total = len(dataset) if order is None else len(order)
     parts: list[tuple[Tensor, ...]] = []
     done = shown = 0
     check_independent(pixels, to_pixels(dataset.images[:1], place))
-    with evaluating(pixels):
+    with evaluating(pixels), kept():
         for samples in batches(dataset, batch_size=size, device=place, order=order):
             whole = answers(pixels, samples.images, len(dataset.classes), "whole images")
             correct = whole.argmax(dim=1) == samples.labels
@@ -304,13 +310,13 @@ class _Nearest:
         self.shown = 0
 
     def look(self, radii: Sequence[int]) -> None:
-        """Look at each of some radii, from small to large, but at no LFC that lies farther away than one found."""
-        distances = [_distances(self.images, _low(self.images, radius)) for radius in radii]
-        for radius, distance in reversed([*zip(radii, distances, strict=True)]):  # mostly from near to far
+        """Look at each of some radii, from large to small, but at no LFC that lies farther away than one found."""
+        for radius in sorted(radii, reverse=True):  # mostly from near to far
+            low = _low(self.images, radius)
+            distance = _distances(self.images, low)
             active = (distance < self.distance).any(dim=0)
             if active.any():
-                low = _low(self.images[active], radius)
-                self.show(active, torch.full_like(self.labels, radius), low, distance[:, active])
+                self.show(active, torch.full_like(self.labels, radius), low[active], distance[:, active])
 
     def halve(self, radii: Sequence[int], corner: int) -> None:
         """Halve the interval between the largest radius that changes a prediction and the next that was looked at."""

@@ -25,6 +25,7 @@ from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
+from passband.memory import kept
 from passband.models.independence import check_independent
 from passband.models.pixels import PixelModel, answers, evaluating
 from passband.models.trial import tried
@@ -147,7 +148,7 @@ def evaluate_attack(
     standing = tally.robust if after is None else tally.robust & _standing(after, bounds)
     targets = Targets(dataset, samples, standing & positive, place)
     done = int((~targets.tried).sum())
-    with attacking(pixels), frozen(pixels):
+    with attacking(pixels), frozen(pixels), kept():
         for attempts in search(pixels, targets, attack, torch.tensor(bounds), seed=seed, batch_size=size):
             tally.add(attempts)
             done += len(attempts.rows)
