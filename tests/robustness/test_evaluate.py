@@ -275,6 +275,23 @@ def test_what_is_wrong_or_broken_is_left_alone_and_batches_stay_full(model):
     assert counted.seen == len(DATA) + 6  # three pairs show whether images are answered alone
 
 
+def test_fgsm_asks_for_one_gradient_of_an_image_and_an_answer_at_each_epsilon(model):
+    asked = []
+
+    class Listening(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            asked.append((images.requires_grad, len(images)))
+            return model(images)
+
+    once = tried(Listening(), DATA, torch.device("cpu"))
+    asked.clear()
+    outcome = evaluate_attack(once, DATA, FGSM(), LINF, batch_size=10)
+    right = int(outcome.correct.sum())
+    assert sum(count for gradient, count in asked if gradient) == right > 0
+    answers = sum(count for gradient, count in asked if not gradient)
+    assert answers == len(DATA) + 6 + len(LINF) * right  # three pairs show whether images are answered alone
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_the_robust_accuracy_of_a_linear_classifier_of_two_classes_is_known(norm):
     """A perturbation moves its margin by the dual norm of the difference of weights, and no further."""

@@ -21,7 +21,7 @@ from passband.attacks.ball import Ball, draw_in_ball
 from passband.attacks.gradient import climb, loss_gradient
 from passband.data.batches import Sequel, batches
 from passband.data.dataset import ImageDataset, to_pixels
-from passband.prediction import predict
+from passband.prediction import as_float, predict
 from passband.randomness import generator_for
 from passband.types import Batch, Labels
 
@@ -212,7 +212,13 @@ def _by_steps(
         room = batch_size - len(batch.rows)
         if room > 0 and len(waiting) > 0:
             batch, waiting = batch + fresh(waiting[:room]), waiting[room:]
-        logits, gradient = loss_gradient(model, batch.adversarial, batch.labels)
+        if (
+            batch.step == attack.steps
+        ).all():  # as with FGSM, whose samples go in step: nothing climbs from here
+            with torch.no_grad():
+                logits, gradient = as_float(model(batch.adversarial)), torch.zeros_like(batch.images)
+        else:
+            logits, gradient = loss_gradient(model, batch.adversarial, batch.labels)
         predictions = predict(logits, "the model", shown)
         fooled = predictions != batch.labels
         ended = fooled | (batch.step == attack.steps)
