@@ -1,23 +1,25 @@
 """Time to robust accuracy at three epsilons, beside calling a library's PGD at each of them.
 
     OMP_NUM_THREADS=1 python benchmarks/attacks.py
-    OMP_NUM_THREADS=1 python benchmarks/attacks.py --run RUN_FOLDER --data SOURCE
+    OMP_NUM_THREADS=1 python benchmarks/attacks.py --run RUN_FOLDER --data SOURCE --samples 1000
 
 Without a run folder it trains two small networks first, one on natural and one on adversarial images. Both ways attack
-the same network on the same samples with PGD of 20 steps of the same length from a random start, on one thread. What is
-measured is processor time, so that a busy machine does not matter; the repetitions alternate, and medians and the range of
-the ratios are printed.
+the same network on the same samples with PGD of 20 steps of the same length from a random start, on one thread, the library in
+a process of its own. What is measured is processor time, so that a busy machine does not matter.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import time
 import warnings
+from collections.abc import Iterator
 
 import torch
+from apart import in_turns
+from bench import Line
+from bench import main as print_table
 
 import passband as pb
 from passband.attacks import PGD
@@ -39,6 +41,7 @@ def by_library(model: PixelModel, dataset: ImageDataset) -> tuple[list[float], f
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import foolbox
+    torch.set_num_threads(1)
     attack = foolbox.attacks.LinfPGD(steps=STEPS, rel_stepsize=2.5 / STEPS)
     start = time.process_time()
     oracle = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
@@ -57,21 +60,17 @@ def by_passband(model: PixelModel, dataset: ImageDataset) -> tuple[list[float], 
     return outcome.robust.float().mean(dim=1).tolist(), time.process_time() - start
 
 
-def compare(name: str, model: PixelModel, dataset: ImageDataset, repetitions: int) -> None:
-    """Print one row."""
-    model.eval()
-    theirs, ours = [], []
-    for _ in range(repetitions):
-        accuracies, seconds = by_library(model, dataset)
-        theirs.append(seconds)
-        mine, seconds = by_passband(model, dataset)
-        ours.append(seconds)
-    ratios = [its / my for its, my in zip(ours, theirs, strict=True)]
-    listed = (" / ".join(f"{value:.3f}" for value in values) for values in (mine, accuracies))
-    print(
-        f"| {name} | {statistics.median(ours):.1f} | {statistics.median(theirs):.1f} | "
-        f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | {' | '.join(listed)} |",
-        flush=True,
+def compare(name: str, model: PixelModel, dataset: ImageDataset, rounds: int) -> Line:
+    """Return a line."""
+    theirs, found, its, mine = in_turns(by_library, by_passband, model.eval(), dataset, rounds=rounds)
+    listed = (", ".join(f"{value:.3f}" for value in values) for values in (found, theirs))
+    return Line(
+        f"robust accuracy at 3 epsilons, PGD-{STEPS}, {len(dataset):,} images, {name} ({'; the peer finds '.join(listed)})",
+        "foolbox for each epsilon",
+        "s of a processor",
+        its,
+        mine,
+        "<= .5",
     )
 
 
@@ -92,32 +91,33 @@ def trained(adversarial: float | None) -> PixelModel:
     return PixelModel(train(network, dataset, config, device="cpu"), name="resnet8", channels=1)
 
 
+def lines(samples: int = 500, rounds: int = 3) -> Iterator[Line]:
+    """Yield a line for a network trained on natural, and for one trained on adversarial images."""
+    torch.set_num_threads(1)
+    dataset = pb.load_dataset("fashion-mnist", "test", limit=samples)
+    for name, adversarial in (("trained on natural images", None), ("trained on adversarial ones", 8 / 255)):
+        yield compare(name, trained(adversarial), dataset, rounds)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--run", help="a run folder, or any other source of a model")
-    parser.add_argument("--data", default="fashion-mnist")
-    parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--data", default="fashion-mnist", help="with --run: images that it takes")
+    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    if asked.run:
-        model = pb.load_model(asked.run)
-        models = {model.name: model}
-    else:
-        models = {"natural": trained(None), "adversarial, 8/255": trained(8 / 255)}
-    print(
-        f"{asked.samples} samples of {asked.data}, PGD-{STEPS} at epsilon {EPSILONS}, {torch.get_num_threads()} thread(s), "
-        f"CPU, torch {torch.__version__}, median of {asked.repetitions}\n\n"
-        "| network | passband, s | foolbox, s | ratio | robust accuracy, passband | foolbox |\n|---|--:|--:|--:|--:|--:|"
+    if not asked.run:
+        print_table(lines(asked.samples, asked.rounds))
+        return
+    model = pb.load_model(asked.run)
+    dataset = pb.load_dataset(
+        asked.data, "test", size=model.size, channels=model.channels, limit=asked.samples
     )
-    for name, model in models.items():
-        dataset = pb.load_dataset(
-            asked.data, "test", size=model.size, channels=model.channels, limit=asked.samples
-        )
-        compare(name, model, dataset, asked.repetitions)
+    print_table([compare(model.name, model, dataset, asked.rounds)])
 
 
 if __name__ == "__main__":
