@@ -1,7 +1,7 @@
 """Time to robust accuracy at three epsilons, beside calling a library's PGD at each of them.
 
     OMP_NUM_THREADS=1 python benchmarks/attacks.py
-    OMP_NUM_THREADS=1 python benchmarks/attacks.py --run RUN_FOLDER --data SOURCE --samples 1000
+    OMP_NUM_THREADS=1 python benchmarks/attacks.py --run RUN_FOLDER --data SOURCE --rounds 1
 
 Without a run folder it trains two small networks first, one on natural and one on adversarial images. Both ways attack
 the same network on the same samples with PGD of 20 steps of the same length from a random start, on one thread, the library in
@@ -91,7 +91,7 @@ def trained(adversarial: float | None) -> PixelModel:
     return PixelModel(train(network, dataset, config, device="cpu"), name="resnet8", channels=1)
 
 
-def lines(samples: int = 500, rounds: int = 3) -> Iterator[Line]:
+def lines(samples: int = 1000, rounds: int = 3) -> Iterator[Line]:
     """Yield a line for a network trained on natural, and for one trained on adversarial images."""
     torch.set_num_threads(1)
     dataset = pb.load_dataset("fashion-mnist", "test", limit=samples)
@@ -106,7 +106,7 @@ def main() -> None:
     )
     parser.add_argument("--run", help="a run folder, or any other source of a model")
     parser.add_argument("--data", default="fashion-mnist", help="with --run: images that it takes")
-    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     torch.set_num_threads(1)
