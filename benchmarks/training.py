@@ -32,7 +32,7 @@ from passband.train.loop import train
 
 SAMPLES = {"lenet": 6000, "resnet8": 1000, "resnet14": 600, "resnet32": 400}
 """Images of an epoch: enough that what begins and ends it is little."""
-CONFIG = RunConfig("phantom", batch_size=100, epochs=1, learning_rate=1e-3)
+CONFIG = RunConfig("phantom", batch_size=100, epochs=2, learning_rate=1e-3)
 SIDE, CHANNELS, BATCH = 2048, 256, 64  # of the matrices, and of the convolution of 16x16 pixels
 
 
@@ -55,11 +55,11 @@ def by_hand(name: str, dataset: ImageDataset) -> Iterator[float]:
 
 
 def by_passband(dataset: ImageDataset, config: RunConfig) -> float:
-    """Train one epoch with the library, and return images a second."""
+    """Train with the library, and return images a second of the second epoch: in the first one memory is new."""
     model = build_model(config.model, num_classes=len(dataset.classes), seed=0)
     reports: list[EpochReport] = []
     train(model, dataset, config, on_epoch=reports.append, device="cpu")
-    return reports[0].images_per_second
+    return reports[-1].images_per_second
 
 
 @contextmanager

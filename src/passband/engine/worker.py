@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 
 from passband.data.dataset import ImageDataset
 from passband.engine.probe import Probe
-from passband.environment import describe_environment
+from passband.environment import describe_environment, limited_threads
 from passband.errors import InputError
 from passband.frequency.component import FULL
 from passband.instruments.components import ComponentAccuracy
@@ -105,13 +105,10 @@ def work(
     Raises:
         InputError: If the network cannot take the images.
     """
-    before = torch.get_num_threads()
-    if threads is not None:
-        torch.set_num_threads(threads)
     try:
-        _work(fabric, run, config, probe, folder, datasets, on_epoch, on_note)
+        with limited_threads(threads):
+            _work(fabric, run, config, probe, folder, datasets, on_epoch, on_note)
     finally:
-        torch.set_num_threads(before)
         if fabric.world_size > 1:  # gloo's threads, if left running, abort a process that ends
             torch.distributed.destroy_process_group()
 
