@@ -115,7 +115,7 @@ class Probe:
 
         Example:
             >>> Probe.affordable(epochs=100, images=9000).epochs
-            (1, 2, 3, 6, 10, 18, 32, 56, 100)
+            (1, 3, 6, 16, 40, 100)
         """
         probe = cls(**settings)
         size = images if probe.samples is None else probe.samples
