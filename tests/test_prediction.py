@@ -20,18 +20,18 @@ GOOD, BAD = torch.zeros(3, 2), torch.tensor([[0.0, math.nan], [0.0, 0.0], [math.
 
 
 def test_broken_answers_are_refused_at_once_where_the_device_is_prompt():
-    broken = BrokenAnswers()
-    broken.count(GOOD, "net", "images")
-    with pytest.raises(InputError, match="net returned NaN or infinite logits for 2 of 3 images"):
-        broken.count(BAD, "net", "images")
+    broken = BrokenAnswers("net", ["whole images", "LFCs"])
+    broken.count(torch.stack([GOOD, GOOD]))
+    with pytest.raises(InputError, match="net returned NaN or infinite logits for 2 of 6 LFCs"):
+        broken.count(torch.stack([GOOD, BAD]))
 
 
 def test_broken_answers_are_counted_where_it_is_not_and_refused_by_what_was_shown(monkeypatch):
     monkeypatch.setattr(environment, "PROMPT", set())
-    broken = BrokenAnswers()
+    broken = BrokenAnswers("net", ["whole images", "LFCs"])
     broken.refuse()
-    for shown, logits in (("whole images", GOOD), ("LFCs", GOOD), ("LFCs", BAD), ("LFCs", BAD[:1])):
-        broken.count(logits, "net", shown)
+    for whole, low in ((GOOD, GOOD), (GOOD, BAD), (GOOD[:1], BAD[:1])):
+        broken.count(torch.stack([whole, low]))
     with pytest.raises(
         InputError, match=r"net returned NaN or infinite logits for 3 of 7 LFCs\. Its weights"
     ):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from passband.environment import is_prompt
@@ -42,34 +44,30 @@ class BrokenAnswers:
     Where the device is prompt they are refused at once. To ask another one after each batch would let it stand idle in between,
     so there the count stays where it is until `refuse` asks for it, at the end.
 
+    Args:
+        who: The model, for the error.
+        shown: What it is shown, for the error.
+
     Example:
-        >>> broken = BrokenAnswers()
-        >>> broken.count(torch.tensor([[0.1, 0.9]]), "the model", "images")
+        >>> broken = BrokenAnswers("the model", ["images"])
+        >>> broken.count(torch.tensor([[[0.1, 0.9]]]))
         >>> broken.refuse()
     """
 
-    def __init__(self) -> None:
-        self._images: dict[tuple[str, str], int] = {}
-        self._broken: dict[tuple[str, str], Tensor] = {}
+    def __init__(self, who: str, shown: Sequence[str]) -> None:
+        self._who, self._shown = who, shown
+        self._images, self._broken = 0, torch.zeros(len(shown), dtype=torch.int64)
 
-    def count(self, logits: Logits, who: str, shown: str) -> None:
+    def count(self, logits: Float[Tensor, "shown batch classes"]) -> None:
         """Count those of one batch.
-
-        Args:
-            logits: What a model returned.
-            who: The model, for the error.
-            shown: What it was shown, for the error.
 
         Raises:
             InputError: As `refuse`, where the device is prompt.
         """
-        broken = _count(logits)
+        self._images += logits.shape[1]
+        self._broken = _count(logits) + (self._broken if self._images > logits.shape[1] else 0)
         if is_prompt(logits.device):
-            _refuse(int(broken), len(logits), who, shown)
-            return
-        key = who, shown
-        self._images[key] = self._images.get(key, 0) + len(logits)
-        self._broken[key] = self._broken[key] + broken if key in self._broken else broken
+            self.refuse()
 
     def refuse(self) -> None:
         """Refuse what was counted.
@@ -77,13 +75,12 @@ class BrokenAnswers:
         Raises:
             InputError: If there is one that is not finite.
         """
-        if self._broken:
-            for key, broken in zip(self._broken, torch.stack([*self._broken.values()]).tolist(), strict=True):
-                _refuse(broken, self._images[key], *key)
+        for broken, shown in zip(self._broken.tolist(), self._shown, strict=True):
+            _refuse(broken, self._images, self._who, shown)
 
 
-def _count(logits: Logits) -> Tensor:
-    return (~logits.isfinite()).any(dim=1).sum()
+def _count(logits: Float[Tensor, "*shown batch classes"]) -> Int64[Tensor, "*shown"]:
+    return (~logits.isfinite()).any(dim=-1).sum(dim=-1)
 
 
 def _refuse(broken: int, images: int, who: str, shown: str) -> None:

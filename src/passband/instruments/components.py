@@ -25,9 +25,9 @@ from passband.instruments.instrument import Cost, Instrument, Reading, Subject
 from passband.models.independence import check_independent, uses_batch_statistics
 from passband.models.pixels import (
     PixelModel,
-    answers,
     check_fits,
     evaluating,
+    unread_answers,
 )
 from passband.models.trial import tried
 from passband.prediction import BrokenAnswers
@@ -223,12 +223,11 @@ class ComponentAccuracy(Instrument[Answers]):
         visited = indices[torch.arange(total + filling) % total]
         start = time.perf_counter()
         columns: tuple[Tensor, ...] = ()  # on the device, which each copy from it would hold up
-        broken, done = BrokenAnswers(), 0
+        broken, done = _broken(model, shown), 0
         with evaluating(model):
             for samples in batches(dataset, batch_size=size, device=place, order=visited):
                 found = show(model, samples, shown, self.amplitude, len(dataset.classes), broken=broken)
-                stacked = (torch.stack(column) for column in zip(*found, strict=True))
-                parts = (samples.indices, samples.labels, *stacked)
+                parts = (samples.indices, samples.labels, *found)
                 # Whatever a batch left behind would lie between the large tensors of the next ones, and break up the memory.
                 columns = columns or tuple(part.new_empty((*part.shape[:-1], len(visited))) for part in parts)
                 for column, part in zip(columns, parts, strict=True):
@@ -305,8 +304,8 @@ def show(
     classes: int,
     *,
     broken: BrokenAnswers | None = None,
-) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Show a model a batch as each of some components; return predictions, their probabilities, losses, labels' ranks.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Show a model a batch as each of some components.
 
     Args:
         model: In the mode that is meant: see `evaluating`.
@@ -314,34 +313,37 @@ def show(
         shown: What it is shown.
         amplitude: What is done to a component before: see `passband.rescale`.
         classes: The data set's number of classes.
-        broken: As for `answers`.
+        broken: Counts answers that are not finite along a measurement of many batches; None refuses them here.
+
+    Returns:
+        Predictions, their probabilities, losses and labels' ranks, each shaped (shown, samples).
 
     Raises:
         InputError: As `answers`.
     """
-    views = zip(shown, _views(samples.images, shown, amplitude), strict=True)
-    return [_answer(model, images, samples.labels, classes, component, broken) for component, images in views]
+    parts = take(shown, samples.images)
+    logits = torch.stack(
+        [
+            unread_answers(model, _view(component, part, samples.images, amplitude), classes)
+            for component, part in zip(shown, parts, strict=True)
+        ]
+    )
+    counted = _broken(model, shown) if broken is None else broken
+    counted.count(logits)
+    if broken is None:
+        counted.refuse()
+    log_probability = logits.float().log_softmax(dim=2)
+    confidence, prediction = log_probability.max(dim=2)
+    label = samples.labels.expand(len(shown), -1)[:, :, None]
+    rank = (logits >= logits.gather(2, label)).sum(dim=2)
+    return prediction, confidence.exp(), -log_probability.gather(2, label)[:, :, 0], rank
 
 
-def _views(images: Batch, shown: Sequence[Component], amplitude: Amplitude) -> Iterator[Batch]:
-    """Yield what the model is shown."""
-    for component, part in zip(shown, take(shown, images), strict=True):
-        yield part if component == FULL else rescale(part, amplitude, original=images)
+def _view(component: Component, part: Batch, images: Batch, amplitude: Amplitude) -> Batch:
+    """Return what the model is shown."""
+    return part if component == FULL else rescale(part, amplitude, original=images)
 
 
-def _answer(
-    model: PixelModel,
-    images: Batch,
-    labels: Labels,
-    classes: int,
-    component: Component,
-    broken: BrokenAnswers | None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return prediction, its probability, the loss, and the label's rank, of each image."""
-    shown = "whole images" if component == FULL else f"images shown as {component}"
-    logits = answers(model, images, classes, shown, broken=broken)
-    log_probability = logits.float().log_softmax(dim=1)
-    confidence, prediction = log_probability.max(dim=1)
-    label = labels[:, None]
-    rank = (logits >= logits.gather(1, label)).sum(dim=1)
-    return prediction, confidence.exp(), -log_probability.gather(1, label)[:, 0], rank
+def _broken(model: PixelModel, shown: Sequence[Component]) -> BrokenAnswers:
+    names = ["whole images" if each == FULL else f"images shown as {each}" for each in shown]
+    return BrokenAnswers(model.name, names)

@@ -91,8 +91,10 @@ def _answer(
     shown: tuple[Component, ...] = (FULL, lows[len(lows) // 2], highs[len(highs) // 2])
     start = time.perf_counter()
     with evaluating(subject.model):
-        found = show(subject.model, samples, shown, instrument.amplitude, len(subject.dataset.classes))
-        torch.stack([loss for _, _, loss, _ in found]).sum().item()  # waits for the device
+        _, _, loss, _ = show(
+            subject.model, samples, shown, instrument.amplitude, len(subject.dataset.classes)
+        )
+        loss.sum().item()  # waits for the device
     return (time.perf_counter() - start) / (len(shown) * len(samples.labels))
 
 

@@ -16,7 +16,7 @@ from passband.errors import InputError, PassbandError
 from passband.models.provenance import Origin, Smoothing
 from passband.models.reading import Reading
 from passband.notices import Notice
-from passband.prediction import BrokenAnswers, predict
+from passband.prediction import predict
 from passband.preparation import Preparation
 from passband.types import Batch, Logits
 
@@ -297,14 +297,7 @@ def check_fits(model: PixelModel, dataset: ImageSet) -> None:
         )
 
 
-def answers(
-    model: PixelModel,
-    images: Batch,
-    classes: int,
-    shown: str = "images",
-    *,
-    broken: BrokenAnswers | None = None,
-) -> Logits:
+def answers(model: PixelModel, images: Batch, classes: int, shown: str = "images") -> Logits:
     """Show a model images and return its logits, once it is certain that they answer the data set's question.
 
     Whoever reads what a model says of data reads it here; what an attack shows a model passes `passband.prediction.predict`.
@@ -314,10 +307,20 @@ def answers(
         images: Pixels in [0, 1], or what else it is to be shown.
         classes: The data set's number of classes.
         shown: What the images are, for the error.
-        broken: Counts answers that are not finite along a measurement of many batches, and refuses them; None refuses them here.
 
     Raises:
         InputError: If the number of outputs is not that of the classes, or one is not finite.
+    """
+    logits = unread_answers(model, images, classes)
+    predict(logits, model.name, shown)
+    return logits
+
+
+def unread_answers(model: PixelModel, images: Batch, classes: int) -> Logits:
+    """Return the same before anybody has looked whether they are finite, as `passband.prediction.BrokenAnswers` does of many.
+
+    Raises:
+        InputError: If the number of outputs is not that of the classes.
     """
     logits = model(images)
     if logits.shape[1] != classes:
@@ -325,10 +328,6 @@ def answers(
             f"{model.name} has {logits.shape[1]} outputs and the data set {classes} classes. "
             "Choose the outputs of its classes, in their order, with --class-indices (class_indices=...)."
         )
-    if broken is None:
-        predict(logits, model.name, shown)
-    else:
-        broken.count(logits, model.name, shown)
     return logits
 
 
