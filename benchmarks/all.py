@@ -8,12 +8,13 @@ A machine should do nothing else meanwhile. Without modules all of them run; a t
 from __future__ import annotations
 
 import argparse
-import importlib
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import HEAD, Line, conditions
+from bench import HEAD, conditions
 
 MODULES = ("splits", "audit", "training", "probe", "ceiling", "attacks", "table2", "decoding", "memory")
 
@@ -26,11 +27,21 @@ size (`MiB`) where it is smaller. Losses stand here like gains.
 """
 
 
-def measured(modules: list[str]) -> Iterator[tuple[str, Line]]:
-    """Yield the lines of all modules."""
-    for name in modules:
-        for line in importlib.import_module(name).lines():
-            yield name, line
+def measured(name: str) -> Iterator[str]:
+    """Yield the rows of a module as it measures them, in a process of its own.
+
+    What one module does with a process's memory must not help or harm another, and the system counts the memory of who starts
+    a program as that program's.
+    """
+    program = f"import bench, {name}; bench.main({name}.lines())"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout or ():
+            if line.startswith("|") and line.rstrip() not in HEAD.splitlines():
+                yield line.rstrip()
+    if process.returncode != 0:
+        raise SystemExit(f"benchmarks/{name}.py failed with exit code {process.returncode}")
 
 
 def main() -> None:
@@ -41,14 +52,13 @@ def main() -> None:
     parser.add_argument("modules", nargs="*", default=[], metavar="MODULE", help=f"of {', '.join(MODULES)}")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    start, said, rows, last = time.monotonic(), conditions(), [], ""
+    start, said, rows = time.monotonic(), conditions(), []
     print(f"{said}\n\n{HEAD}", flush=True)
-    for name, line in measured(asked.modules or list(MODULES)):
-        if name != last:
-            rows.append(f"\n## `benchmarks/{name}.py`\n\n{HEAD}")
-            last = name
-        rows.append(str(line))
-        print(line, flush=True)
+    for name in asked.modules or MODULES:
+        rows.append(f"\n## `benchmarks/{name}.py`\n\n{HEAD}")
+        for row in measured(name):
+            rows.append(row)
+            print(row, flush=True)
     minutes = (time.monotonic() - start) / 60
     if asked.out is not None:
         text = f"{INTRODUCTION}{said}. All of it took {minutes:.0f} minutes.\n" + "\n".join(rows) + "\n"

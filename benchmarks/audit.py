@@ -40,7 +40,7 @@ def lines() -> Iterator[Line]:
     torch.manual_seed(0)
     for name, network, side, count in (
         ("resnet14", pb.build_model("resnet14"), 32, 960),
-        ("torchvision's resnet18", resnet18(num_classes=10), 224, 32),
+        ("torchvision's resnet18", resnet18(num_classes=10), 224, 48),
     ):
         model = PixelModel(network.eval(), name=name, channels=3)
         data = pb.make_phantom(count, size=side, classes=10)
