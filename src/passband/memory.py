@@ -31,8 +31,8 @@ def kept() -> Generator[None]:
     """Keep what is freed for what is allocated next, where the C library would give it back.
 
     A step of training allocates and frees the same hundreds of megabytes as the last one. Where glibc's allocator gives them
-    back in between, the system hands them out anew page by page, each filled with zeros first: a quarter of a step's time
-    (`benchmarks/training.py`). It changes no number, and does nothing with another C library.
+    back in between, the system hands them out anew page by page, each filled with zeros first. It changes no
+    number, and does nothing with another C library.
 
     May be entered again inside, and in several threads.
     """
