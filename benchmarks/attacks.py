@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterator
 
 import torch
-from apart import in_turns
+from apart import robust_accuracies
 from bench import Line
 from bench import main as print_table
 
@@ -62,15 +62,15 @@ def by_passband(model: PixelModel, dataset: ImageDataset) -> tuple[list[float], 
 
 def compare(name: str, model: PixelModel, dataset: ImageDataset, rounds: int) -> Line:
     """Return a line."""
-    theirs, found, its, mine = in_turns(by_library, by_passband, model.eval(), dataset, rounds=rounds)
-    listed = (", ".join(f"{value:.3f}" for value in values) for values in (found, theirs))
-    return Line(
-        f"robust accuracy at 3 epsilons, PGD-{STEPS}, {len(dataset):,} images, {name} ({'; the peer finds '.join(listed)})",
+    return robust_accuracies(
+        f"robust accuracy at 3 epsilons, PGD-{STEPS}, {len(dataset):,} images, {name}",
         "foolbox for each epsilon",
-        "s of a processor",
-        its,
-        mine,
-        "<= .5",
+        by_library,
+        by_passband,
+        model.eval(),
+        dataset,
+        rounds=rounds,
+        target="<= .5",
     )
 
 

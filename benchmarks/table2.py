@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from unittest import mock
 
 import torch
-from apart import in_turns
+from apart import robust_accuracies
 from bench import Line
 from bench import main as print_table
 
@@ -61,14 +61,13 @@ def by_passband(model: PixelModel, dataset: ImageDataset) -> tuple[list[float], 
 def lines() -> Iterator[Line]:
     """Yield a line."""
     torch.set_num_threads(1)
-    theirs, found, its, mine = in_turns(by_library, by_passband, *subject(), rounds=ROUNDS)
-    listed = (", ".join(f"{value:.3f}" for value in values) for values in (found, theirs))
-    yield Line(
-        f"PGD-20 and AutoAttack at 2 epsilons, {SAMPLES} images ({'; the peer finds '.join(listed)})",
+    yield robust_accuracies(
+        f"PGD-20 and AutoAttack at 2 epsilons, {SAMPLES} images",
         "pyautoattack for each epsilon",
-        "s of a processor",
-        its,
-        mine,
+        by_library,
+        by_passband,
+        *subject(),
+        rounds=ROUNDS,
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import fields, is_dataclass
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import polars as pl
 import torch
 from torch import Tensor, nn
@@ -94,6 +96,17 @@ def bright_sides(samples: int, *, channels: int = 3, size: int = 28, seed: int =
     images[labels == 1, :, :, half:] += 100
     images[labels == 2, :, :half] += 100
     return ImageDataset(images, labels, ("left", "right", "top"), "sides", "train")
+
+
+def sides_source(folder: Path, *, train: int, test: int) -> str:
+    """Write bright sides of 16x16 pixels, so many training and test images, and return what names them as data."""
+    file, arrays = folder / "sides.npz", {}
+    for subset, samples in (("train", train), ("test", test)):
+        images = bright_sides(samples, size=16, seed=samples)
+        arrays[f"x_{subset}"] = images.images.permute(0, 2, 3, 1).numpy()
+        arrays[f"y_{subset}"] = images.labels.numpy()
+    np.savez(file, **arrays)
+    return f"npz:{file}"
 
 
 def subject(model: nn.Module, dataset: ImageDataset, **settings) -> Subject:

@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import killed_runs
-from helpers import bright_sides
+from helpers import bright_sides, sides_source
 from passband.attacks import PGD
 from passband.engine.measure import finished_run
 from passband.engine.probe import Probe
@@ -39,16 +39,7 @@ PROBE = Probe(radii=(2, 4), components=("lfc",), samples=20)
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> str:
     """60 training and 30 test images of 16x16 pixels in 3 classes."""
-    file = tmp_path_factory.mktemp("data") / "sides.npz"
-    train, test = (bright_sides(samples, size=16, seed=samples) for samples in (60, 30))
-    np.savez(
-        file,
-        x_train=train.images.permute(0, 2, 3, 1).numpy(),
-        y_train=train.labels.numpy(),
-        x_test=test.images.permute(0, 2, 3, 1).numpy(),
-        y_test=test.labels.numpy(),
-    )
-    return f"npz:{file}"
+    return sides_source(tmp_path_factory.mktemp("data"), train=60, test=30)
 
 
 def settings(source: str, **values) -> RunConfig:

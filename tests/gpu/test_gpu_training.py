@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
 
 import passband as pb
-from helpers import bright_sides
+from helpers import bright_sides, sides_source
 from passband.attacks import PGD
 from passband.engine.execute import execute
 from passband.engine.local import Processes
@@ -43,16 +42,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> str:
     """120 training and 60 test images of 16x16 pixels in 3 classes."""
-    file = tmp_path_factory.mktemp("data") / "sides.npz"
-    train, test = (bright_sides(samples, size=16, seed=samples) for samples in (120, 60))
-    np.savez(
-        file,
-        x_train=train.images.permute(0, 2, 3, 1).numpy(),
-        y_train=train.labels.numpy(),
-        x_test=test.images.permute(0, 2, 3, 1).numpy(),
-        y_test=test.labels.numpy(),
-    )
-    return f"npz:{file}"
+    return sides_source(tmp_path_factory.mktemp("data"), train=120, test=60)
 
 
 def config(source: str, **values) -> pb.RunConfig:

@@ -113,9 +113,7 @@ def cost_of(plan: AttackPlan, samples: int) -> Cost:
     if ascent is None:  # what it breaks costs little beside what it does not
         withstanding = WITHSTAND * attacked * len(plan.epsilons)
         return Cost(withstanding * gradients, withstanding * answers + attacked)
-    if (
-        ascent.steps == 1 and not ascent.random_start
-    ):  # one gradient at the image, and an answer at each epsilon
+    if ascent.steps == 1 and not ascent.random_start:  # its last point is answered without a gradient
         return Cost(attacked * gradients, attacked * (1 + len(plan.epsilons)))
     # The last answer comes with a gradient. Between, an image that is broken goes on to its next epsilon at once.
     whole = gradients + 1

@@ -212,9 +212,7 @@ def _by_steps(
         room = batch_size - len(batch.rows)
         if room > 0 and len(waiting) > 0:
             batch, waiting = batch + fresh(waiting[:room]), waiting[room:]
-        if (
-            batch.step == attack.steps
-        ).all():  # as with FGSM, whose samples go in step: nothing climbs from here
+        if (batch.step == attack.steps).all():  # as FGSM's samples, which go in step: nothing climbs here
             with torch.no_grad():
                 logits, gradient = as_float(model(batch.adversarial)), torch.zeros_like(batch.images)
         else:
