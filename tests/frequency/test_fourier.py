@@ -176,6 +176,13 @@ def test_low_pass_can_be_exported_as_a_layer():
     torch.testing.assert_close(program.module()(images), low_pass(images, 2))
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # torch's, of its own script
+def test_a_derivative_along_a_direction_is_that_of_a_linear_function():
+    images, along = random_images(6, 7), random_images(6, 7, seed=1)
+    _, found = torch.func.jvp(lambda x: tuple(split(x, 2)), (images,), (along,))
+    torch.testing.assert_close(found, split(along, 2))
+
+
 @pytest.mark.filterwarnings("ignore")  # of torch's compiler
 def test_low_pass_can_be_compiled():
     images = random_images(9, 8)

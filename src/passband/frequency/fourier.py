@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, wraps
 from itertools import chain
 from typing import Any, NamedTuple, get_args
 
@@ -163,10 +163,7 @@ def split_many(
     low, high = _empty(images, radii), _empty(images, radii)
     for index, at, whole, part in _lows(images, radii, geometry, inclusive):
         low[index, at] = part
-        if _followed(images):
-            high[index, at] = whole - part  # the transform is linear: what is not low is high
-        else:  # the same, written where it belongs
-            torch.sub(whole, part, out=high[index, at])
+        high[index, at] = whole - part  # the transform is linear: what is not low is high
     return Components(*(each.view(len(radii), *images.shape) for each in (low, high)))
 
 
@@ -321,6 +318,22 @@ def _lows(
             yield index, at, flat[at], torch.fft.irfft(torch.fft.ifft(left, dim=-2), n=width)
 
 
+def _remembered(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return a function that makes each tensor once, but for code that is being compiled, which looks into no cache."""
+
+    @lru_cache(maxsize=64)
+    def kept(*wanted: Any) -> Tensor:
+        with torch.inference_mode(False):  # what is kept may meet gradients later
+            return make(*wanted)
+
+    @wraps(make)
+    def find(*wanted: Any) -> Tensor:
+        return (make if torch.compiler.is_compiling() else kept)(*wanted)
+
+    return find
+
+
+@_remembered
 def _find_factor(
     height: int,
     width: int,
@@ -331,46 +344,18 @@ def _find_factor(
     device: torch.device,
 ) -> Float[Tensor, "height columns 2"]:
     """Return 1 where a coefficient is low and 0 elsewhere, of the columns of a real transform in which any may be low."""
-    wanted = (height, width, radius, geometry, inclusive, dtype, device)
-    if torch.compiler.is_compiling():  # which does not look into a cache
-        return _make_factor(*wanted)
-    return _kept_factor(*wanted)
-
-
-def _make_factor(
-    height: int,
-    width: int,
-    radius: float,
-    geometry: Geometry,
-    inclusive: bool,
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Float[Tensor, "height columns 2"]:
     apart = {"index": 1, "isotropic": min(height, width) / width, "pixel": 1 / width}[geometry]
     highest = min(radius / apart, width // 2)
     columns = math.floor(highest * (1 + 1e-12)) + 1  # rounding may add one in which nothing is low
-    distance = _distance(height, width, geometry)[:, :columns]
+    distance = _find_distance(height, width, geometry)[:, :columns]
     low = distance <= radius if inclusive else distance < radius
     # In memory as torch lays out a transform of columns, with real and imaginary part: products then take a fifth of the time.
     return low.T[..., None].expand(-1, -1, 2).to(device, dtype).contiguous().transpose(0, 1)
 
 
-@lru_cache(maxsize=64)
-def _kept_factor(*wanted: Any) -> Float[Tensor, "height columns 2"]:
-    with torch.inference_mode(False):  # what is kept may meet gradients later
-        return _make_factor(*wanted)
-
-
-def _distance(height: int, width: int, geometry: Geometry) -> Tensor:
-    if torch.compiler.is_compiling():
-        return frequency_distance(height, width, geometry=geometry)
-    return _kept_distance(height, width, geometry)
-
-
-@lru_cache(maxsize=16)
-def _kept_distance(height: int, width: int, geometry: Geometry) -> Tensor:
-    with torch.inference_mode(False):
-        return frequency_distance(height, width, geometry=geometry)
+@_remembered
+def _find_distance(height: int, width: int, geometry: Geometry) -> Float[Tensor, "height width"]:
+    return frequency_distance(height, width, geometry=geometry)
 
 
 def _images_at_once(images: Images) -> int:
@@ -378,13 +363,10 @@ def _images_at_once(images: Images) -> int:
 
     All of them where their gradient is asked for, or code is being made for them, or they are not on a CPU.
     """
-    if images.device.type != "cpu" or _followed(images) or torch.compiler.is_compiling():
+    followed = torch.is_grad_enabled() and images.requires_grad
+    if images.device.type != "cpu" or followed or torch.compiler.is_compiling():
         return len(images)
     return max(1, VALUES_AT_ONCE // images[0].numel())
-
-
-def _followed(images: Images) -> bool:
-    return torch.is_grad_enabled() and images.requires_grad
 
 
 def _check_finite(spectrum: Tensor) -> None:
@@ -394,9 +376,8 @@ def _check_finite(spectrum: Tensor) -> None:
     """
     if torch.compiler.is_compiling() or not is_prompt(spectrum.device):
         return
-    if (
-        spectrum[..., 0, 0].real * 0
-    ).sum() != 0:  # NaN where one is not finite: one number instead of all to look at
+    sums = spectrum[..., 0, 0].real
+    if (sums * 0).sum() != 0:  # NaN where one is not finite: one number to look at instead of all
         raise InputError("images must be finite, got NaN or infinite pixels")
 
 
