@@ -115,6 +115,12 @@ def test_a_probe_that_is_reduced_stays_within_its_share_and_shrinks_no_more_than
     assert reduced.samples / reduced.along == pytest.approx(6, rel=0.02)
 
 
+def test_a_probe_of_fewer_images_than_it_asks_for_stays_within_its_share_too():
+    reduced = Probe(epochs=(1, 2, 4, 8)).within(60, 1000)
+    taken = ANSWER_COST * reduced.count_answers(60, {"train": 1000, "test": 1000}) / (60 * 1000)
+    assert 0.97 * SHARE < taken <= SHARE
+
+
 def test_a_probe_that_fits_is_left_as_it_is():
     probe = Probe(samples=40, radii=(1,))
     assert probe.within(100, 1000) is probe

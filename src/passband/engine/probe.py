@@ -146,7 +146,7 @@ class Probe:
         if factor >= 1:
             return self
         fewer = {
-            name: max(min(LEAST, count), int(factor * count))
+            name: max(min(LEAST, count), int(factor * min(count, images)))  # more than there are cost nothing
             for name, count in (("samples", self.samples or images), ("along", self.along))
             if count is not None
         }
