@@ -1,6 +1,6 @@
 """Everything that only a machine with a GPU can show, on one page: `make gpu`.
 
-    python benchmarks/gpu.py [--data cifar10] [--hours 12] [--workers 4] [--out benchmarks/results/gpu.md]
+    python benchmarks/gpu.py [--parts tests benchmarks studies] [--data cifar10] [--hours 12] [--workers 4] [--out benchmarks/results/gpu.md]
     python benchmarks/gpu.py --dry
 
 It runs the tests that need a GPU, then `benchmarks/on_device.py`, then the paper's studies at one seed, and writes the page anew
@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -55,7 +56,7 @@ class Page:
         except (PassbandError, OSError) as error:
             said = f"Not run: {error}"
         except KeyboardInterrupt as error:
-            said, stopped = "Interrupted.", error
+            said, stopped = f"Interrupted; so far:\n\n{error}", error
         taken = (time.monotonic() - start) / 60
         self._parts.append(f"## {title}\n\n{said}\n\nThis took {taken:.1f} minutes.")
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,17 +106,20 @@ def heard(command: Sequence[str], **settings: str) -> tuple[int, list[str]]:
         text=True,
     ) as process:
         said = []
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-            said.append(line.rstrip())
+        try:
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
+                said.append(line.rstrip())
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt("\n".join(said)) from error
     return process.returncode, said
 
 
 def tests(asked: argparse.Namespace) -> str:
-    """Run the tests that need a GPU, and return what became of them."""
+    """Run the tests that need a GPU, as many at a time as runs share it, and return what became of them."""
     marked = "gpu and not slow" if asked.dry else "gpu"
-    python = (sys.executable, "-m", "pytest", "-q", "-rfEsX", "--tb=line", "-m", marked, "tests")
-    code, said = heard(python, PASSBAND_TEST_DEVICE=asked.device)
+    options = ("-q", "-rfEsX", "--tb=line", "-n", str(asked.workers), "-m", marked, "tests")
+    code, said = heard((sys.executable, "-m", "pytest", *options), PASSBAND_TEST_DEVICE=asked.device)
     kept = [line for line in said if line.startswith(("FAILED", "ERROR", "SKIPPED", "XPASS"))]
     return (
         f"`pytest -m '{marked}' tests`, exit code {code}: {said[-1] if said else 'nothing said'}\n"
@@ -207,11 +211,19 @@ def number(estimate: dict | None) -> str:
     return "" if value is None else f"{value:.3g}{interval}"
 
 
+PARTS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "tests": tests,
+    "benchmarks": benchmarks,
+    "studies": studies,
+}
+
+
 def main() -> int:
     """Write the page, and return an exit code: 2 without a GPU, 130 where tests or benchmarks were interrupted."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what the page has")
     parser.add_argument("--data", default="cifar10", help="what the studies are of; cifar10 is downloaded")
     parser.add_argument("--preset", default="paper", choices=("smoke", "laptop", "paper"))
     parser.add_argument(
@@ -235,10 +247,10 @@ def main() -> int:
         )
         return 2
     page = Page(asked.out, asked)
+    titles = {"studies": f"The studies, preset {asked.preset} on {asked.data}"}
     try:
-        page.add("Tests", lambda: tests(asked))
-        page.add("Benchmarks", lambda: benchmarks(asked))
-        page.add(f"The studies, preset {asked.preset} on {asked.data}", lambda: studies(asked))
+        for part in asked.parts:
+            page.add(titles.get(part, part.capitalize()), partial(PARTS[part], asked))
     except KeyboardInterrupt:
         return 130
     finally:

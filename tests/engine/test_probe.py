@@ -70,6 +70,15 @@ def test_a_subset_is_named_by_its_key_and_only_those_asked_for_are_measured():
     assert set(table["component"].drop_nulls()) == {"full", "lfc"}
 
 
+def test_another_device_than_a_cpu_is_shown_as_many_images_as_suit_it():
+    on_cpu, elsewhere = (
+        Probe(batch_size=15).subjects(nn.Conv2d(1, 2, 3, device=place), BOTH, "abc", 0)
+        for place in ("cpu", "meta")
+    )
+    assert {subject.batch_size for subject in on_cpu.values()} == {15}
+    assert {subject.batch_size for subject in elsewhere.values()} == {None}
+
+
 def test_batch_size_reaches_the_model():
     sizes = []
 

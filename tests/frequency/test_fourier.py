@@ -197,6 +197,22 @@ def test_input_is_left_as_it_was():
     assert torch.equal(images, before)
 
 
+@pytest.mark.parametrize("shape", [(3, 3, 32, 32), (2, 1, 7, 12), (2, 3, 33, 5), (1, 1, 1)])
+@pytest.mark.parametrize("geometry", ["index", "isotropic", "pixel"])
+def test_transforms_of_all_columns_at_once_are_those_of_some(monkeypatch, shape, geometry):
+    images = torch.rand(shape, dtype=torch.float64)
+    radii = [1, 0, 5.5, 2] if geometry != "pixel" else [0.1, 0, 0.6, 0.25]
+    found = []
+    for whole in (False, True):
+        monkeypatch.setattr(fourier, "_is_whole", lambda _, whole=whole: whole)
+        pixels = images.clone().requires_grad_()
+        low, high = split_many(pixels, radii, geometry=geometry)
+        (low.square() * torch.arange(4.0).view(-1, *[1] * images.dim()) + high).sum().backward()
+        alone = torch.stack([low_pass(images, radius, geometry=geometry) for radius in radii])
+        found.append((low, high, alone, pixels.grad))
+    torch.testing.assert_close(*found, atol=1e-12, rtol=1e-9)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_agrees_with_the_cpu():

@@ -54,9 +54,10 @@ class Probe:
             them. With 2,400 the 95% interval of any accuracy is within two points.
         along: Random images before the last epoch, where curves are drawn and no claim rests; None is `samples`.
         amplitude: What is done to a component before the model sees it: see `passband.rescale`.
-        batch_size: Images at a time, which changes no answer: so many images of 32x32 pixels stay in a CPU's cache with
-            their components; 100 of them take 1.5 times as long each. A network whose BatchNorm uses the statistics of
-            the batch is asked in batches of the size that it trains with instead.
+        batch_size: Images at a time on a CPU, which changes no answer: so many images of 32x32 pixels stay in its cache
+            with their components; 100 of them take 1.5 times as long each. A GPU, where so few wait for launches, is shown as
+            many as an audit shows it. A network whose BatchNorm uses the statistics of the batch is asked in batches of the
+            size that it trains with instead.
         instruments: What else to look at the network with, on the same images.
 
     Raises:
@@ -228,7 +229,9 @@ class Probe:
             training_batch: Images in a batch of its training: see `Subject`.
             final: Whether this is the run's last epoch, measured on `samples`; the others are on `along`.
         """
-        place = next((tensor.device for tensor in chain(model.parameters(), model.buffers())), "cpu")
+        tensors = chain(model.parameters(), model.buffers())
+        place = next((tensor.device for tensor in tensors), torch.device("cpu"))
+        on_cpu = place.type == "cpu"
         asked = self.asked(final=final)
         return {
             subset: Subject(
@@ -237,7 +240,7 @@ class Probe:
                 run,
                 run_seed=seed,
                 seed=seed,
-                batch_size=self.batch_size,
+                batch_size=self.batch_size if on_cpu else None,
                 training_batch=training_batch,
                 device=str(place),
             )
