@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from passband.errors import InputError
+from passband.models.blocks import Patches
 from passband.models.catalog import build_model
 
 
@@ -59,3 +60,21 @@ def test_both_at_once_train_and_answer():
     model = network(batch_statistics=True, fixed_affine=True)
     model(torch.rand(4, 3, 16, 16)).sum().backward()
     assert model.get_parameter("stem.weight").grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("size", [(8, 12), (7, 9), (5, 4), (1, 1)])
+def test_patches_that_are_not_full_are_filled_with_zeros_after_the_image(size):
+    patches, maps = Patches(2, 3, 4), torch.rand(2, 2, *size)
+    found = patches(maps)
+    filled = torch.zeros(2, 2, 8, 12)
+    filled[:, :, : size[0], : size[1]] = maps
+    expected = F.conv2d(filled, patches.weight, patches.bias, stride=4)
+    rows, columns = (-(-side // 4) for side in size)
+    assert found.shape == (2, 3, rows, columns)
+    torch.testing.assert_close(found, expected[:, :, :rows, :columns])
+
+
+def test_a_patch_is_a_linear_layer():
+    patches, image = Patches(1, 5, 2), torch.tensor([[[[1.0, 2], [3, 4]]]])
+    expected = patches.weight.flatten(1) @ torch.tensor([1.0, 2, 3, 4]) + patches.bias
+    torch.testing.assert_close(patches(image).flatten(), expected)

@@ -143,6 +143,16 @@ def test_shapes_tell_what_a_file_without_metadata_is_for(tmp_path, name, batch_n
         assert torch.equal(model(images), source(images))
 
 
+@pytest.mark.parametrize("name", ["convnext", "vit"])
+def test_shapes_tell_what_a_file_of_a_network_with_layer_norm_is_for(tmp_path, name):
+    source = build_model(name, num_classes=4, in_channels=1, width=12, seed=1).eval()
+    torch.save(source.state_dict(), tmp_path / "w.pth")
+    model = load_model(name, weights=str(tmp_path / "w.pth"))
+    images = torch.rand(2, 1, 28, 28)
+    with torch.no_grad():
+        assert torch.equal(model(images), source(images))
+
+
 @pytest.mark.parametrize("start", ["module.", "model.net."])
 def test_a_file_of_a_wrapped_network_needs_no_options(tmp_path, start):
     source = build_model("lenet", num_classes=4, in_channels=1, seed=1).eval()

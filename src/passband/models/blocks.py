@@ -6,7 +6,8 @@ and classes of a file of weights can be read off its shapes.
 
 from __future__ import annotations
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from passband.errors import InputError
 
@@ -18,6 +19,27 @@ def convolution(
     return nn.Conv2d(
         in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=not batch_norm
     )
+
+
+class Patches(nn.Conv2d):
+    """A convolution of patches: squares side by side, each of which becomes one pixel.
+
+    Height and width are rounded up. What is missing from the last patches, at the bottom and on the right, is 0: without
+    that, a size that is no multiple of a patch's would lose pixels at the edge.
+
+    Args:
+        in_channels: Channels that come in.
+        out_channels: Channels that go out.
+        side: Of a patch, in pixels.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, side: int) -> None:
+        super().__init__(in_channels, out_channels, side, stride=side)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return maps (batch, out_channels, height / side, width / side)."""
+        (height, width), (down, across) = input.shape[-2:], self.stride
+        return super().forward(F.pad(input, (0, -width % across, 0, -height % down)))
 
 
 def normalization(channels: int, batch_norm: bool) -> nn.Module:

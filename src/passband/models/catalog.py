@@ -11,7 +11,7 @@ from torch import nn
 from passband.checks import check_at_least_one, check_dropout
 from passband.errors import InputError, UnknownNameError
 from passband.models.blocks import check_batch_norm, set_batch_norm
-from passband.models.networks import ARCHITECTURES, INITIALIZATIONS, PYTHON, XAVIER
+from passband.models.networks import ARCHITECTURES, INITIALIZATIONS, PYTHON, XAVIER, check_options
 from passband.models.user_code import build_from_code
 
 
@@ -38,10 +38,10 @@ def build_model(
             called with those of `num_classes` and `in_channels` that it takes, and has none of the options below.
         num_classes: Number of outputs.
         in_channels: Channels of the images: 1 gray, 3 color.
-        batch_norm: Whether to use BatchNorm.
+        batch_norm: Whether to use BatchNorm; `vit` and `convnext` have LayerNorm and cannot.
         dropout: Share of units to drop while training, on hidden fully connected layers or, in residual networks,
-            before the only linear layer.
-        width: Channels of the first stage; None is the architecture's own.
+            before the only linear layer; of `vit` in every block.
+        width: Channels of the first stage; None is the architecture's own. Of `vit` a multiple of 4.
         batch_statistics: BatchNorm uses the current batch's statistics at test too, as in the paper's released code.
         fixed_affine: BatchNorm's scale is 1 and its offset 0, for good.
         initialization: One of `passband.models.initialize.INITIALIZATIONS`: `"xavier"`, `"code"` (that of the
@@ -55,8 +55,8 @@ def build_model(
 
     Raises:
         UnknownNameError: If there is no such network or initialization.
-        InputError: If a number is out of its range, BatchNorm's options are given without BatchNorm, or a `python:`
-            network cannot be made, is given options, or has changed.
+        InputError: If a number is out of its range, the network cannot have BatchNorm or that width, BatchNorm's options are given
+            without BatchNorm, or a `python:` network cannot be made, is given options, or has changed.
 
     Example:
         >>> model = build_model("resnet8", num_classes=4, in_channels=1, seed=0)
@@ -76,16 +76,18 @@ def build_model(
         raise UnknownNameError("model", name, ARCHITECTURES)
     check_at_least_one("width", width)
     check_dropout(dropout)
+    check_options(name, batch_norm=batch_norm, width=width)
     check_batch_norm(batch_norm, batch_statistics=batch_statistics, fixed_affine=fixed_affine)
     initialization = initialization or XAVIER
     if initialization not in INITIALIZATIONS:
         raise UnknownNameError("initialization", initialization, INITIALIZATIONS)
-    options = {} if width is None else {"width": width}
+    options: dict[str, Any] = {} if width is None else {"width": width}
+    if ARCHITECTURES.lines[name].batch_norm:
+        options["batch_norm"] = batch_norm
     with torch.random.fork_rng(devices=[]):  # torch's layers draw weights on their own, replaced right below
         model = ARCHITECTURES[name](
             num_classes=num_classes,
             in_channels=in_channels,
-            batch_norm=batch_norm,
             dropout=dropout,
             **options,
         )
