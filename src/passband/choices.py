@@ -30,6 +30,9 @@ Search = Literal["bounded", "exact"]
 Precision = Literal["32", "bf16-mixed", "16-mixed"]
 """What a network computes in: float32, or bfloat16 or float16 where that is safe, with float32 weights."""
 
+Schedule = Literal["constant", "cosine"]
+"""How a learning rate changes along a run: see `passband.train.schedules`."""
+
 Preset = Literal["smoke", "laptop", "paper"]
 
 Source = Literal["text", "code"]

@@ -91,6 +91,7 @@ TYPED = {
     "augment": ("--augment", True),
     "seed": ("--seed 3", 3),
     "precision": ("--precision bf16-mixed", "bf16-mixed"),
+    "schedule": ("--schedule cosine", "cosine"),
 }
 
 

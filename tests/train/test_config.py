@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passband.attacks import PGD
-from passband.choices import Precision
+from passband.choices import Precision, Schedule
 from passband.errors import InputError, UnknownNameError
 from passband.models.catalog import build_model
 from passband.models.networks import INITIALIZATIONS, list_models
@@ -48,6 +48,7 @@ independent = st.fixed_dictionaries(
         "augment": st.booleans(),
         "seed": st.integers(0, 2**63 - 1),
         "precision": st.sampled_from(get_args(Precision)),
+        "schedule": st.sampled_from(get_args(Schedule)),
         "compile": st.none() | st.booleans(),
     }
 )
@@ -57,6 +58,8 @@ independent = st.fixed_dictionaries(
 def settings(draw):
     """Any settings that go together."""
     values = draw(independent)
+    if values["model"] in ("vit", "convnext"):  # they have LayerNorm, and a width that heads share
+        values |= {"batch_norm": False, "width": draw(st.none() | counts.map(lambda count: 4 * count))}
     if values["batch_norm"]:
         values |= {"batch_statistics": draw(st.booleans()), "fixed_affine": draw(st.booleans())}
     if values["mixup"] is None and (values["component"] is None or values["amplitude"] in ("clip", "minmax")):
@@ -166,6 +169,7 @@ OTHER = {
     "augment": True,
     "seed": 1,
     "precision": "bf16-mixed",
+    "schedule": "cosine",
     "compile": True,
 }
 ATTACKS = (PGD(), PGD(steps=7), PGD(steps=10, step_share=0.1), PGD(steps=10, random_start=False))

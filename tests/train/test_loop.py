@@ -48,9 +48,12 @@ def test_loss_falls_with_and_without_batch_norm(name, width, batch_norm):
     assert reports[-1].loss < 1.1  # log(3) is 1.0986, that of a guess
 
 
-def test_a_network_learns_what_can_be_learned():
-    model = network()
-    returned = train(model, bright_sides(300), config(epochs=6), device="cpu")
+@pytest.mark.parametrize(
+    ("name", "width", "rate"), [("lenet", None, 1e-3), ("convnext", 8, 5e-3), ("vit", 16, 5e-3)]
+)
+def test_a_network_learns_what_can_be_learned(name, width, rate):
+    model = network(name, width=width)
+    returned = train(model, bright_sides(300), config(epochs=6, learning_rate=rate), device="cpu")
     assert returned is model
     assert not model.training
     unseen = bright_sides(90, seed=1)

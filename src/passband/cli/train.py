@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from passband.choices import Amplitude, Precision
+from passband.choices import Amplitude, Precision, Schedule
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, progress_bars, say
 from passband.errors import InputError
@@ -32,6 +32,7 @@ class Flags(RunSettings):  # noqa: D101
     adversarial: Annotated[object, Parameter(parse=False)] = None  # described by AdversaryFlags
     amplitude: Amplitude = RunSettings.amplitude  # cyclopts looks for the names of types in this module
     precision: Precision = RunSettings.precision
+    schedule: Schedule = RunSettings.schedule
 
 
 @dataclass(frozen=True, kw_only=True)

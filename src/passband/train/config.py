@@ -209,6 +209,8 @@ def run_id(config: RunConfig, fingerprint: str, probe: Mapping[str, Any] | None 
     """
     settings, code = config.resolved().to_dict(), []
     settings["compile"] = False  # in ids since it was counted, and was so in nearly all of them
+    if config.schedule == RunConfig.schedule:  # ids are older than schedules
+        del settings["schedule"]
     if config.has_own_model:
         settings["model"], code = name_of(config.model.removeprefix(PYTHON)), [find_code(config.model)]
     everything = json.dumps([SCHEMA, settings, probe, *code], sort_keys=True)

@@ -98,6 +98,11 @@ class Learner:
         )
         self.model, self.optimizer = fabric.setup(self.body, optimizer)
 
+    def set_rate(self, rate: float) -> None:
+        """Let the next steps have this learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
     def state_dict(self) -> dict[str, Any]:
         """Return all that a checkpoint must hold of a run in training; its random numbers follow from its seed."""
         return {

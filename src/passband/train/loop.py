@@ -20,6 +20,7 @@ from passband.train.config import RunConfig, check_data
 from passband.train.epoch import EpochReport, TrainingDiverged
 from passband.train.examples import draw_epoch, make_examples
 from passband.train.learner import Learner, start_fabric
+from passband.train.schedules import share_of_rate
 
 
 def train(
@@ -117,7 +118,10 @@ def _train_epoch(
     torch.manual_seed(derive_seed(config.seed, "dropout", epoch, rank))  # it draws from nowhere else
     learner.model.train()
     sums = torch.zeros(2, device=fabric.device)
-    for drawn in draw_epoch(len(labels), config, draws, fabric.device):
+    steps = math.ceil(len(labels) / config.batch_size)
+    for step, drawn in enumerate(
+        draw_epoch(len(labels), config, draws, fabric.device), start=(epoch - 1) * steps
+    ):
         order = drawn.order
         pixels, targets = make_examples(images[order], labels[order], classes, config, drawn)
         pixels, targets = pixels[rank::processes], targets[rank::processes]  # this process's share
@@ -128,6 +132,7 @@ def _train_epoch(
                     pixels = config.adversarial.run(learner.body, pixels, targets.argmax(1), starts)
             logits = learner.model(pixels)
         loss = F.cross_entropy(logits, targets, reduction="sum")
+        learner.set_rate(config.rate * share_of_rate(config.schedule, step, config.epochs * steps))
         learner.optimizer.zero_grad()
         fabric.backward(loss * (processes / len(order)))  # gradients are averaged over the processes
         learner.optimizer.step()

@@ -7,9 +7,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import get_args
 
 from passband.checks import check_at_least_one, check_dropout
-from passband.choices import Amplitude, Precision
+from passband.choices import Amplitude, Precision, Schedule
 from passband.errors import InputError, UnknownNameError
-from passband.models.networks import INITIALIZATIONS, PYTHON, XAVIER, list_models
+from passband.models.networks import INITIALIZATIONS, PYTHON, XAVIER, check_options, list_models
 from passband.train.optimizers import OPTIMIZERS
 
 ADVERSARY_STEPS = 10
@@ -28,14 +28,15 @@ class RunSettings:
         limit: How many training images to use, from the first on; None uses all.
         model: The name of a network, or `python:path/to/file.py:function` for one of your own, as `build_model` takes it.
         width: Channels of the network's first stage; None is the architecture's own.
-        batch_norm: Whether the network has BatchNorm.
+        batch_norm: Whether the network has BatchNorm, which `vit` and `convnext` cannot.
         batch_statistics: BatchNorm uses the current batch's statistics at test too, as in the paper's released code.
         fixed_affine: BatchNorm's scale is 1 and its offset 0, and neither is trained.
         dropout: Share of units to drop while training, in [0, 1); 0.5 in the paper's test of it.
         mixup: Alpha of mixup; None is without. The paper has 0.5.
         adversarial: Train on adversarial examples, made by this `Adversary`; None is without. The paper has epsilon 8/255.
         optimizer: The name of an optimizer, one of `passband.train.optimizers.OPTIMIZERS`.
-        learning_rate: The optimizer's rate, constant over the run; None is its rate in `OPTIMIZERS`.
+        learning_rate: The optimizer's rate, the greatest of the run; None is its rate in `OPTIMIZERS`.
+        schedule: `constant` (the paper), or `cosine`: the rate rises over the first twentieth of the steps, then falls to 0.
         batch_size: Images in a step, over all devices together.
         epochs: Passes over the training images.
         initialization: `xavier` (the paper), `code` (its released code) or `default` (torch's own); None is Xavier, and
@@ -51,7 +52,7 @@ class RunSettings:
             `passband.train.placement` decides from the device and the length of the run.
 
     Raises:
-        InputError: If a value is impossible.
+        InputError: If a value is impossible, or the network cannot have BatchNorm or that width.
         UnknownNameError: If there is no such optimizer, policy or precision.
     """
 
@@ -69,6 +70,7 @@ class RunSettings:
     adversarial: object = None  # an Adversary: RunConfig, which has it, needs torch
     optimizer: str = "adam"
     learning_rate: float | None = None
+    schedule: Schedule = "constant"
     batch_size: int = 100
     epochs: int = 5
     initialization: str | None = None
@@ -94,6 +96,7 @@ class RunSettings:
             ("optimizer", self.optimizer, OPTIMIZERS),
             ("amplitude policy", self.amplitude, get_args(Amplitude)),
             ("precision", self.precision, get_args(Precision)),
+            ("schedule", self.schedule, get_args(Schedule)),
             ("model", self.model, [*list_models(), self.model] if self.has_own_model else list_models()),
             ("initialization", self.initialization or XAVIER, INITIALIZATIONS),
         ):
@@ -103,6 +106,8 @@ class RunSettings:
             check_at_least_one("size", side)
         for name in ("limit", "width", "batch_size", "epochs"):
             check_at_least_one(name, getattr(self, name))
+        if not self.has_own_model:
+            check_options(self.model, batch_norm=self.batch_norm, width=self.width)
         rate = self.learning_rate
         if rate is not None and not (rate > 0 and math.isfinite(rate)):
             raise InputError(f"learning_rate must be positive, such as 1e-4, got {rate}")
