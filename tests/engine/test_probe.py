@@ -234,3 +234,23 @@ def test_gpu_or_not_the_model_stays_where_it_is():
     measured(Probe(radii=(1,), subsets=("train",)), model, {"train": dataset})
     assert model[1].weight.device.type == "cpu"
     assert model.training
+
+
+def test_the_last_epochs_are_measured_on_all_samples_and_image_by_image():
+    probe = Probe(radii=(1,), samples=8, along=3, last=2, epochs=(1,))
+    assert [epoch for epoch in range(1, 7) if probe.is_due(epoch, 6)] == [1, 5, 6]
+    assert probe.count_answers(6, {"train": 20, "test": 20}) == probe.conditions * 2 * (3 + 8 + 8)
+    earlier, later = (measured(probe, final=final) for final in (False, True))
+    assert set(earlier["each"].is_null()) == {True}
+    of_all = later.filter(pl.col("metric") == "accuracy", pl.col("class").is_null())
+    assert [len(each) for each in of_all["each"]] == [8] * len(of_all)
+    torch.testing.assert_close([sum(each) / 8 for each in of_all["each"]], of_all["value"].to_list())
+    assert of_all.group_by("subset").agg(pl.col("images").n_unique())["images"].to_list() == [1, 1]
+    assert of_all["images"].n_unique() == 2
+
+
+def test_a_probe_of_one_last_epoch_is_written_as_before_there_were_more():
+    assert "last" not in Probe().to_dict()
+    assert Probe(last=3).to_dict()["last"] == 3
+    with pytest.raises(InputError, match="last of a probe must be at least 1, got 0"):
+        Probe(last=0)

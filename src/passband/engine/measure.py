@@ -127,10 +127,13 @@ def _measured(
 ) -> tuple[Reading, dict[str, Any]]:
     """Return what was found, and with what and in how many seconds."""
     with limited_threads(threads):
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         found = subject.read(instrument)
-        seconds = time.perf_counter() - start
-        return found, describe_environment(choose_device(subject.device)) | {"seconds": seconds}
+        taken = {
+            "seconds": time.perf_counter() - start,
+            "processor_seconds": time.process_time() - processor,
+        }
+        return found, describe_environment(choose_device(subject.device)) | taken
 
 
 def _note_what_is_replaced(folder: Path, name: str, on_note: Callable[[str], None]) -> None:

@@ -20,7 +20,7 @@ from passband.data.dataset import ImageDataset
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import check_components, lows_and_highs
 from passband.frequency.fourier import corner_radius
-from passband.instruments.components import ComponentAccuracy
+from passband.instruments.components import ComponentAccuracy, image_by_image
 from passband.instruments.instrument import Instrument, Subject
 from passband.models.pixels import as_pixel_model
 from passband.rows import PROBE_SECONDS, Row
@@ -49,10 +49,12 @@ class Probe:
         radii: Cut-offs in cycles per image, below the corner.
         components: `"lfc"`, `"hfc"` or both; whole images are always shown too.
         subsets: `"train"`, `"test"` or both.
-        epochs: After which epochs: every n-th, or exactly these. The last epoch of a run is always measured.
+        epochs: After which epochs: every n-th, or exactly these. The last ones of a run are always measured.
         samples: Random images of each subset, the same at every epoch and for every run of a seed; None is all of
             them. With 2,400 the 95% interval of any accuracy is within two points.
-        along: Random images before the last epoch, where curves are drawn and no claim rests; None is `samples`.
+        along: Random images before the last epochs, where curves are drawn and no claim rests; None is `samples`.
+        last: After how many of the last epochs `samples` are measured, image by image. Claims rest on their mean: from one epoch to
+            the next, accuracy on an LFC may swing by a tenth.
         amplitude: What is done to a component before the model sees it: see `passband.rescale`.
         batch_size: Images at a time on a CPU, which changes no answer: so many images of 32x32 pixels stay in its cache
             with their components; 100 of them take 1.5 times as long each. A GPU, where so few wait for launches, is shown as
@@ -71,6 +73,7 @@ class Probe:
     epochs: int | tuple[int, ...] = 1
     samples: int | None = 2400
     along: int | None = None
+    last: int = 1
     amplitude: Amplitude = "max"
     batch_size: int = 40
     instruments: tuple[Instrument, ...] = ()
@@ -85,7 +88,12 @@ class Probe:
             raise InputError("a probe needs at least one subset, 'train' or 'test', got none")
         if self.components and not self.radii:
             raise InputError("a probe of components needs at least one radius, got none")
-        counts = {"samples": self.samples, "along": self.along, "batch_size": self.batch_size}
+        counts = {
+            "samples": self.samples,
+            "along": self.along,
+            "last": self.last,
+            "batch_size": self.batch_size,
+        }
         for name, value in counts.items():
             if value is not None and value < 1:
                 raise InputError(f"{name} of a probe must be at least 1, got {value}")
@@ -175,7 +183,7 @@ class Probe:
         return 1 + len(self.components) * len(self.radii)
 
     def asked(self, *, final: bool) -> int | None:
-        """Return how many images of a subset are sampled, after the last epoch of a run or before; None is all."""
+        """Return how many images of a subset are sampled, after the last epochs of a run or before; None is all."""
         return self.samples if final or self.along is None else self.along
 
     def count_answers(self, epochs: int, images: Mapping[Subset, int]) -> int:
@@ -186,15 +194,19 @@ class Probe:
             images: How many images each subset has.
         """
         due = [epoch for epoch in range(1, epochs + 1) if self.is_due(epoch, epochs)]
-        asked = [self.asked(final=epoch == epochs) for epoch in due]
+        asked = [self.asked(final=self.is_final(epoch, epochs)) for epoch in due]
         each = [min(images[subset], count or images[subset]) for count in asked for subset in self.subsets]
         return self.conditions * sum(each)
 
     def is_due(self, epoch: int, total: int) -> bool:
         """Return whether to measure after `epoch` of `total`, counted from 1."""
-        if epoch == total:
+        if self.is_final(epoch, total):
             return True
         return epoch % self.epochs == 0 if isinstance(self.epochs, int) else epoch in self.epochs
+
+    def is_final(self, epoch: int, total: int) -> bool:
+        """Return whether `epoch` of `total`, counted from 1, is among the last ones, on which claims rest."""
+        return epoch > total - self.last
 
     @property
     def answers(self) -> ComponentAccuracy:
@@ -227,7 +239,7 @@ class Probe:
             run: The run's id.
             seed: Draws the samples.
             training_batch: Images in a batch of its training: see `Subject`.
-            final: Whether this is the run's last epoch, measured on `samples`; the others are on `along`.
+            final: Whether this is one of the run's last epochs, measured on `samples`; the others are on `along`.
         """
         tensors = chain(model.parameters(), model.buffers())
         place = next((tensor.device for tensor in tensors), torch.device("cpu"))
@@ -272,7 +284,9 @@ class Probe:
         subjects = self.subjects(model, datasets, run, seed, training_batch=training_batch, final=final)
         for subset, subject in subjects.items():
             start = time.perf_counter()
-            found = [row for each in (self.answers, *self.instruments) for row in subject.read(each).rows()]
+            answers = subject.read(self.answers)
+            found = [*(image_by_image(answers) if final else answers.rows())]
+            found += [row for each in self.instruments for row in subject.read(each).rows()]
             seconds = time.perf_counter() - start
             for row in found:
                 of_network = row.subset is None  # whatever the images: once is enough
@@ -292,6 +306,8 @@ class Probe:
         """Return the probe as JSON holds it."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
         settings["instruments"] = [instrument.to_dict() for instrument in self.instruments]
+        if self.last == 1:  # ids of runs are older than it
+            del settings["last"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
 

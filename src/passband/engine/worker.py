@@ -6,6 +6,7 @@ Of several processes the first one measures and writes, while the others wait.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from passband.engine.probe import Probe
 from passband.environment import describe_environment, limited_threads
 from passband.errors import InputError
 from passband.frequency.component import FULL
-from passband.instruments.components import ComponentAccuracy
+from passband.instruments.components import ComponentAccuracy, image_by_image
 from passband.instruments.instrument import Subject
 from passband.models.catalog import build_model
 from passband.models.pixels import as_pixel_model
@@ -33,6 +34,8 @@ from passband.train.learner import Learner
 from passband.train.loop import fit, labelled
 from passband.types import Subset
 
+TIMES = ("training", "probe", "processor")
+
 
 @dataclass
 class History:
@@ -42,13 +45,14 @@ class History:
         run: The run's id.
         epoch: Epochs trained.
         rows: All measurements. None of them depends on the clock.
-        seconds: What training and probes took, by these names, over all sessions of the run.
+        seconds: What training and probes took by the clock, and what all of it took of the processor, by these names, over all
+            sessions of the run.
     """
 
     run: str
     epoch: int = 0
     rows: pl.DataFrame = field(default_factory=lambda: to_table([]))
-    seconds: dict[str, float] = field(default_factory=lambda: {"training": 0.0, "probe": 0.0})
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TIMES, 0.0))
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add measurements; those of time are counted apart."""
@@ -75,7 +79,8 @@ class History:
         rows = state["rows"]
         # An earlier version did not have all columns.
         empty = dict.fromkeys(COLUMNS, [None] * len(rows["run"]))
-        return cls(state["run"], state["epoch"], pl.DataFrame(empty | rows, schema=COLUMNS), state["seconds"])
+        times = dict.fromkeys(TIMES, 0.0) | state["seconds"]
+        return cls(state["run"], state["epoch"], pl.DataFrame(empty | rows, schema=COLUMNS), times)
 
 
 def work(
@@ -135,6 +140,8 @@ def _work(
         learner.load_state_dict(state["learner"])
         history = History.from_state(state)
 
+    watch = Stopwatch()
+
     def after_epoch(report: EpochReport) -> None:
         history.epoch = report.epoch
         broken = None
@@ -148,6 +155,7 @@ def _work(
                     f"{error} This was after epoch {report.epoch}; try a tenth of the rate {config.rate}."
                 )
             else:
+                history.seconds["processor"] += watch.lap()
                 save_checkpoint(folder, {**history.state_dict(), "learner": learner.state_dict()})
                 if on_epoch is not None:
                     on_epoch(report)
@@ -176,6 +184,19 @@ def _work(
     fabric.barrier()
 
 
+class Stopwatch:
+    """Tells how many seconds of the processor, in all its threads, this process has taken since it was asked last."""
+
+    def __init__(self) -> None:
+        self._last = time.process_time()
+
+    def lap(self) -> float:
+        """Return them."""
+        now = time.process_time()
+        taken, self._last = now - self._last, now
+        return taken
+
+
 def _measurements(
     learner: Learner,
     datasets: Mapping[Subset, ImageDataset],
@@ -198,7 +219,7 @@ def _measurements(
             history.run,
             config.seed,
             training_batch=seen,
-            final=last,
+            final=probe.is_final(history.epoch, config.epochs),
         )
     if not last:
         return
@@ -212,7 +233,7 @@ def _measurements(
             training_batch=seen,
             device=str(learner.fabric.device),
         )
-        for row in subject.read(ComponentAccuracy(())).rows():
+        for row in image_by_image(subject.read(ComponentAccuracy(()))):
             yield replace(row, subset=subset)
 
 
@@ -239,6 +260,7 @@ def _environment(learner: Learner, history: History, images: int) -> dict[str, A
         "devices": learner.fabric.world_size,
         **learner.placement.to_dict(),
         "training_seconds": training,
+        "processor_seconds": history.seconds["processor"],
         "images_per_second": images * history.epoch / training if training else None,
         "probe_seconds": probe,
         "probe_share": probe / training if training else None,

@@ -149,6 +149,16 @@ class Answers(Reading):
         return pl.concat(tables)
 
 
+def image_by_image(answers: Answers) -> Iterator[ComponentRow]:
+    """Yield the rows of answers; those of accuracy on all classes say which images were answered right."""
+    images = answers.subject.name_of(answers.samples)
+    correct = dict(zip(map(str, answers.shown), answers.correct, strict=True))
+    for row in answers.rows():
+        if row.metric == ACCURACY and row.class_name is None:
+            row = replace(row, each=correct[str(row.component)].float().numpy(), images=images)
+        yield row
+
+
 @dataclass(frozen=True)
 class ComponentAccuracy(Instrument[Answers]):
     """Accuracy on whole images and on components of them.

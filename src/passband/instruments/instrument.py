@@ -120,6 +120,10 @@ class Subject:
         draws = torch.Generator().manual_seed(self.seed)
         return self.samples[torch.randperm(len(self.samples), generator=draws)[:samples]]
 
+    def name_of(self, samples: Int64[Tensor, " samples"]) -> str:
+        """Return which images of the data set these are, in which order, as the column `images` says it."""
+        return digest(self.dataset.fingerprint.encode(), samples.numpy().tobytes())[:16]
+
     def at(self, indices: Int64[Tensor, " samples"]) -> Subject:
         """Return the same network, looked at with these samples only."""
         return self if torch.equal(indices, self.samples) else replace(self, indices=indices, _readings={})
@@ -211,7 +215,7 @@ def mean_row(
         error=None if values.dtype == torch.bool or count < 2 else numbers.std().item() / count**0.5,
         count=count,
         each=values.float().numpy(),
-        images=digest(subject.dataset.fingerprint.encode(), samples.numpy().tobytes())[:16],
+        images=subject.name_of(samples),
     )
 
 
