@@ -9,9 +9,11 @@ from dataclasses import replace
 from torch import nn
 
 from passband import High, Low, Study
-from passband.analysis.claim import ANY, Claim, Rule, difference
+from passband.analysis.claim import Claim
 from passband.analysis.contrast import Term, accuracy
 from passband.analysis.figure import Curve, Figure, Panel, shades
+from passband.analysis.measures import difference
+from passband.analysis.rule import ANY, Rule
 
 SIZES = (3, 5, 7)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from passband.detection.view import parse_view
@@ -22,7 +24,7 @@ def cell(text: str) -> dict[str, Any]:
     """Read a label, then what was measured of it, as the columns of a study's rows.
 
     - `vanilla test`, `vanilla train hfc 4`: accuracy; `lfc-4 fit`: that on what is trained on
-    - `natural robust PGD-20 0.09 rho 1 normalized`: accuracy under an attack at an epsilon, of smoothed kernels
+    - `natural robust PGD-20 8/255`: accuracy under an attack at an epsilon; `... rho 1 normalized`: of smoothed kernels
     - `natural roughness rho 0`, `natural counterexamples 4`: of a network's kernels, and of its LFCs
     - `shape map-lost lfc:25.6`: of what a detector finds in a view
     - `vanilla svd-flips random`, `mixup train flips-beyond-chance hfc`: of a way of splitting, the mean over radii
@@ -31,16 +33,16 @@ def cell(text: str) -> dict[str, Any]:
     words = text.split()
     if "robust" in words:
         at = words.index("robust")
-        attack, epsilon, _, rho, *rest = words[at + 1 :]
+        attack, epsilon, *rest = words[at + 1 :]
         return {
             "label": " ".join(words[:at]),
             "subset": "test",
             "metric": "robust-accuracy",
             "attack": attack,
             "norm": "linf",
-            "epsilon": float(epsilon),
-            "rho": float(rho),
-            "normalized": bool(rest),
+            "epsilon": float(Fraction(epsilon)),
+            "rho": float(rest[1]) if rest else None,
+            "normalized": "normalized" in rest if rest else None,
         }
     for metric in MEASURED:
         if metric in words:
@@ -104,4 +106,33 @@ def rows_of(
                     "count": count,
                 }
                 records.append(row | {"error": 0.5 / math.sqrt(count) if estimate else None})
+    return pl.DataFrame(records, schema=RUN_COLUMNS)
+
+
+def answered(
+    cells: Mapping[str, Sequence[Sequence[Sequence[float]]]], *, images: Sequence[str | None]
+) -> pl.DataFrame:
+    """Return rows of which each image's number is known.
+
+    Args:
+        cells: By cell, as `cell` reads it, what became of each image: by seed, by epoch, by image.
+        images: Which images each seed was shown.
+    """
+    records = [
+        cell(text)
+        | {
+            "failed": False,
+            "chance": 0.1,
+            "run": f"{text}-{seed}",
+            "seed": seed,
+            "epoch": epoch,
+            "value": float(np.mean(each)),
+            "count": len(each),
+            "each": list(each),
+            "images": images[seed],
+        }
+        for text, of_seeds in cells.items()
+        for seed, of_epochs in enumerate(of_seeds)
+        for epoch, each in enumerate(of_epochs, start=1)
+    ]
     return pl.DataFrame(records, schema=RUN_COLUMNS)

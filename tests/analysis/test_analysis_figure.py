@@ -4,8 +4,10 @@ import polars as pl
 import pytest
 
 from made_up import rows_of
-from passband.analysis.contrast import Contrast, NotMeasured, Term, accuracy, estimate, gap
+from passband.analysis.contrast import Contrast, Term, accuracy, gap
+from passband.analysis.evidence import estimate
 from passband.analysis.figure import TABLE, Bar, Curve, Figure, Mark, Panel, Point, figure_table, in_rows
+from passband.analysis.lookup import NotMeasured
 from passband.frequency.component import High
 
 CELLS = {"a test": [0.2, 0.4], "a train": 0.7, "a test hfc 4": 0.1, "a test hfc 8": 0.3, "b test": 0.5}
@@ -114,3 +116,21 @@ def test_a_number_that_is_no_share_has_an_interval_only_with_its_error_or_over_s
         estimate(rows, Contrast((term,)))
     seeds = rows_of({"a test": 0.5}, seeds=3).with_columns(metric=pl.lit("loss"), value=pl.col("value") + 2)
     assert estimate(seeds, Contrast((term,))).over == "seeds"
+
+
+def test_a_curve_over_seeds_holds_what_varies_within_them():
+    found = table_of(Curve("A", term=Term("b")), seeds=3, spread=0.0)
+    assert found["over"].to_list() == ["seeds"] * 4
+    assert (found["high"] - found["low"] > 0.03).all()  # though all seeds say the same
+
+
+def test_a_curve_of_finished_networks_has_one_number_a_seed_and_none_of_a_run_that_failed():
+    radii = Curve("A", term=Term("a", shown="hfc"), along="radius")
+    cells = {"a test hfc 4": [0.9, 0.1], "a test hfc 8": [0.9, 0.3]}
+    rows = rows_of(cells, seeds=3)
+    figure = Figure(((Panel("p", (radii,)),),))
+    found = figure_table(figure, rows)
+    assert found["n"].to_list() == [3, 3]
+    assert found["value"].to_list() == pytest.approx([0.1, 0.3], abs=0.01)
+    failed = rows.with_columns(failed=pl.col("seed") == 1)
+    assert figure_table(figure, failed)["n"].to_list() == [2, 2]

@@ -6,15 +6,16 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from passband.analysis.claim import Judgement, Rule
 from passband.analysis.contrast import Term, above_chance, accuracy
 from passband.analysis.estimate import Estimate
 from passband.analysis.figure import Bar, Curve, Figure, HeatMap, Level, Panel, Point, figure_table
+from passband.analysis.judge import Judgement
+from passband.analysis.rule import Rule
 from passband.analysis.table import SummaryTable
 from passband.engine.plan import PlannedRun
 from passband.frequency.wave import Wave
 from passband.report.figure import draw, draw_panels
-from passband.report.studies import estimate_text, summary, write_study
+from passband.report.studies import corrected_text, estimate_text, summary, verdict_text, write_study
 from passband.results.tables import RUN_COLUMNS
 from passband.rows import WaveRow, to_table
 from passband.studies.catalog import STUDIES
@@ -53,8 +54,8 @@ def result() -> StudyResult:
     )
     estimates = [Estimate(0.4, 0.3, 0.5, 1234, "samples"), None]
     judgements = (
-        Judgement(CLAIMS[0], "supported", estimates[0]),
-        Judgement(CLAIMS[1], "undecided", note="hfc-8 | has no rows"),
+        Judgement(CLAIMS[0], "supported", estimates[0], p=0.001, p_sentence=0.002, p_study=0.004),
+        Judgement(CLAIMS[1], "not tested", note="hfc-8 | has no rows"),
     )
     table = figure_table(STUDY.figure(SETTING), measured)
     return StudyResult(PlannedStudy(STUDY, SETTING, [("original", run)], [], Path("x")), {"hfc-8, seed 0": "the loss is inf"}, measured, table, judgements)  # fmt: skip
@@ -77,7 +78,9 @@ def test_all_files_of_a_study_are_written_whole(result, tmp_path):
     claims = json.loads((folder / "claims.json").read_text())
     assert claims[0]["estimate"] == {"value": 0.4, "low": 0.3, "high": 0.5, "n": 1234, "over": "samples"}
     assert claims[0]["rule"] == str(CLAIMS[0].rule)
-    assert [claim["verdict"] for claim in claims] == ["supported", "undecided"]
+    assert [claim["verdict"] for claim in claims] == ["supported", "not tested"]
+    assert [claims[0][name] for name in ("p", "p_sentence", "p_study")] == [0.001, 0.002, 0.004]
+    assert (claims[1]["note"], claims[1]["p"]) == ("hfc-8 | has no rows", None)
     with Image.open(folder / "figure.png") as picture:
         assert picture.size[0] > 1000
     write_study(result, folder)
@@ -89,18 +92,37 @@ def test_the_summary_says_claims_rules_failures_and_deviations(result):
     assert "    passband study run x" in text
     assert CLAIMS[0].sentence in text
     assert "0.400 [0.300, 0.500], 1,234 samples" in text
-    assert "**supported**" in text
+    assert "**supported** | stands, p = 0.004 (of its sentence 0.002) |" in text
+    assert "| hfc-8 \\| has no rows | **not tested** |" in text
     assert "Supported if the whole 95% interval lies above 0.1" in text
     assert "hfc-8 \\| has no rows" in text
     assert "- hfc-8, seed 0: the loss is inf" in text
-    assert SETTING.deviations[0].here in text
+    assert STUDY.all_deviations(SETTING)[0].here in text
 
 
 def test_an_estimate_of_epochs_reads_as_one():
     claim = STUDIES["label-shuffle"].claims(SETTING)[0]
-    assert claim.rule == Rule("above", 0)
+    assert claim.rule == Rule("above", 1)
     found = Judgement(claim, "supported", Estimate(6.0, 5.0, 8.0, 3, "seeds"))
     assert estimate_text(found) == "6.000 [5.000, 8.000], 3 seeds"
+
+
+FOUND = Estimate(0.4, 0.3, 0.5, 2, "seeds")
+
+
+@pytest.mark.parametrize(
+    ("judgement", "verdict", "among_all"),
+    [
+        (Judgement(CLAIMS[0], "no verdict", FOUND, "2 seeds: no verdict, which needs 3"),
+         "2 seeds: no verdict, which needs 3", ""),
+        (Judgement(CLAIMS[0], "not tested", FOUND, "a must: it is 0.1"), "not tested: a must: it is 0.1", ""),
+        (Judgement(CLAIMS[0], "undecided", FOUND, p=0.4, p_sentence=0.4, p_study=1.0), "undecided", ""),
+        (Judgement(CLAIMS[0], "contradicted", FOUND, p=0.02, p_sentence=0.02, p_study=0.08), "contradicted",
+         "does not stand, p = 0.08"),
+    ],
+)  # fmt: skip
+def test_a_verdict_says_why_there_is_none_and_what_is_left_of_it_among_all(judgement, verdict, among_all):
+    assert (verdict_text(judgement), corrected_text(judgement)) == (verdict, among_all)
 
 
 def test_every_kind_of_mark_is_drawn_in_its_colors_with_one_legend():
@@ -128,7 +150,9 @@ def test_levels_stand_among_curves_and_a_heat_map_alone():
         WaveRow(run="a", seed=0, subset="test", metric="wrong", component=wave, value=0.25, count=8)
         for wave in waves
     )
-    measured = pl.concat([measured, to_table(errors).with_columns(label=pl.col("run"))], how="diagonal")
+    measured = pl.concat(
+        [measured, to_table(errors).with_columns(label=pl.col("run"), failed=pl.lit(False))], how="diagonal"
+    )
     level = Level("b", "muted", dashed=True, at=Term("b"))
     curves = Panel("curves", (Curve("a", "lfc", term=Term("a")), level))
     heat = Panel(
@@ -208,7 +232,7 @@ def test_what_columns_rest_on_is_said_where_it_differs():
 
 def test_a_question_of_ours_is_not_quoted_as_the_papers(result):
     ours = replace(CLAIMS[0], sentence="it holds for cats", asked_by="passband")
-    text = summary(replace(result, judgements=(Judgement(ours, "undecided", note="nothing"),)))
+    text = summary(replace(result, judgements=(Judgement(ours, "not tested", note="nothing"),)))
     assert "| Ours, not the paper's: it holds for cats |" in text
     assert "“it holds" not in text
 

@@ -8,10 +8,13 @@ from typing import Literal
 
 import polars as pl
 
-from passband.analysis.contrast import Contrast, NotMeasured, Term, estimate, matching, part
-from passband.analysis.estimate import Estimate, over_parts, over_seeds
+from passband.analysis.contrast import Contrast, Term
+from passband.analysis.estimate import Estimate
+from passband.analysis.evidence import estimate, evidence_of
+from passband.analysis.lookup import NotMeasured, Number, matching
 from passband.frequency.wave import Wave
 from passband.rows import PLAIN
+from passband.stats import CONFIDENCE
 
 Role = Literal["full", "lfc", "hfc", "energy", "magenta", "violet", "ochre", "muted"]
 """A color of `passband.report.theme.LIGHT`."""
@@ -212,30 +215,41 @@ def _points(mark: Mark, rows: pl.DataFrame) -> list[dict]:
 
 
 def _curve(term: Term, along: str, rows: pl.DataFrame) -> list[dict]:
-    found = matching(rows, term, along).drop_nulls(along)
+    found = matching(_of_figure(rows, along), term, along).drop_nulls(along)
     return [
         {"x": place, "category": None, **_mean(term, there)}
         for (place,), there in found.group_by(along, maintain_order=True)
     ]
 
 
+def _of_figure(rows: pl.DataFrame, along: str) -> pl.DataFrame:
+    """Return what a curve may show: along training also what a run measured that failed later, else finished networks."""
+    if (
+        along == "epoch" or "failed" not in rows.columns
+    ):  # which rows of an audit, of a network that is there, have not
+        return rows
+    return rows.filter(~pl.col("failed"))
+
+
 def _cells(term: Term, rows: pl.DataFrame) -> list[dict]:
     numbers = []
-    for (shown,), there in matching(rows, term, "radius").group_by("shown", maintain_order=True):
+    for (shown,), there in matching(_of_figure(rows, "radius"), term, "radius").group_by(
+        "shown", maintain_order=True
+    ):
         wave = Wave.read(shown)
         numbers.append({"x": wave.across, "y": wave.down, "category": None, **_mean(term, there)})
     return numbers
 
 
 def _mean(term: Term, rows: pl.DataFrame) -> dict:
-    """Return the mean over seeds; of one seed, its number, with an interval if it is a share or has a standard error."""
-    if len(rows) > 1:
-        return _numbers(over_seeds(rows["value"].to_list()))
-    row = rows.row(0, named=True)
+    """Return the mean over seeds after their last epoch; of one seed its number, with an interval if there is one."""
+    last = rows.sort("epoch", nulls_last=True).unique("seed", keep="last", maintain_order=True)
+    numbers = [Number.of(term, row) for row in last.iter_rows(named=True)]
     try:
-        return _numbers(over_parts([part(row, term)]))
+        return _numbers(evidence_of([[number] for number in numbers], [0.0] * len(numbers))(CONFIDENCE))
     except NotMeasured:
-        return {"value": row["value"], "low": None, "high": None, "n": row["count"], "over": "samples"}
+        (number,) = numbers
+        return {"value": number.value, "low": None, "high": None, "n": number.count, "over": "samples"}
 
 
 def _numbers(found: Estimate) -> dict:

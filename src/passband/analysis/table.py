@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from passband.analysis.contrast import Contrast, NotMeasured, estimate
+from passband.analysis.contrast import Contrast
 from passband.analysis.estimate import Estimate
+from passband.analysis.evidence import estimate
+from passband.analysis.lookup import NotMeasured
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class StudyOptions:
         preset: smoke (tens of images, to see that it runs), laptop (two CPU cores, an hour), paper (its protocol).
         data: The data: fashion-mnist (built in), phantom, parquet:PATH, folder:PATH, npz:PATH, hf:FOLDER_OR_NAME, cifar10, mnist, ...
         source: Where text and released code of the paper differ: which one to follow.
-        seeds: How many times to make each run.
+        seeds: How many times to make each run; by default once at smoke, 5 times at laptop and 3 times at paper. A verdict needs 3.
         epochs: Cut every run to at most so many epochs, to check a protocol.
         limit: Cut the training and the test data to at most so many images each, likewise.
         store: Folder of all results: runs in `runs`, measurements of finished runs in `measurements`, studies in
@@ -46,7 +46,7 @@ class StudyOptions:
     preset: Preset = "smoke"
     data: str = "fashion-mnist"
     source: Source = "text"
-    seeds: Annotated[int, Parameter(validator=Number(gte=1))] = 1
+    seeds: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     epochs: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     store: Path = Path("results")
@@ -121,8 +121,11 @@ def show(
         ]
         heading = "Measurements of finished runs"
         print_table(heading, ("run", "seed", "id", "measurement", "time"), measured, wrapped=True)
-    claims = [(c.quoted, c.hypothesis, str(c.rule)) for c in one.claims(setting)]
-    print_table("Claims", ("claim", "in rows", "rule"), claims, wrapped=True)
+    claims = [
+        (c.quoted, c.hypothesis, str(c.rule), "\n".join(condition.text for condition in c.conditions))
+        for c in one.claims(setting)
+    ]
+    print_table("Claims", ("claim", "in rows", "rule", "tested only if"), claims, wrapped=True)
     deviations = [(d.what, d.paper, d.here, d.why) for d in one.all_deviations(setting)]
     print_table("Deviations from the paper", ("what", "paper", "here", "why"), deviations, wrapped=True)
     print_lines([f"Estimated: {duration(total)} with {workers} workers; what the store holds takes nothing."])
@@ -150,7 +153,7 @@ def run(
     check_workers(workers)
     for module in ("altair", "vl_convert"):
         require(module, extra="report", purpose="drawing a study's figure")
-    from passband.report.studies import estimate_text, write_study
+    from passband.report.studies import corrected_text, estimate_text, verdict_text, write_study
     from passband.studies.result import describe_claims
     from passband.studies.run import run_studies
 
@@ -170,8 +173,12 @@ def run(
         folder = write_study(result, command=f"passband {' '.join(sys.argv[1:])}")
         printed.append({"study": one.name, "folder": str(folder), "claims": claims})
         if not json:
-            rows = [(j.claim.quoted, estimate_text(j), j.verdict) for j in result.judgements]
-            print_table(f"{one.title} ({one.source})", ("claim", "estimate", "verdict"), rows, wrapped=True)
+            rows = [
+                (j.claim.quoted, estimate_text(j), verdict_text(j), corrected_text(j))
+                for j in result.judgements
+            ]
+            head = ("claim", "estimate", "verdict", "among all claims")
+            print_table(f"{one.title} ({one.source})", head, rows, wrapped=True)
             print_lines([f"{what} failed: {why}" for what, why in result.failures.items()])
             print_lines([f"Figure, table and claims: {folder}", ""])
     if json:
@@ -245,7 +252,13 @@ def _shown(
             for label, measurement in planned.measurements
         ],
         "claims": [
-            {"sentence": c.sentence, "asked_by": c.asked_by, "hypothesis": c.hypothesis, "rule": str(c.rule)}
+            {
+                "sentence": c.sentence,
+                "asked_by": c.asked_by,
+                "hypothesis": c.hypothesis,
+                "rule": str(c.rule),
+                "conditions": [condition.text for condition in c.conditions],
+            }
             for c in one.claims(setting)
         ],
         "deviations": [asdict(deviation) for deviation in one.all_deviations(setting)],

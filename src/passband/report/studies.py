@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from passband.analysis.claim import Judgement
 from passband.analysis.estimate import Estimate
+from passband.analysis.judge import Judgement
 from passband.analysis.table import SummaryTable, as_frame, fill
 from passband.audit.detector_examples import DetectorPictures
 from passband.audit.pictures import PICTURES
@@ -113,13 +113,15 @@ def summary(result: StudyResult, command: str = "") -> str:
         "## Claims",
         "",
         *_table(
-            ("Claim", "In rows", "Estimate, 95% interval", "Verdict"),
+            ("Claim", "In rows", "Estimate, 95% interval", "Verdict", "Among all claims"),
             [
                 (j.claim.quoted, f"{j.claim.hypothesis} *{_capital(str(j.claim.rule))}.*", estimate_text(j),
-                 f"**{j.verdict}**")
+                 verdict_text(j).replace(j.verdict, f"**{j.verdict}**", 1), corrected_text(j))
                 for j in result.judgements
             ],
         ),
+        "",
+        f"Differences are taken seed by seed; an interval holds what varies between seeds and within their samples. {AMONG_ALL}",
     ]  # fmt: skip
     if result.failures:
         lines += ["", "## Runs and measurements that failed", ""]
@@ -136,6 +138,30 @@ def estimate_text(judgement: Judgement) -> str:
     if estimate is None:
         return judgement.note
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}], {estimate.n:,} {estimate.over}"
+
+
+AMONG_ALL = (
+    "Among all claims: whether the verdict would stand if all claims of the study that have one were to be right at once (Holm), and "
+    "with which p-value; of a sentence with several claims, among those too."
+)
+
+
+def verdict_text(judgement: Judgement) -> str:
+    """Return a verdict with what is to be said of it, such as `not tested: ...` or `one seed: no verdict, which needs 3`."""
+    note = judgement.note if judgement.estimate is not None else ""
+    if judgement.verdict in note:
+        return note
+    return f"{judgement.verdict}: {note}" if note else judgement.verdict
+
+
+def corrected_text(judgement: Judgement) -> str:
+    """Return what is left of a verdict where it is one of many, such as `stands, p = 0.003`; empty without one."""
+    if judgement.p_study is None or judgement.verdict == "undecided":
+        return ""
+    text = f"{'stands' if judgement.stands else 'does not stand'}, p = {judgement.p_study:.2g}"
+    if judgement.p_sentence != judgement.p:
+        text += f" (of its sentence {judgement.p_sentence:.2g})"
+    return text
 
 
 def _summary_table(table: SummaryTable, rows: pl.DataFrame) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from passband.analysis.claim import Judgement, judge
 from passband.analysis.figure import figure_table
+from passband.analysis.judge import Judgement, judge_claims
 from passband.engine.execute import Ended
 from passband.results.tables import read_runs
 from passband.studies.kernel_figure import KernelFigure, kernel_table
@@ -62,7 +62,7 @@ def conclude(planned: PlannedStudy, ended: Mapping[str, Ended]) -> StudyResult:
         {name: ended[one].message for one, name in names if ended[one].status == "failed"},
         rows,
         table,
-        tuple(judge(claim, rows) for claim in study.claims(setting)),
+        judge_claims(study.claims(setting), rows, verdicts=setting.verdicts),
     )
 
 
@@ -77,6 +77,9 @@ def describe_claims(result: StudyResult) -> list[dict[str, Any]]:
             "estimate": None if judgement.estimate is None else vars(judgement.estimate),
             "verdict": judgement.verdict,
             "note": judgement.note,
+            "p": judgement.p,
+            "p_sentence": judgement.p_sentence,
+            "p_study": judgement.p_study,
         }
         for judgement in result.judgements
     ]

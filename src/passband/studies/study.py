@@ -60,15 +60,17 @@ class Study:
     deviations: Callable[[Setting], tuple[Deviation, ...]] = lambda _: ()
 
     def all_deviations(self, setting: Setting) -> tuple[Deviation, ...]:
-        """Return what is done otherwise than in the paper, in every study of classifiers and in this one."""
-        of_classifiers = all(isinstance(config, RunConfig) for config in self.runs(setting).values())
-        return (setting.deviations if of_classifiers else ()) + self.deviations(setting)
+        """Return what is done otherwise than in the paper in the runs of this study."""
+        configs = [config for config in self.runs(setting).values() if isinstance(config, RunConfig)]
+        of_preset = setting.deviations(configs) + setting.not_followed if configs else ()
+        return of_preset + self.deviations(setting)
 
     def check(self, setting: Setting) -> None:
         """Refuse a study of which something would be left out without a word.
 
         Raises:
-            InputError: If it has no runs, or measures or shows runs that it does not have, or its name is no folder's.
+            InputError: If it has no runs, or measures or shows runs that it does not have, or its name is no folder's, or its claims
+                are none.
         """
         if self.name == "all" or slug(self.name) != self.name:
             raise InputError(
@@ -78,6 +80,11 @@ class Study:
         runs = self.runs(setting)
         if not runs:
             raise InputError(f"the study {self.name} has no runs")
+        for claim in self.claims(setting):  # before anything is trained
+            if not isinstance(claim, Claim):
+                raise InputError(
+                    f"the study {self.name}: a claim must be a passband Claim, got {type(claim).__name__}"
+                )
         for what, labels in (
             ("measures of", set(self.measurements(setting))),
             ("figure shows", self.figure(setting).labels),

@@ -1,0 +1,34 @@
+import pytest
+
+from made_up import rows_of
+from passband.analysis.contrast import above_chance, accuracy, constant, fit, gap
+from passband.analysis.evidence import estimate
+from passband.frequency.component import Low
+
+ROWS = rows_of({
+    "a fit": [0.2, 0.4, 0.6, 0.8], "a train": 0.9, "a test": [0.1, 0.2, 0.3, 0.5], "a test lfc 4": 0.3, "b test": 0.2,
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("contrast", "value"),
+    [
+        (accuracy("a"), 0.5),
+        (accuracy("a", when=0.0), 0.1),
+        (accuracy("a", when=0.5), 0.2),
+        (accuracy("a", when=0.6), 0.3),
+        (accuracy("a", component=Low(4)), 0.3),
+        (above_chance("a"), 0.4),
+        (above_chance("a") - above_chance("b"), 0.3),
+        (accuracy("a") - constant(0.2), 0.3),
+        (constant(0.2) - accuracy("a"), -0.3),
+        (gap("a"), 0.4),
+        (gap("a") - (accuracy("b") - accuracy("a")), 0.7),
+        (fit("a"), 0.8),
+        (fit("a", when=0.5), 0.4),
+    ],
+)
+def test_contrasts(contrast, value):
+    found = estimate(ROWS, contrast)
+    assert found.value == pytest.approx(value)
+    assert found.low < found.value < found.high
