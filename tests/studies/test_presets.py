@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from passband.attacks import PGD
-from passband.engine.probe import ANSWER_COST, Probe
+from passband.engine.probe import ANSWER_COST, LEAST, Probe
 from passband.errors import UnknownNameError
 from passband.studies.catalog import STUDIES
 from passband.studies.figure4_batch_size import BATCH_SIZES
@@ -62,7 +62,7 @@ def test_the_code_reading_is_that_of_the_released_code():
     assert attacked.augment
     assert not vanilla.augment
     assert runs["batchnorm-on-lfc lfc-4, batchnorm"].batch_statistics
-    assert runs["heuristics mixup"].mixup == 1
+    assert [runs[f"heuristics {label}"].mixup for label in ("mixup", "mixup, as released")] == [0.5, 1]
     plans = find_plans(find_setting("paper", DATA, "code"))
     assert {plan.epsilons for plan in plans} == {(0.03, 0.06, 0.09)}
     assert [plan.samples for plan in plans] == [100, 100, 1_000]  # the last has no more than the first
@@ -76,7 +76,9 @@ def test_studies_share_runs(preset, source):
     runs = all_runs(preset, source)
     setting = find_setting(preset, DATA, source)
     kept = distinct(study.runs(setting) for study in CLASSIFIERS.values())
-    assert runs["heuristics vanilla"] == runs["architectures ResNet"] == runs["optimizers adam"]
+    assert runs["heuristics vanilla"] == runs["optimizers adam"]
+    if preset != "laptop":  # whose networks are of one size, larger than the vanilla one's
+        assert runs["heuristics vanilla"] == runs["architectures ResNet"]
     assert runs["heuristics vanilla"] == runs[f"batch-size batch {setting.vanilla.batch_size}"]
     assert runs["heuristics vanilla"] == runs["train-on-components original"]
     assert runs["train-on-components lfc-8"] == runs["batchnorm-on-lfc lfc-8"]
@@ -101,18 +103,6 @@ def test_the_first_epoch_is_measured_as_a_claim_needs_it(preset):
     assert setting.probe.is_due(1, natural.epochs)
 
 
-def test_the_laptop_budget_is_what_its_table_says():
-    setting = find_setting("laptop", DATA)
-    runs = distinct(study.runs(setting) for study in CLASSIFIERS.values())
-    assert len(runs) == 32
-    seconds = 0.0
-    for run in runs:
-        speed = {"resnet14": 470, "lenet": 1_250}.get(run.model, 860)
-        seconds += run.epochs * (run.limit or 0) * run.passes / speed
-        seconds += 22_000 / speed
-    assert seconds < 5_760  # two threads, 60 minutes, a fifth of it in reserve
-
-
 def test_images_are_reduced_but_never_enlarged(tmp_path):
     assert find_setting("laptop", DATA).vanilla.size is None
     images = np.zeros((4, 64, 64, 3), np.uint8)
@@ -125,31 +115,70 @@ def test_images_are_reduced_but_never_enlarged(tmp_path):
 def test_probes_of_laptop_take_a_tenth_of_the_training_that_they_look_at():
     setting = find_setting("laptop", DATA)
     lengths = {(run.epochs, run.limit) for run in all_runs("laptop").values()}
-    assert len(lengths) == 3  # of nearly all runs, and of those with natural and with shuffled labels
+    assert len(lengths) >= 3  # of nearly all runs, and of those with natural and with shuffled labels
+    assert setting.probe_share == 0.1
     for epochs, images in lengths:
-        answers = setting.probe.within(epochs, images).count_answers(
-            epochs, {"train": images, "test": images}
-        )
-        assert ANSWER_COST * answers <= setting.probe_share * epochs * images == 0.1 * epochs * images
+        probe = setting.probe.within(epochs, images)
+        allowed = 0.1 * epochs * images
+        if probe.along == LEAST:  # fewer would say nothing
+            allowed *= 1.02
+        assert ANSWER_COST * probe.count_answers(epochs, {"train": images, "test": images}) <= allowed
     assert [find_setting(preset, DATA).probe_share for preset in ("smoke", "paper")] == [None, None]
 
 
+def said(name: str, preset: str, source: str = "text") -> dict[str, str]:
+    """Return what a study does otherwise than the paper."""
+    return {d.what: d.here for d in STUDIES[name].all_deviations(find_setting(preset, DATA, source))}
+
+
+@pytest.mark.parametrize("source", ["text", "code"])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_says_what_it_changed(preset):
-    code, text = find_setting(preset, DATA, "code"), find_setting(preset, DATA)
-    assert code.deviations != text.deviations
+def test_every_study_says_what_it_changed_once_and_whole(preset, source):
+    setting = find_setting(preset, DATA, source)
     for study in STUDIES.values():
-        for deviation in study.all_deviations(code):
+        found = study.all_deviations(setting)
+        assert len({deviation.what for deviation in found}) == len(found)
+        for deviation in found:
             assert all([deviation.what, deviation.paper, deviation.here, deviation.why])
 
 
-def test_a_study_says_what_it_changed_itself_and_once():
-    laptop, paper = find_setting("laptop", DATA), find_setting("paper", DATA)
-    rates = [d.here for d in STUDIES["optimizers"].all_deviations(laptop) if d.what == "rates of optimizers"]
-    assert rates == ["SGD 0.1, AdaDelta 1, RMSprop 1e-3"]
-    assert not STUDIES["train-on-components"].all_deviations(paper)  # nothing but the paper's protocol
+def test_a_study_says_what_its_own_runs_do_otherwise_and_nothing_of_others():
+    shuffle, components = said("label-shuffle", "laptop"), said("train-on-components", "laptop")
+    runs = STUDIES["label-shuffle"].runs(find_setting("laptop", DATA))
+    lengths = [str(config.epochs) for config in runs.values()]
+    assert shuffle["epochs"] == ", ".join(lengths)
+    assert "resnet14" in shuffle["network"]
+    assert "a constant rate" in shuffle["label shuffling"]
+    assert "schedule of the rate" not in shuffle  # a constant one is the paper's
+    vanilla = find_setting("laptop", DATA).vanilla
+    assert components["epochs"] == str(vanilla.epochs)
+    assert components["network"] == f"{vanilla.model} of width {vanilla.width}"
+    assert "cosine" in components["schedule of the rate"]
+    assert not any("resnet14" in here or "shuffl" in what for what, here in components.items())
+    assert not set(said("detection", "laptop")) & {"epochs", "learning rate", "probe"}
+
+
+def test_at_paper_a_study_says_only_what_is_true_there():
+    assert said("train-on-components", "paper") == said("label-shuffle", "paper") == {}
+    assert said("batchnorm-on-lfc", "paper") == {}
+    assert set(said("batch-size", "paper")) == {"batch sizes"}
+    for name in STUDIES:
+        assert not {"epochs", "learning rate", "training images", "schedule of the rate", "probe"} & set(
+            said(name, "paper")
+        )
     for name, what in {"smoothing": "images of Table 2", "kernels": "steps of PGD in training"}.items():
-        assert what in [d.what for d in STUDIES[name].all_deviations(paper)]
+        assert what in said(name, "paper")
+    assert {"edge of the mask", "original training images"} <= set(
+        said("train-on-components", "paper", "code")
+    )
+
+
+@pytest.mark.parametrize(
+    ("preset", "seeds", "verdicts"), [("smoke", 1, False), ("laptop", 5, True), ("paper", 3, True)]
+)
+def test_a_preset_has_seeds_enough_for_its_verdicts(preset, seeds, verdicts):
+    setting = find_setting(preset, DATA)
+    assert (setting.seeds, setting.verdicts) == (seeds, verdicts)
 
 
 def test_unknown_names_are_refused(untyped):

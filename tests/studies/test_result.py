@@ -1,4 +1,4 @@
-"""A study from its runs to its verdicts, at the smoke preset; the runs are trained in this process."""
+"""A study from its runs to its claims, at the smoke preset; the runs are trained in this process."""
 
 import re
 from pathlib import Path
@@ -37,7 +37,7 @@ def conducted(name: str, store: Path, seeds: int = 1):
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_every_study_runs_to_its_verdicts(name, store):
+def test_every_study_runs_to_its_claims(name, store):
     result, ended = conducted(name, store)
     assert not result.failures
     assert {one.status for one in ended.values()} <= {"done", "found"}
@@ -53,6 +53,7 @@ def test_every_study_runs_to_its_verdicts(name, store):
         cells = fill(study.table(SETTING), result.rows)
         assert None not in [found for row in cells.values() for found in row.values()]
     for judgement in result.judgements:
+        assert judgement.verdict == "no verdict"
         assert judgement.estimate is not None or re.search("differ|alike", judgement.note), judgement.note
     assert len(describe_claims(result)) == len(study.claims(SETTING))
 
@@ -73,7 +74,7 @@ def test_a_failed_run_is_named_and_the_rest_is_decided(store):
     assert again.failures == {f"{label}, seed 0": "the loss is inf"}
 
 
-def test_a_failed_measurement_is_named_and_its_claims_are_undecided(store, monkeypatch):
+def test_a_failed_measurement_is_named_and_its_rows_are_missing(store, monkeypatch):
     def refuse(*arguments, **settings):
         raise InputError("no gradient")
 

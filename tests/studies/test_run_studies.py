@@ -19,9 +19,11 @@ from passband.studies.study import Study
 FILE = """
 from dataclasses import dataclass, replace
 
-from passband.analysis.claim import ANY, Claim, Rule, difference
+from passband.analysis.claim import Claim
 from passband.analysis.contrast import accuracy
 from passband.analysis.figure import Bar, Figure, Panel
+from passband.analysis.measures import difference
+from passband.analysis.rule import ANY, Rule
 from passband.instruments.instrument import Cost, Instrument, Rows
 from passband.rows import Row
 from passband.studies.study import Study
@@ -139,6 +141,10 @@ def a_study(**changes) -> Study:
         (a_study(name="../mine"), "a study's name has letters, digits, dots, underscores and hyphens"),
         (a_study(name="all"), "a study's name"),
         (a_study(runs=lambda _: {}), "the study mine has no runs"),
+        (
+            a_study(claims=lambda _: ("it holds",)),
+            "the study mine: a claim must be a passband Claim, got str",
+        ),
         (a_study(measurements=lambda _: {"neutral": ()}), "measures of runs that it does not have: neutral"),
         (
             a_study(figure=lambda _: Figure(((Panel("p", (Curve("c", term=Term("neutral")),)),),))),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from passband.analysis.claim import ANY, Claim, Rule, least_of
+from passband.analysis.claim import Claim
 from passband.analysis.contrast import Contrast, Term, accuracy
 from passband.analysis.figure import Curve, Figure, Panel, Role, shades
+from passband.analysis.measures import least_of
+from passband.analysis.rule import ANY, Rule
 from passband.frequency.component import Low
 from passband.instruments.instrument import Instrument
 from passband.instruments.pairs import LowPassCounterexamples
 from passband.rows import COUNTEREXAMPLES, COUNTEREXAMPLES_RIGHT
 from passband.studies.catalog import STUDIES
+from passband.studies.conditions import adversary, learned, robust
 from passband.studies.figure5_heuristics import adversarial_deviations, natural_and_adversarial
 from passband.studies.presets import Setting
 from passband.studies.study import Study
@@ -22,8 +25,9 @@ NORMS: dict[Norm, str] = {"linf": "Linf", "l2": "L2"}
 
 
 def measurements(setting: Setting) -> dict[str, tuple[Instrument, ...]]:
-    """Return the counterexamples of both networks."""
-    return dict.fromkeys(natural_and_adversarial(setting), (LowPassCounterexamples(setting.radii),))
+    """Return the counterexamples of both networks, and what tells whether adversarial training made one robust."""
+    each = (LowPassCounterexamples(setting.radii), adversary(setting))
+    return dict.fromkeys(natural_and_adversarial(setting), each)
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
@@ -38,6 +42,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             f"Share of test images that are answered otherwise than their LFC, clipped to [0, 1], {where}",
             least_of(*(_share(label, smallest) for label in networks)),
             Rule("above", EXISTS),
+            conditions=(learned("natural"),),
         ),
         Claim(
             "there exists a sample ⟨x, y⟩ that the model θ cannot predict both accurately and robustly under any distance "
@@ -46,6 +51,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             f"{where}",
             least_of(*(_share(label, smallest, COUNTEREXAMPLES_RIGHT) for label in networks)),
             Rule("above", EXISTS),
+            conditions=(learned("natural"),),
         ),
         Claim(
             "the existing trade-off between CNN's accuracy and robustness, by offering examples of how CNN exploits the "
@@ -57,6 +63,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 *(_share("natural", radius) - _share("adversarial", radius) for radius in setting.radii),
             ),
             Rule("above", ANY),
+            conditions=(learned("natural"), robust("adversarial", "natural", setting)),
         ),
     )
 

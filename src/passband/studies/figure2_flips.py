@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from passband.analysis.claim import ANY, Claim, Rule, difference
+from passband.analysis.claim import Claim
 from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Curve, Figure, Panel, Role
+from passband.analysis.measures import difference
+from passband.analysis.rule import ANY, Rule
 from passband.frequency.component import High
 from passband.instruments.flips import Flips
 from passband.instruments.instrument import Instrument
@@ -12,6 +14,7 @@ from passband.instruments.on_training import OnTraining
 from passband.rows import FLIPS, FLIPS_BEYOND_CHANCE, FLIPS_BY_CHANCE
 from passband.studies import figure5_heuristics
 from passband.studies.catalog import STUDIES
+from passband.studies.conditions import adversary, learned, robust
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Setting
 from passband.studies.study import Classifiers, Study
@@ -31,9 +34,10 @@ def runs(setting: Setting) -> Classifiers:
 
 
 def measurements(setting: Setting) -> dict[str, tuple[Instrument, ...]]:
-    """Return the same for each network: Figure 2's images among its test images, and among those it was trained on."""
+    """Return Figure 2's images among a network's test images, and among those it was trained on; and whether one is robust."""
     flips = Flips(setting.radii)
-    return {label: (flips, OnTraining(flips)) for label in NETWORKS}
+    attacked = {label: (adversary(setting),) for label in (NATURAL, "adversarial")}
+    return {label: (flips, OnTraining(flips), *attacked.get(label, ())) for label in NETWORKS}
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
@@ -46,6 +50,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             f"Share of test {flips}, {where}.",
             difference(_beyond(NATURAL)),
             Rule("above", ANY),
+            conditions=(learned(NATURAL),),
         ),
         Claim(
             "there are such examples among the images that a network was trained on, too",
@@ -53,6 +58,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             difference(_beyond(NATURAL, "train")),
             Rule("above", ANY),
             asked_by="passband",
+            conditions=(learned(NATURAL),),
         ),
         Claim(
             "more of the images that a network was trained on follow their HFC than of others",
@@ -60,6 +66,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             difference(_beyond(NATURAL, "train") - _beyond(NATURAL)),
             Rule("above", ANY),
             asked_by="passband",
+            conditions=(learned(NATURAL),),
         ),
         *(
             Claim(
@@ -68,6 +75,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 difference(_beyond(label) - _beyond(NATURAL)),
                 Rule("above", ANY),
                 asked_by="passband",
+                conditions=(learned(NATURAL, label),),
             )
             for label in ("mixup", "batchnorm")
         ),
@@ -77,6 +85,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             difference(_beyond(NATURAL) - _beyond("adversarial")),
             Rule("above", ANY),
             asked_by="passband",
+            conditions=(learned(NATURAL), robust("adversarial", NATURAL, setting)),
         ),
     )
 

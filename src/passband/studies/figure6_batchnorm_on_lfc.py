@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from passband.analysis.claim import ANY, Claim, Rule, least_of
+from passband.analysis.claim import Claim
 from passband.analysis.contrast import Contrast, Term, accuracy, fit
 from passband.analysis.figure import Curve, Figure, Panel, in_rows
+from passband.analysis.measures import least_of
+from passband.analysis.rule import ANY, Rule
 from passband.frequency.component import Low
 from passband.rows import FIT_ACCURACY
 from passband.studies.catalog import STUDIES
+from passband.studies.conditions import fitted
 from passband.studies.presets import Setting
 from passband.studies.study import Classifiers, Study
 
@@ -29,6 +32,7 @@ def runs(setting: Setting) -> Classifiers:
 def claims(setting: Setting) -> tuple[Claim, ...]:
     """Return what section 5.2 says of BatchNorm on LFC data."""
     smallest, *larger = setting.radii
+    trained = fitted(*(label(r) for r in setting.radii for label in (_without, _with)))
     return (
         Claim(
             "when the model is trained with only LFC, BatchNorm does not always help improve the predictive performance, "
@@ -37,6 +41,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "smallest difference.",
             least_of(*(help_(r) for r in setting.radii for help_ in (_help, _help_on_lfc))),
             Rule("below", ANY),
+            conditions=(trained,),
         ),
         Claim(
             "the smaller the radius is, the less the BatchNorm helps.",
@@ -44,6 +49,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "smaller of original test images and their LFC.",
             least_of(_help(larger[-1]) - _help(smallest), _help_on_lfc(larger[-1]) - _help_on_lfc(smallest)),
             Rule("above", ANY),
+            conditions=(trained,),
         ),
         Claim(
             "in our setting, BatchNorm does not generalize as well as the vanilla setting",
@@ -51,6 +57,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "every radius; the smallest difference.",
             least_of(*(_faster(r, 1.0) - _help_on_lfc(r) for r in setting.radii)),
             Rule("above", ANY),
+            conditions=(trained,),
         ),
         Claim(
             "BatchNorm still seems to at least boost the convergence of training accuracy.",
@@ -58,12 +65,14 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             "difference of all radii.",
             least_of(*(_faster(r) for r in setting.radii)),
             Rule("above", ANY),
+            conditions=(trained,),
         ),
         Claim(
             "Interestingly, the acceleration is the smallest when r = 4.",
             f"The same difference at each larger radius minus that at r = {smallest:g}; the smallest.",
             least_of(*(_faster(r) - _faster(smallest) for r in larger)),
             Rule("above", ANY),
+            conditions=(trained,),
         ),
     )
 

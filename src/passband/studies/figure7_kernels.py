@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from passband.analysis.claim import ANY, Claim, Rule, difference, least_of
+from passband.analysis.claim import Claim
 from passband.analysis.contrast import Contrast, Term
+from passband.analysis.measures import difference, least_of
+from passband.analysis.rule import ANY, Rule
 from passband.instruments.instrument import Instrument
 from passband.instruments.kernels import MEASURES, KernelRoughness
 from passband.rows import REMOVED
 from passband.studies import section5_architectures as architectures
 from passband.studies.catalog import STUDIES
+from passband.studies.conditions import adversary, learned, robust
 from passband.studies.figure5_heuristics import adversarial, adversarial_deviations, natural_and_adversarial
 from passband.studies.kernel_figure import KernelFigure, KernelPanel
 from passband.studies.presets import Setting
@@ -29,8 +32,8 @@ def runs(setting: Setting) -> Classifiers:
 
 
 def measurements(setting: Setting) -> dict[str, tuple[Instrument, ...]]:
-    """Return the roughness of every run's kernels."""
-    return dict.fromkeys(runs(setting), (KernelRoughness((0.0, SMOOTH)),))
+    """Return the roughness of every run's kernels, and what tells whether adversarial training made a network robust."""
+    return dict.fromkeys(runs(setting), (KernelRoughness((0.0, SMOOTH)), adversary(setting)))
 
 
 def claims(setting: Setting) -> tuple[Claim, ...]:
@@ -42,6 +45,10 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 f"{text} in the first layer of {where}: natural minus adversarial.",
                 difference(_measured(f"natural{size}", metric) - _measured(f"adversarial{size}", metric)),
                 Rule("above", ANY),
+                conditions=(
+                    learned(f"natural{size}"),
+                    robust(f"adversarial{size}", f"natural{size}", setting),
+                ),
             )
             for size, where in (("", "the residual network (3x3)"), (", 5x5", "LeNet (5x5)"))
             for metric, text in MEASURES.items()

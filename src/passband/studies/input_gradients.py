@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from passband.analysis.claim import ANY, Claim, Rule, correlation_of
+from passband.analysis.claim import Claim
 from passband.analysis.contrast import Contrast, Term, accuracy
 from passband.analysis.figure import Figure, Panel, Point, Role
+from passband.analysis.measures import correlation_of
+from passband.analysis.rule import ANY, Rule
 from passband.frequency.component import High, Low
 from passband.instruments.input_gradient import InputGradient
 from passband.instruments.instrument import Instrument
 from passband.rows import GRADIENT_BEYOND
 from passband.studies import figure5_heuristics, section5_architectures
 from passband.studies.catalog import STUDIES
+from passband.studies.conditions import learned
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Setting
 from passband.studies.study import Classifiers, Study
@@ -26,13 +29,20 @@ LOOKS: dict[str, tuple[Role, float]] = {
     "vanilla": ("full", 1.0),
     "dropout": ("full", 0.2),
     "mixup": ("energy", 1.0),
+    "mixup, as released": ("energy", 0.6),
     "batchnorm": ("hfc", 1.0),
     "adversarial": ("lfc", 1.0),
+    "ResNet": ("full", 0.2),
     "LeNet": ("energy", 0.2),
     "AlexNet": ("hfc", 0.2),
     "VGG": ("lfc", 0.2),
+    "ViT": ("muted", 1.0),
+    "ConvNeXt": ("muted", 0.4),
 }
 """Color and shade of each run."""
+
+REGULARIZED = ("mixup", "mixup, as released", "adversarial")
+"""Those whose accuracy on clean training images says less of how far they are trained."""
 
 KINDS: tuple[tuple[type[Low | High], Literal["above", "below"], str], ...] = (
     (High, "above", "higher"),
@@ -87,6 +97,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             ),
             Rule(side, ANY),
             asked_by="passband",
+            conditions=(learned(*(label for label in labels if label not in REGULARIZED)),),
         )
         for radii, text in ((setting.radii, every), *each)
         for kind, side, word in KINDS

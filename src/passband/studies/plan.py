@@ -54,7 +54,7 @@ def plan_studies(
     preset: str = "smoke",
     data: str = "fashion-mnist",
     source: str = "text",
-    seeds: int = 1,
+    seeds: int | None = None,
     epochs: int | None = None,
     limit: int | None = None,
     store: Path = Path("results"),
@@ -71,8 +71,9 @@ def plan_studies(
     setting = find_setting(preset, data, source)
     for study in found:
         study.check(setting)
+    many = setting.seeds if seeds is None else seeds
     labelled = {
-        study.name: with_seeds(shortened(study.runs(setting), epochs=epochs, limit=limit), seeds)
+        study.name: with_seeds(shortened(study.runs(setting), epochs=epochs, limit=limit), many)
         for study in found
     }
     wanted = [config for runs in labelled.values() for _, config in runs]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from passband.analysis.claim import ANY, Claim, Rule, difference, least_of
+from passband.analysis.claim import Claim
 from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Figure
+from passband.analysis.measures import difference, least_of
+from passband.analysis.rule import ANY, Rule
 from passband.frequency.controls import Split
 from passband.instruments.instrument import Instrument
 from passband.instruments.svd_flips import SvdFlips, svd_panels
 from passband.rows import SVD_FLIPS, SVD_FLIPS_BEYOND_CHANCE, SVD_KEPT_ACCURACY
 from passband.studies.catalog import STUDIES
+from passband.studies.conditions import learned
 from passband.studies.deviations import Deviation
 from passband.studies.presets import Setting
 from passband.studies.study import Classifiers, Study
@@ -38,6 +41,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             f"{flips}, {where}: half of that by Fourier's split minus that by SVD.",
             difference(_share("hfc", SVD_FLIPS, MUCH_FEWER) - _share("svd", SVD_FLIPS)),
             Rule("above", ANY),
+            conditions=(learned("vanilla"),),
         ),
         Claim(
             "what exceeds chance is much less with SVD than with the split by frequencies",
@@ -46,6 +50,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 _share("hfc", SVD_FLIPS_BEYOND_CHANCE, MUCH_FEWER) - _share("svd", SVD_FLIPS_BEYOND_CHANCE)
             ),
             Rule("above", ANY),
+            conditions=(learned("vanilla"),),
             asked_by="passband",
         ),
         Claim(
@@ -53,12 +58,14 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             f"{flips}, less what chance would make, {where}: Fourier's split minus Gaussian noise of the HFC's energy.",
             difference(_share("hfc", SVD_FLIPS_BEYOND_CHANCE) - _share("noise", SVD_FLIPS_BEYOND_CHANCE)),
             Rule("above", ANY),
+            conditions=(learned("vanilla"),),
         ),
         Claim(
             "more images follow their HFC than a random part of themselves with the same energy",
             f"{flips}, less what chance would make, {where}: Fourier's split minus a projection on a random subspace.",
             difference(_share("hfc", SVD_FLIPS_BEYOND_CHANCE) - _share("random", SVD_FLIPS_BEYOND_CHANCE)),
             Rule("above", ANY),
+            conditions=(learned("vanilla"),),
             asked_by="passband",
         ),
         Claim(
@@ -72,6 +79,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
                 )
             ),
             Rule("above", ANY),
+            conditions=(learned("vanilla"),),
             asked_by="passband",
         ),
     )

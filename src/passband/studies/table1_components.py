@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from passband.analysis.claim import MUCH, Claim, Rule, difference
+from passband.analysis.claim import Claim
 from passband.analysis.contrast import accuracy, fit
 from passband.analysis.figure import Bar, Figure, Panel
+from passband.analysis.measures import difference
+from passband.analysis.rule import MUCH, Rule
 from passband.frequency.component import High, Low
 from passband.studies.catalog import STUDIES
+from passband.studies.conditions import fitted, learned
 from passband.studies.presets import Setting
 from passband.studies.study import Classifiers, Study
 
@@ -30,6 +33,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
             f"Accuracy on original test images: trained on the LFC minus trained on the HFC at r = {radius:g}.",
             difference(accuracy(f"lfc-{radius:g}") - accuracy(f"hfc-{radius:g}")),
             Rule("above", MUCH),
+            conditions=(learned("original"), fitted(f"lfc-{radius:g}", f"hfc-{radius:g}")),
         )
         for radius in setting.radii
     )
