@@ -18,7 +18,9 @@ def test_its_networks_are_those_of_two_other_studies_each_once(preset, source):
     others = distinct(STUDIES[name].runs(setting) for name in ("heuristics", "architectures"))
     runs = STUDIES["input-gradient"].runs(setting)
     assert tuple(runs) == tuple(label for label in NETWORKS if label in runs)
-    assert len(runs) >= len(NETWORKS) - (3 if preset == "paper" else 1)  # the ResNet may be the vanilla network
+    assert len(runs) >= len(NETWORKS) - (
+        3 if preset == "paper" else 1
+    )  # the ResNet may be the vanilla network
     left_out = others - distinct([runs])
     assert distinct([runs]) < others
     assert len(distinct([runs])) == len(runs)
