@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from passband.frequency.component import FULL, Component
-from passband.rows import ACCURACY, FIT_ACCURACY
+from passband.rows import ACCURACY, ACCURACY_CEILING, FIT_ACCURACY, ROBUST_ACCURACY
 from passband.types import Norm, Subset
 
 
@@ -94,6 +94,27 @@ def fit(label: str, *, when: float = 1.0) -> Contrast:
 def gap(label: str) -> Contrast:
     """Return the generalization gap of a run: accuracy on clean training images minus accuracy on test images."""
     return accuracy(label, "train") - accuracy(label)
+
+
+def under_attack(
+    label: str,
+    attack: str | None,
+    epsilon: float,
+    *,
+    rho: float | None = None,
+    normalized: bool | None = None,
+) -> Term:
+    """Return accuracy on test images under an attack in the maximum norm; without an attack, Corollary 1's ceiling of it."""
+    return Term(
+        label,
+        shown=None,
+        metric=ACCURACY_CEILING if attack is None else ROBUST_ACCURACY,
+        attack=attack,
+        epsilon=epsilon,
+        norm="linf",
+        rho=rho,
+        normalized=normalized,
+    )
 
 
 def constant(value: float) -> Contrast:

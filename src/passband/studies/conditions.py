@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from passband.analysis.claim import Condition
-from passband.analysis.contrast import Contrast, Term, accuracy, fit
+from passband.analysis.contrast import Contrast, accuracy, fit, under_attack
 from passband.analysis.measures import difference, farthest_of, least_of
 from passband.analysis.rule import MUCH, SIMILAR, Rule
 from passband.attacks import PGD
 from passband.instruments.attacks import UnderAttack
-from passband.rows import ROBUST_ACCURACY
 from passband.studies.presets import Preset, Setting
 
 LEARNED = 0.8
@@ -94,20 +93,7 @@ def robust_under(
     """Return the same under an attack that is measured for another reason."""
 
     def withstanding(one: str) -> Contrast:
-        return Contrast(
-            (
-                Term(
-                    one,
-                    shown=None,
-                    metric=ROBUST_ACCURACY,
-                    attack=attack,
-                    epsilon=epsilon,
-                    norm="linf",
-                    rho=rho,
-                    normalized=normalized,
-                ),
-            )
-        )
+        return Contrast((under_attack(one, attack, epsilon, rho=rho, normalized=normalized),))
 
     return Condition(
         f"{label} must be more robust than {natural} by {MUCH:g}, under {attack} at epsilon {epsilon:.3g}",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from passband.analysis.claim import Claim, Condition
-from passband.analysis.contrast import Contrast, Term
+from passband.analysis.contrast import Contrast, under_attack
 from passband.analysis.figure import Curve, Figure, Panel, shades
 from passband.analysis.measures import greatest_of, least_of
 from passband.analysis.rule import ANY, MUCH, SIMILAR, Rule
@@ -14,7 +14,6 @@ from passband.analysis.table import SummaryTable
 from passband.attacks import FGSM, PGD, AutoAttack
 from passband.instruments.instrument import Instrument
 from passband.robustness.plan import AttackPlan
-from passband.rows import ACCURACY_CEILING, ROBUST_ACCURACY
 from passband.studies.catalog import STUDIES
 from passband.studies.conditions import learned, more_than, robust_under
 from passband.studies.deviations import Deviation
@@ -207,7 +206,7 @@ def figure(setting: Setting) -> Figure:
                 "hfc",
                 shade_of[epsilon],
                 dashed=normalized,
-                term=_term(label, attack, epsilon, normalized=normalized),
+                term=under_attack(label, attack, epsilon, normalized=normalized),
                 along="rho",
             )
             for normalized in (False, True)
@@ -218,7 +217,7 @@ def figure(setting: Setting) -> Figure:
                 f"clean{', normalized' * normalized}",
                 "full",
                 dashed=normalized,
-                term=_term(label, attack, 0.0, normalized=normalized),
+                term=under_attack(label, attack, 0.0, normalized=normalized),
                 along="rho",
             )
             for normalized in (False, True)
@@ -276,24 +275,7 @@ def _epsilons(plans: Sequence[AttackPlan], attack: str | None) -> tuple[float, .
 def _robust(
     label: str, attack: str | None, epsilon: float, *, rho: float = 0.0, normalized: bool = False
 ) -> Contrast:
-    return Contrast((_term(label, attack, epsilon, rho, normalized=normalized),))
-
-
-def _term(
-    label: str, attack: str | None, epsilon: float, rho: float | None = None, *, normalized: bool
-) -> Term:
-    """Return accuracy under an attack; without an attack, Corollary 1's ceiling of it."""
-    metric = ACCURACY_CEILING if attack is None else ROBUST_ACCURACY
-    return Term(
-        label,
-        shown=None,
-        metric=metric,
-        attack=attack,
-        epsilon=epsilon,
-        norm="linf",
-        rho=rho,
-        normalized=normalized,
-    )
+    return Contrast((under_attack(label, attack, epsilon, rho=rho, normalized=normalized),))
 
 
 SMOOTHING = Study(
