@@ -58,7 +58,7 @@ def page(
     if missing:
         yield f"Not in the store yet, and so not here: {', '.join(missing)}.\n"
     yield (
-        f"Accuracies are in percent: the mean over {asked.seeds} seeds, and in brackets the standard deviation from seed to seed. `train` and "
+        f"Accuracies are in percent: the mean over {asked.seeds} seed{'s' * (asked.seeds > 1)}, and in brackets the standard deviation from seed to seed. `train` and "
         "`test` are on all whole images after the last epoch, the rest on random test images, the mean after the last three epochs. What the "
         "preset changes against the paper ends each `study.md`; [how a claim is decided](../studies.md#how-a-claim-is-decided).\n"
     )
@@ -129,7 +129,7 @@ def of_study(result: StudyResult, data: str) -> Iterator[str]:
 
 def table(result: StudyResult) -> Iterator[str]:
     """Yield accuracies of all runs."""
-    labels = dict.fromkeys(label for label, run in result.planned.runs if isinstance(run, PlannedRun))
+    labels = Counter(label for label, run in result.planned.runs if isinstance(run, PlannedRun))
     if not labels:
         return
     components = lows_and_highs(result.planned.setting.radii)
@@ -141,19 +141,21 @@ def table(result: StudyResult) -> Iterator[str]:
     }
     yield f"| run | {' | '.join(columns)} |"
     yield f"|---|{'--:|' * len(columns)}"
-    for label in labels:
-        yield f"| {label} | {' | '.join(cell(result.rows, column(label)) for column in columns.values())} |"
+    for label, seeds in labels.items():
+        cells = (cell(result.rows, column(label), seeds) for column in columns.values())
+        yield f"| {label} | {' | '.join(cells)} |"
     yield ""
 
 
-def cell(rows: pl.DataFrame, contrast: Contrast) -> str:
-    """Return a mean over seeds and their standard deviation, in percent."""
+def cell(rows: pl.DataFrame, contrast: Contrast, seeds: int) -> str:
+    """Return a mean over seeds and their standard deviation, in percent, and how many there are where some failed."""
     try:
         values = values_of(rows, contrast, seeds_of(rows, [term.label for term in contrast.terms]))
     except NotMeasured:
         return "–"
     spread = f" ({100 * stdev(values):.1f})" if len(values) > 1 else ""
-    return f"{100 * fmean(values):.1f}{spread}"
+    fewer = f", {len(values)} of {seeds} seeds" if len(values) < seeds else ""
+    return f"{100 * fmean(values):.1f}{spread}{fewer}"
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from passband.attacks import PGD
 from passband.engine.probe import ANSWER_COST, LEAST, Probe
 from passband.errors import UnknownNameError
 from passband.studies.catalog import STUDIES
+from passband.studies.deviations import of_laptop
 from passband.studies.figure4_batch_size import BATCH_SIZES
 from passband.studies.presets import PRESETS, find_setting
 from passband.studies.study import distinct
@@ -188,3 +189,14 @@ def test_unknown_names_are_refused(untyped):
         find_setting("smoke", DATA, "codes")
     with pytest.raises(UnknownNameError, match="no data source named 'cifar'"):
         find_setting("laptop", "cifar")
+
+
+def test_what_runs_share_with_the_paper_is_no_deviation():
+    config = RunConfig(DATA, model="resnet18", epochs=90)
+    named = {each.what: each.here for each in of_laptop([config])}
+    assert named.keys() == {"network", "epochs", "learning rate", "probe"}
+    named = {
+        each.what: each.here for each in of_laptop([config, replace(config, limit=1_000, schedule="cosine")])
+    }
+    assert named["training images"] == "the first 1,000"
+    assert named["schedule of the rate"].startswith("a linear warm-up")
