@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +39,7 @@ RATE = 1e-3
 """That of LeNet in the preset's study of architectures."""
 
 SHOWN: tuple[Component, ...] = (FULL, Low(4), Low(8), High(4))
-"""What accuracy is measured on: the last four in conjunctions."""
+"""What accuracy is measured on; conjunctions are of all four."""
 
 EFFECTS = (0.0, 0.02, 0.05, 0.10)
 SEEDS = (3, 5)
@@ -76,24 +76,29 @@ def rules(first: str, second: str) -> dict[str, Claim]:
     return {name: Claim(name, name, measure, rule) for name, (measure, rule) in named.items()}
 
 
-def accidents(rows: pl.DataFrame, seeds: int, draws: int) -> Iterator[tuple[str, Counter[str]]]:
-    """Yield what each rule decides about two groups of so many runs of one method."""
+def groups(rows: pl.DataFrame, seeds: int, draws: int) -> Iterator[pl.DataFrame]:
+    """Yield the rows of two groups of so many runs of one method, as if they were two."""
     known = sorted(set(rows["seed"]))
     generator = np.random.default_rng(0)
-    counts: dict[str, Counter[str]] = {}
     for _ in range(draws):
         drawn = generator.permutation(known)[: 2 * seeds]
-        groups = [
+        named = [
             rows.filter(pl.col("seed").is_in(group.tolist())).with_columns(
                 label=pl.lit(label),
                 seed=pl.col("seed").replace_strict({int(seed): at for at, seed in enumerate(group)}),
             )
             for label, group in (("one", drawn[:seeds]), ("two", drawn[seeds:]))
         ]
-        table = pl.concat(groups).select(list(RUN_COLUMNS))
+        yield pl.concat(named).select(list(RUN_COLUMNS))
+
+
+def decided(tables: Iterable[pl.DataFrame]) -> dict[str, Counter[str]]:
+    """Return how often each rule came to which verdict on rows of two methods."""
+    counts: dict[str, Counter[str]] = {}
+    for table in tables:
         for name, claim in rules("one", "two").items():
             counts.setdefault(name, Counter())[judge(claim, table).verdict] += 1
-    yield from counts.items()
+    return counts
 
 
 def spreads(rows: pl.DataFrame) -> dict[str, tuple[float, float]]:
@@ -106,12 +111,11 @@ def spreads(rows: pl.DataFrame) -> dict[str, tuple[float, float]]:
     return found
 
 
-def power(
+def made_up(
     spread: dict[str, tuple[float, float]], seeds: int, effect: float, draws: int
-) -> Iterator[tuple[str, Counter[str]]]:
-    """Yield what each rule decides about two made-up methods that truly differ by `effect` in all that is shown."""
+) -> Iterator[pl.DataFrame]:
+    """Yield the rows of two made-up methods that truly differ by `effect` in all that is shown."""
     generator = np.random.default_rng(1)
-    counts: dict[str, Counter[str]] = {}
     for _ in range(draws):
         records = []
         for seed in range(seeds):
@@ -142,10 +146,7 @@ def power(
                         }
                         | {"each": each, "images": f"{seed}"}
                     )
-        table = pl.DataFrame(records, schema=RUN_COLUMNS)
-        for name, claim in rules("one", "two").items():
-            counts.setdefault(name, Counter())[judge(claim, table).verdict] += 1
-    yield from counts.items()
+        yield pl.DataFrame(records, schema=RUN_COLUMNS)
 
 
 def main() -> None:
@@ -165,14 +166,14 @@ def main() -> None:
     print(", ".join(f"{name} {mean:.3f} ({deviation:.3f})" for name, (mean, deviation) in spread.items()))
     print("\n| rule | seeds | supported | contradicted | undecided |\n|---|--:|--:|--:|--:|")
     for seeds in SEEDS:
-        for name, counts in accidents(rows, seeds, asked.draws):
+        for name, counts in decided(groups(rows, seeds, asked.draws)).items():
             print(f"| {name} | {seeds} | {_shares(counts)} |", flush=True)
     print(
         "\n| rule | seeds | true difference | supported | contradicted | undecided |\n|---|--:|--:|--:|--:|--:|"
     )
     for seeds in SEEDS:
         for effect in EFFECTS:
-            for name, counts in power(spread, seeds, effect, asked.draws):
+            for name, counts in decided(made_up(spread, seeds, effect, asked.draws)).items():
                 print(f"| {name} | {seeds} | {effect:g} | {_shares(counts)} |", flush=True)
 
 

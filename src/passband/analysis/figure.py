@@ -224,9 +224,8 @@ def _curve(term: Term, along: str, rows: pl.DataFrame) -> list[dict]:
 
 def _of_figure(rows: pl.DataFrame, along: str) -> pl.DataFrame:
     """Return what a curve may show: along training also what a run measured that failed later, else finished networks."""
-    if (
-        along == "epoch" or "failed" not in rows.columns
-    ):  # which rows of an audit, of a network that is there, have not
+    without = "failed" not in rows.columns  # rows of an audit, of a network that is there
+    if along == "epoch" or without:
         return rows
     return rows.filter(~pl.col("failed"))
 

@@ -78,15 +78,12 @@ def epochs_ratio(slow: str, fast: str) -> Measure:
         seeds = seeds_of(rows, [slow, fast])
         curves = [(_curve(rows, slow, seed), _curve(rows, fast, seed)) for seed in seeds]
 
-        def ratios(confidence: float) -> list[tuple[float, float, float]]:
-            return [_ratio(*of_seed, confidence) for of_seed in curves]
-
         def found(confidence: float) -> Estimate:
-            each = ratios(confidence)
-            low, high = (math.fsum(ratio[end] for ratio in each) / len(each) for end in (1, 2))
+            ratios, lows, highs = zip(*(_ratio(*of_seed, confidence) for of_seed in curves), strict=True)
+            low, high = _mean(lows), _mean(highs)
             if len(seeds) == 1:
-                return Estimate(each[0][0], low, high, curves[0][0]["count"].item(0), "samples")
-            return over_seeds([ratio[0] for ratio in each], confidence, within=(low, high))
+                return Estimate(ratios[0], low, high, curves[0][0]["count"].item(0), "samples")
+            return over_seeds(ratios, confidence, within=(low, high))
 
         return found
 

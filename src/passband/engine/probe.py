@@ -243,7 +243,6 @@ class Probe:
         """
         tensors = chain(model.parameters(), model.buffers())
         place = next((tensor.device for tensor in tensors), torch.device("cpu"))
-        on_cpu = place.type == "cpu"
         asked = self.asked(final=final)
         return {
             subset: Subject(
@@ -252,7 +251,7 @@ class Probe:
                 run,
                 run_seed=seed,
                 seed=seed,
-                batch_size=self.batch_size if on_cpu else None,
+                batch_size=self.batch_size if place.type == "cpu" else None,
                 training_batch=training_batch,
                 device=str(place),
             )

@@ -45,8 +45,8 @@ class History:
         run: The run's id.
         epoch: Epochs trained.
         rows: All measurements. None of them depends on the clock.
-        seconds: What training and probes took by the clock, and what all of it took of the processor, by these names, over all
-            sessions of the run.
+        seconds: What training and probes took by the clock, and what all of it took of the processor in all threads of this
+            process, by these names, over all sessions of the run.
     """
 
     run: str
@@ -140,7 +140,7 @@ def _work(
         learner.load_state_dict(state["learner"])
         history = History.from_state(state)
 
-    watch = Stopwatch()
+    earlier = history.seconds["processor"] - time.process_time()  # of the sessions before
 
     def after_epoch(report: EpochReport) -> None:
         history.epoch = report.epoch
@@ -155,7 +155,7 @@ def _work(
                     f"{error} This was after epoch {report.epoch}; try a tenth of the rate {config.rate}."
                 )
             else:
-                history.seconds["processor"] += watch.lap()
+                history.seconds["processor"] = earlier + time.process_time()
                 save_checkpoint(folder, {**history.state_dict(), "learner": learner.state_dict()})
                 if on_epoch is not None:
                     on_epoch(report)
@@ -182,19 +182,6 @@ def _work(
         )
         remove_checkpoint(folder)
     fabric.barrier()
-
-
-class Stopwatch:
-    """Tells how many seconds of the processor, in all its threads, this process has taken since it was asked last."""
-
-    def __init__(self) -> None:
-        self._last = time.process_time()
-
-    def lap(self) -> float:
-        """Return them."""
-        now = time.process_time()
-        taken, self._last = now - self._last, now
-        return taken
 
 
 def _measurements(
