@@ -210,7 +210,9 @@ def _probed(planned: passband.studies.plan.PlannedStudy) -> list[str]:
     """Return how many images the probes of a study are shown, where they have a number."""
     probes = [probe for _, run in planned.runs if (probe := _probe_of(run)) and probe["samples"] is not None]
     said = []
-    for name, when in (("samples", "after the last epoch"), ("along", "before")):
+    last = max((probe.get("last", 1) for probe in probes), default=1)
+    final = "after the last epoch" if last == 1 else f"after each of the last {last} epochs"
+    for name, when in (("samples", final), ("along", "before")):
         counts = [probe[name] or probe["samples"] for probe in probes]
         if counts:
             least, most = f"{min(counts):,}", f"{max(counts):,}"
