@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,11 @@ class FakePlanned:
         """Whether it has left its result."""
         return (self.folder / "result.json").is_file()
 
-    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
+    def do(self, *, device: str, threads: int, tell: Callable[..., None]) -> Path:
         """Call the function."""
-        if on_note is not None:
-            on_note(f"{self.id} begins")
+        from passband.engine.events import Note
+
+        tell(Note("it begins"))
         return self.act(self, device=device, threads=threads)
 
     def failure(self) -> str | None:
@@ -51,6 +53,12 @@ def finish(planned, *, device, threads, message=None):
     planned.folder.mkdir(parents=True)
     (planned.folder / "result.json").write_text(json.dumps(message))
     return planned.folder
+
+
+def finish_slowly(planned, **settings):
+    """Leave a result, when another one has begun as well."""
+    time.sleep(0.3)
+    return finish(planned, **settings)
 
 
 def diverge(planned, **settings):

@@ -61,7 +61,7 @@ PUBLIC = {
     "robust_accuracy_ceiling": ["correct", "distance", "epsilons"],
     "roughness": ["weight"],
     "run_studies": ["studies", "preset", "data", "source", "seeds", "epochs", "limit", "store", "workers", "device",
-                    "on_progress", "on_note"],
+                    "threads", "engine", "watch"],
     "smooth_kernel": ["weight", "rho", "normalize"],
     "smoothed": ["model", "rho", "layer", "normalize"],
     "split": ["images", "radius", "geometry", "inclusive"],

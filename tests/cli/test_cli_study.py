@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from engines import Here
 from passband.engine.execute import execute
 from passband.studies import run as module
 from passband.studies.catalog import STUDIES
@@ -16,11 +17,8 @@ from passband.studies.catalog import STUDIES
 def in_this_process(monkeypatch):
     """Train in this process: a new one takes seconds to start."""
 
-    def here(function, *arguments, **settings):
-        return function(*arguments, **settings)
-
-    def execute_here(planned, *, workers, device, on_ended, on_note):
-        return execute(planned, device="cpu", on_ended=on_ended, on_note=on_note, call=here)
+    def execute_here(planned, *, engine, device, **settings):
+        return execute(planned, engine=Here(), device="cpu", **settings)
 
     monkeypatch.setattr(module, "execute", execute_here)
 
@@ -74,7 +72,7 @@ def test_run_trains_draws_and_decides_and_the_next_time_finds_it_all(command, tm
     again = command("study", "run", "label-shuffle", "--store", "s", "--limit", "40")
     assert again.code == 0
     assert "Figure, table and claims: s/studies/label-shuffle" in again.out.replace("\n", "")
-    assert "found" in again.err
+    assert "of which the store holds 2" in again.err
     shown = command(
         "study", "show", "label-shuffle", "--store", "s", "--limit", "40", "--json", "--device", "cpu"
     )
@@ -133,10 +131,10 @@ def test_studies_measure_finished_networks_once_and_share_them(command, tmp_path
     )  # that of robustness is shared
     assert {path.name for path in records["smoothing"].iterdir()} >= {"table2.csv", "table2.parquet"}
     assert "| M_natural (ρ = 1, normalized) |" in (records["smoothing"] / "study.md").read_text()
-    assert "Measuring" in ran.err
+    assert "20 of 20 done" in ran.err
     again = command(*line)
     assert "failed" not in again.err + again.out
-    assert "Measuring" in again.err
+    assert "20 runs and measurements, of which the store holds 20" in again.err
     assert "done" not in again.err
     assert "Ours, not the" in again.out  # wrapped by the table
     shown = json.loads(command("study", "show", *line[3:4], *line[5:], "--device", "cpu", "--json").out)

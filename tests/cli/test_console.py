@@ -8,16 +8,16 @@ def test_a_log_shows_every_tenth_of_the_way_and_the_time_left(capsys, monkeypatc
     clock = iter([0.0, 30.0, 31.0, 60.0, 90.0, 300.0, 500.0])
     monkeypatch.setattr(console.time, "monotonic", lambda: next(clock))
     with progress_bars() as report:
-        report("runs", 1, 20, "natural, seed 0 (41ef) done")
-        report("runs", 1, 20)
-        report("runs", 2, 20, "shuffled, seed 0 (8cb2) done")
-        report("runs", 3, 20)
-        report("measurements", 1, 2)  # it began when the last stage had reported
-        report("measurements", 2, 2)
+        report("attack", 1, 20, "natural, seed 0 (41ef) done")
+        report("attack", 1, 20)
+        report("attack", 2, 20, "shuffled, seed 0 (8cb2) done")
+        report("attack", 3, 20)
+        report("training", 1, 2)  # it began when the last stage had reported
+        report("training", 2, 2)
     assert capsys.readouterr().err.splitlines() == [
-        "Running: shuffled, seed 0 (8cb2) done 2/20, about 9 min left",
-        "Measuring 1/2, about 3 min 30 s left",
-        "Measuring 2/2",
+        "Attacking: shuffled, seed 0 (8cb2) done 2/20, about 9 min left",
+        "Training 1/2, about 3 min 30 s left",
+        "Training 2/2",
     ]
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 from polars.testing import assert_frame_equal
 
 from blobs import write_scenes
+from engines import Here
 from passband.audit.detector import DetectorAudit
 from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.engine.detection import (
@@ -25,16 +26,12 @@ SMALL = DetectorConfig("phantom:shape=1,texture=0", limit=4, epochs=1, width=8)
 MEASURED = DetectionMeasurement("phantom:shape=1,texture=0", (25.6,), limit=3, resamples=10)
 
 
-def here(function, *arguments, **settings):
-    return function(*arguments, **settings)
-
-
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
     store = tmp_path_factory.mktemp("store")
     (run,) = plan_detectors([replace(SMALL, seed=3)], store)
     one = plan_detection(MEASURED, run, store, {})
-    ended = execute([run, one], call=here, device="cpu")
+    ended = execute([run, one], engine=Here(), device="cpu")
     assert {each.status for each in ended.values()} == {"done"}
     return one
 
@@ -88,7 +85,7 @@ def test_a_published_detector_is_found_and_not_trained(planned, tmp_path, monkey
     assert not run.done
     assert run.passes == 0
     one = plan_detection(MEASURED, run, tmp_path, {})
-    ended = execute([run, one], call=here, device="cpu")
+    ended = execute([run, one], engine=Here(), device="cpu")
     assert {each.status for each in ended.values()} == {"done"}
     there = pl.read_parquet(planned.folder / "rows.parquet").drop("run", "seed")
     assert_frame_equal(pl.read_parquet(one.folder / "rows.parquet").drop("run", "seed"), there)
@@ -116,7 +113,7 @@ def test_images_that_change_are_measured_anew(planned, tmp_path):
 
 def test_weights_that_are_others_than_the_store_says_are_refused(planned, tmp_path):
     (other,) = plan_detectors([replace(SMALL, seed=4)], tmp_path)
-    execute([other], call=here, device="cpu")
+    execute([other], engine=Here(), device="cpu")
     (run,) = plan_detectors([PublishedDetector(str(tmp_path / "mine"))], tmp_path)
     shutil.copytree(planned.run.folder, tmp_path / "mine")
     run.do(device="cpu", threads=1)

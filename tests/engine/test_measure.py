@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 import torch
 
+from engines import Here
+from passband.engine.events import Note
 from passband.engine.execute import execute
 from passband.engine.measure import finished_run, measure, measurement_id
 from passband.engine.plan import PlannedMeasurement, plan_measurement, plan_runs
@@ -59,15 +61,11 @@ class Right(Instrument[Rows]):
         return Rows((row,))
 
 
-def here(function, *arguments, **settings):
-    return function(*arguments, **settings)
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> Path:
     """Return a store with one finished run on 50 test images."""
     folder = tmp_path_factory.mktemp("store")
-    execute(plan_runs([(CONFIG, None)], folder, test_limit=50), call=here, device="cpu")
+    execute(plan_runs([(CONFIG, None)], folder, test_limit=50), engine=Here(), device="cpu")
     return folder
 
 
@@ -78,10 +76,10 @@ def planned_in(store: Path, samples: int | None = 30) -> PlannedMeasurement:
 
 def test_a_measurement_of_a_network_that_counts_its_batches_is_found_again(tmp_path):
     config = replace(CONFIG, batch_norm=True)
-    execute(plan_runs([(config, None)], tmp_path, test_limit=50), call=here, device="cpu")
+    execute(plan_runs([(config, None)], tmp_path, test_limit=50), engine=Here(), device="cpu")
     (run,) = plan_runs([(config, None)], tmp_path, test_limit=50)
     planned = plan_measurement(Right(30), run, tmp_path)
-    execute([planned], call=here, device="cpu")
+    execute([planned], engine=Here(), device="cpu")
     assert planned.done
 
 
@@ -89,7 +87,7 @@ def test_training_images_are_measured_where_an_instrument_asks_for_them(store):
     (run,) = plan_runs([(CONFIG, None)], store, test_limit=50)
     flips = Flips((4.0,))
     planned = [plan_measurement(each, run, store) for each in (flips, OnTraining(flips))]
-    ended = execute(planned, call=here, device="cpu")
+    ended = execute(planned, engine=Here(), device="cpu")
     assert {one.status for one in ended.values()} == {"found", "done"}
     assert planned[0].id != planned[1].id
     assert planned[1].passes < planned[0].passes  # 40 images are fewer than 50
@@ -103,14 +101,14 @@ def test_training_images_are_measured_where_an_instrument_asks_for_them(store):
     assert {path.name for path in planned[0].folder.iterdir()} >= {SAMPLES, EXAMPLES}
     (planned[0].folder / EXAMPLES).write_bytes(b"")  # as a full disk may leave it
     assert not planned[0].done
-    execute(planned, call=here, device="cpu")
+    execute(planned, engine=Here(), device="cpu")
     assert planned[0].done
 
 
 def test_a_measurement_has_its_folder_and_is_found_again(store):
     planned = planned_in(store)
     assert not planned.done
-    ended = execute([planned], call=here, device="cpu")
+    ended = execute([planned], engine=Here(), device="cpu")
     assert {name: one.status for name, one in ended.items()} == {
         planned.run.id: "found",
         planned.id: "done",
@@ -142,7 +140,7 @@ def test_the_id_follows_from_settings_and_run():
 
 def copied(store: Path, to: Path) -> PlannedMeasurement:
     """Return the planned of a measurement that is done, in a store of its own."""
-    execute([planned_in(store)], call=here, device="cpu")
+    execute([planned_in(store)], engine=Here(), device="cpu")
     shutil.copytree(store, to)
     planned = planned_in(to)
     assert planned.done
@@ -151,7 +149,12 @@ def copied(store: Path, to: Path) -> PlannedMeasurement:
 
 def measure_again(planned: PlannedMeasurement) -> tuple[str, list[str]]:
     notes: list[str] = []
-    ended = execute([planned], call=here, device="cpu", on_note=notes.append)
+
+    def hear(one, event):
+        if isinstance(event, Note):
+            notes.append(event.text)
+
+    ended = execute([planned], engine=Here(), device="cpu", on_event=hear)
     assert ended[planned.id].status == "found" or planned.done
     return ended[planned.id].status, notes
 
@@ -161,7 +164,7 @@ def test_a_measurement_of_other_weights_is_made_anew(store, tmp_path, monkeypatc
     shutil.rmtree(planned.run.folder)
     assert not planned.done
     monkeypatch.setattr("passband.engine.worker.build_model", changed_start)
-    assert execute([planned.run], call=here, device="cpu")[planned.run.id].status == "done"
+    assert execute([planned.run], engine=Here(), device="cpu")[planned.run.id].status == "done"
     assert not planned.done
     before = find_measurement(planned.folder)["weights_hash"]
     status, notes = measure_again(planned)
@@ -182,7 +185,7 @@ def test_a_run_that_is_trained_again_to_the_same_weights_keeps_its_measurements(
     planned = copied(store, tmp_path / "s")
     written = (planned.folder / "config.json").stat().st_mtime_ns
     shutil.rmtree(planned.run.folder)
-    assert execute([planned], call=here, device="cpu")[planned.id].status == "done"
+    assert execute([planned], engine=Here(), device="cpu")[planned.id].status == "done"
     assert (planned.folder / "config.json").stat().st_mtime_ns == written
 
 
@@ -217,7 +220,7 @@ def test_a_run_that_vanishes_is_told(store, tmp_path):
 
 def test_it_measures_the_finished_network_on_images_that_the_seed_draws(store):
     planned = planned_in(store, None)
-    execute([planned], call=here, device="cpu")
+    execute([planned], engine=Here(), device="cpu")
     measured = pl.read_parquet(planned.folder / "rows.parquet")["value"].item()
     rows = pl.read_parquet(planned.run.folder / "rows.parquet")
     assert measured == rows.filter(pl.col("epoch").is_null(), subset="test", metric="accuracy", component="full").filter(
@@ -232,7 +235,7 @@ def test_it_measures_the_finished_network_on_images_that_the_seed_draws(store):
 
 def test_what_a_measurement_refuses_is_told_and_leaves_nothing(store):
     planned = planned_in(store, 60)
-    ended = execute([planned], call=here, device="cpu")[planned.id]
+    ended = execute([planned], engine=Here(), device="cpu")[planned.id]
     assert (ended.status, ended.message) == ("failed", "60 images are needed, got 50")
     assert not planned.folder.exists()
 

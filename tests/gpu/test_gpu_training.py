@@ -14,7 +14,7 @@ import passband as pb
 from helpers import bright_sides, sides_source
 from passband.attacks import PGD
 from passband.engine.execute import execute
-from passband.engine.local import Processes
+from passband.engine.local import Local
 from passband.engine.plan import plan_runs
 from passband.engine.probe import Probe
 from passband.engine.run import run
@@ -121,7 +121,7 @@ def test_a_compiled_run_learns_the_same(device, full_precision, source, tmp_path
     # In processes of their own, where no shapes are checked: that cannot be compiled.
     for name in ("plain", "compiled"):
         asked = config(source, compile=name == "compiled", batch_norm=True)
-        Processes().call(run, asked, PROBE, tmp_path / name, device=str(device))
+        Local().call(run, asked, PROBE, tmp_path / name, device=str(device))
     compiled, plain = (rows_of(tmp_path / name) for name in ("compiled", "plain"))
     assert_close(compiled.drop("run"), plain.drop("run"), rounding=0.02, images=0.1)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from engines import Here
 from passband.analysis.figure import figure_table
 from passband.analysis.table import fill
 from passband.engine.execute import Ended, execute
@@ -26,13 +27,9 @@ def store(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("store")
 
 
-def here(function, *arguments, **settings):
-    return function(*arguments, **settings)
-
-
 def conducted(name: str, store: Path, seeds: int = 1):
     (planned,) = plan_studies(name, limit=60, seeds=seeds, store=store)
-    ended = execute(planned.everything, call=here, device="cpu")
+    ended = execute(planned.everything, engine=Here(), device="cpu")
     return conclude(planned, ended), ended
 
 

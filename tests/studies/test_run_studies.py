@@ -6,9 +6,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from engines import Here
 from passband.analysis.contrast import Term
 from passband.analysis.figure import Curve, Figure, Panel
 from passband.engine.execute import execute
+from passband.engine.watch import Watch
 from passband.errors import InputError, UnknownNameError
 from passband.studies import run as module
 from passband.studies.catalog import STUDIES
@@ -78,17 +80,28 @@ def file(tmp_path) -> Path:
 def here(monkeypatch):
     """Train in this process: a new one takes seconds to start."""
 
-    def execute_here(planned, **settings):
-        return execute(planned, call=lambda function, **how: function(**how), **settings)
+    def execute_here(planned, *, engine, **settings):
+        return execute(planned, engine=Here(), **settings)
 
     monkeypatch.setattr(module, "execute", execute_here)
 
 
 def test_a_study_of_ones_own_runs_in_processes_with_its_own_measurements(file, tmp_path):
     seen = []
+
+    class Seen(Watch):
+        def begin(self, planned, names):
+            seen.append([names[one.id] for one in planned])
+
+        def ended(self, ended):
+            seen.append(ended.status)
+
+        def finish(self):
+            seen.append("end")
+
     (result,) = run_studies(
         f"{file}:study", limit=40, workers=2, device="cpu", store=tmp_path / "s",
-        on_progress=lambda *what: seen.append(what[:3]),
+        watch=Seen(),
     )  # fmt: skip
     assert not result.failures
     assert (result.planned.study.title, result.planned.folder.name) == (
@@ -99,7 +112,9 @@ def test_a_study_of_ones_own_runs_in_processes_with_its_own_measurements(file, t
     assert 0 < found["narrow"] < found["wide"]
     assert result.judgements[0].estimate is not None
     assert set(result.table["category"]) == {"narrow", "wide"}
-    assert sorted(seen) == [("measurements", 1, 2), ("measurements", 2, 2), ("runs", 1, 2), ("runs", 2, 2)]
+    named = ["wide, seed 0", "narrow, seed 0", "weights of wide, seed 0", "weights of narrow, seed 0"]
+    assert sorted(seen[0]) == sorted(named)
+    assert seen[1:] == ["done"] * 4 + ["end"]
 
 
 def test_several_studies_are_run_at_once_and_share_runs(here, tmp_path):

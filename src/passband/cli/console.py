@@ -33,8 +33,6 @@ STAGES = {
     "checks of the attack": "Checking the attack",
     "components": "Showing components to the model",
     "counterexamples": "Looking for the nearest counterexamples",
-    "measurements": "Measuring",
-    "runs": "Running",
     "training": "Training",
 }
 

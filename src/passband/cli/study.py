@@ -13,7 +13,9 @@ from cyclopts.validators import Number
 from passband.checks import check_workers
 from passband.choices import Preset, Source
 from passband.cli import options
-from passband.cli.console import duration, print_json, print_lines, print_table, progress_bars, say
+from passband.cli.console import duration, print_json, print_lines, print_table, say
+from passband.cli.engines import ENGINE_DEFAULTS, EngineFlags
+from passband.cli.live import choose_watch
 from passband.errors import InputError
 from passband.optional import require
 from passband.studies.catalog import STUDIES, check_names
@@ -136,21 +138,20 @@ def show(
 def run(
     *names: str,
     study_options: Flags = DEFAULTS,
-    workers: int = 2,
+    engine_options: EngineFlags = ENGINE_DEFAULTS,
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> int:
     """Make the runs and measurements that the store does not hold, draw the figures and decide the claims.
 
-    Each run and each measurement is a process with one thread; what several studies share is done once, and an
-    interrupted run goes on from its last epoch. Results are in STORE/studies/NAME-PRESET-DATA.
+    Each run and each measurement is a process of its own; what several studies share is done once, and an interrupted run
+    goes on from its last epoch. Results are in STORE/studies/NAME-PRESET-DATA.
 
     Args:
         names: Those that `passband study list` prints, or all; a study of one's own is FILE.py:NAME.
-        workers: Runs and measurements at a time.
     """
     check_names(names)
-    check_workers(workers)
+    engine_options.check()
     for module in ("altair", "vl_convert"):
         require(module, extra="report", purpose="drawing a study's figure")
     from passband.report.studies import corrected_text, estimate_text, verdict_text, write_study
@@ -158,15 +159,14 @@ def run(
     from passband.studies.run import run_studies
 
     say(f"Loading the data {study_options.data}")
-    with progress_bars() as progress:
-        results = run_studies(
-            names,
-            **asdict(study_options),
-            workers=workers,
-            device=device,
-            on_progress=progress,
-            on_note=say,
-        )
+    results = run_studies(
+        names,
+        **asdict(study_options),
+        engine=engine_options.open(),
+        threads=engine_options.threads,
+        device=device,
+        watch=choose_watch(),
+    )
     printed = []
     for result in results:
         one, claims = result.planned.study, describe_claims(result)

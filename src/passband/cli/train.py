@@ -19,10 +19,10 @@ from passband.files import read_json
 from passband.train.settings import ADVERSARY_STEPS, RunSettings
 
 if TYPE_CHECKING:
+    import passband.engine.events
     import passband.engine.probe
     import passband.engine.run
     import passband.train.config
-    import passband.train.epoch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,16 +152,16 @@ def _choose_probe(
     return chosen
 
 
-def _show(progress: Callable[..., None], epochs: int, report: passband.train.epoch.EpochReport) -> None:
+def _show(progress: Callable[..., None], epochs: int, report: passband.engine.events.EpochDone) -> None:
     progress("training", report.epoch, epochs, _described(report))
 
 
-def _tell(epochs: int, report: passband.train.epoch.EpochReport) -> None:
+def _tell(epochs: int, report: passband.engine.events.EpochDone) -> None:
     """Show progress from a process of its own, which cannot draw this one's bars."""
     say(f"Epoch {report.epoch}/{epochs}: {_described(report)}")
 
 
-def _described(report: passband.train.epoch.EpochReport) -> str:
+def _described(report: passband.engine.events.EpochDone) -> str:
     return f"loss {report.loss:.3f}, accuracy {report.accuracy:.3f}, {report.images_per_second:.0f} images/s"
 
 

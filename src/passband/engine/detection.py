@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from passband.detection.sources import open_detection_data
 from passband.detection.training import DetectorEpoch, load_training_scenes, train_detector
 from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.engine.detector import run_detector
+from passband.engine.events import EpochDone, Tell, advancing, keep_quiet, noting
 from passband.engine.planned import Planned
 from passband.environment import choose_device, describe_environment, limited_threads
 from passband.errors import InputError
@@ -80,10 +82,17 @@ class PlannedDetector(Planned):
         """Images of 32x32 that could be sent forward and back in the time."""
         return STEP * self.images * self.config.epochs if isinstance(self.config, DetectorConfig) else 0.0
 
-    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
+    def do(self, *, device: str, threads: int, tell: Tell = keep_quiet) -> Path:
         """Train it, or look whether it is there."""
         if isinstance(self.config, DetectorConfig):
-            return run_detector(self.config, self.folder, device=device, threads=threads, on_note=on_note)
+            return run_detector(
+                self.config,
+                self.folder,
+                device=device,
+                threads=threads,
+                on_epoch=partial(_tell_of, tell, self),
+                on_note=noting(tell),
+            )
         detector = load_detector(self.config.source, device=device)
         names = (detector.label_names or {}).values()
         write_published(
@@ -135,14 +144,14 @@ class PlannedDetection(Planned):
         """Images of 32x32 that could be sent forward and back in the time."""
         return LOOK * self.images * (1 + 3 * len(self.measurement.radii))
 
-    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
+    def do(self, *, device: str, threads: int, tell: Tell = keep_quiet) -> Path:
         """Audit it; the folder of the measurement is that of an audit too."""
         with limited_threads(threads):
-            return self._audit(device, on_note)
+            return self._audit(device, tell)
 
-    def _audit(self, device: str, on_note: Callable[[str], None] | None) -> Path:
+    def _audit(self, device: str, tell: Tell) -> Path:
         asked, description = self.measurement, read_detector(self.run.folder)
-        with locked(self.folder, on_note=on_note):
+        with locked(self.folder, on_note=noting(tell)):
             if holds_measurement(self.folder, self.id, description["weights_hash"]):
                 return self.folder
             dataset = open_detection_data(asked.data, limit=asked.limit)
@@ -163,6 +172,7 @@ class PlannedDetection(Planned):
                 resamples=asked.resamples,
                 seed=self.run.config.seed,
                 result_folder=self.folder,
+                progress=advancing(tell),
             )
             environment = describe_environment(choose_device(device))
             write_measurement(
@@ -184,6 +194,12 @@ class PlannedDetection(Planned):
         return found.rows.with_columns(
             run=pl.lit(self.run.id), seed=pl.lit(self.run.config.seed, dtype=pl.Int64)
         )
+
+
+def _tell_of(tell: Tell, planned: PlannedDetector, report: DetectorEpoch) -> None:
+    assert isinstance(planned.config, DetectorConfig)
+    speed = planned.images / report.seconds
+    tell(EpochDone(report.epoch, planned.config.epochs, report.loss, None, report.seconds, speed))
 
 
 def plan_detectors(

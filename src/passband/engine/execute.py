@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from threading import Event
-from typing import Any, Literal
+from functools import partial
+from threading import Event as Signal
+from threading import Lock
+from typing import Literal
 
-from passband.checks import check_workers
-from passband.engine.local import Crashed, Processes
+from passband.checks import check_at_least_one
+from passband.engine.engine import Crashed, Engine
+from passband.engine.events import Event, Note, Started, Tell
 from passband.engine.planned import Planned, longest_first
 from passband.errors import PassbandError
 
@@ -35,63 +39,75 @@ class Ended:
 def execute(
     planned: Iterable[Planned],
     *,
-    workers: int = 1,
+    engine: Engine,
     device: str = "auto",
-    call: Callable[..., Any] | None = None,
+    threads: int = 1,
+    on_event: Callable[[Planned, Event], None] | None = None,
     on_ended: Callable[[Ended], None] | None = None,
-    on_note: Callable[[str], None] | None = None,
 ) -> dict[str, Ended]:
-    """Do what is left of a plan, each run or measurement in one process with one thread, after what it needs.
+    """Do what is left of a plan, each run or measurement in one process, after what it needs.
 
     Args:
         planned: Each is done once, however often it comes, and not if the store holds it; so is what they need.
-        workers: How many at a time.
-        device: Where they compute.
-        call: Calls a `do`; None does so in a process of its own, which an interrupt ends at once.
-        on_ended: Is called with what became of each, in the order in which they end, from one thread.
-        on_note: Is told, in that process, what somebody should know: which process is waited for, what was damaged.
-            It must be a function of a module.
+        engine: Where it is done, and how many at a time. An interrupt ends it.
+        device: Where they compute: see `Engine.devices` for several of them.
+        threads: With how many threads each; they decide how sums are rounded.
+        on_event: Is called with what each of them tells along the way, by one thread at a time.
+        on_ended: Is called with what became of each, in the order in which they end, likewise.
 
     Returns:
         What became of each, by its id. What crashed twice or was refused is among them as failed, as is a run that
         diverged, and whatever needs a failed one.
 
     Raises:
-        InputError: If there is less than one worker.
+        InputError: If there is less than one thread.
     """
-    check_workers(workers)
+    check_at_least_one("threads", threads)
     everything = _with_needs(planned)
     ended: dict[str, Ended] = {}
-    stopped, processes = Event(), Processes()
-    call = call or processes.call
+    stopped, one_at_a_time = Signal(), Lock()
 
     def arrived(one: Ended) -> None:
         ended[one.planned.id] = one
         if on_ended is not None:
-            on_ended(one)
+            with one_at_a_time:
+                on_ended(one)
+
+    def told(one: Planned, event: Event) -> None:
+        if on_event is not None:
+            with one_at_a_time:
+                on_event(one, event)
 
     for one in everything:
         if one.done:
             arrived(_finished(one, "found"))
     left = longest_first(one for one in everything if one.id not in ended)
-    running: dict[Future[Ended], Planned] = {}
-    with ThreadPoolExecutor(workers) as threads:  # a thread waits for a process
+    if not left:
+        return ended
+    places = engine.devices(device)
+    free = deque(places[index % len(places)] for index in range(engine.at_once))
+    running: dict[Future[Ended], str] = {}
+    with ThreadPoolExecutor(engine.at_once) as waiting:  # a thread waits for a process
         try:
             while left or running:
                 for one in [one for one in left if _needed(one, ended) == "failed"]:
                     left.remove(one)
                     arrived(_lost(one, ended))
                 ready = [one for one in left if _needed(one, ended) in ("found", "done")]
-                for one in ready[: workers - len(running)]:
+                for one in ready[: len(free)]:
                     left.remove(one)
-                    running[threads.submit(_do, one, call, device, stopped, on_note)] = one
+                    place = free.popleft()
+                    work = partial(
+                        engine.call, one.do, device=place, threads=threads, tell=partial(told, one)
+                    )
+                    running[waiting.submit(_do, one, work, stopped, partial(told, one))] = place
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    del running[future]
+                    free.append(running.pop(future))
                     arrived(future.result())
         except BaseException:
             stopped.set()  # what an interrupt ends must not be tried again
-            processes.end()
-            threads.shutdown(cancel_futures=True)
+            engine.end()
+            waiting.shutdown(cancel_futures=True)
             raise
     return ended
 
@@ -119,24 +135,21 @@ def _lost(one: Planned, ended: Mapping[str, Ended]) -> Ended:
     return Ended(one, "failed", message)
 
 
-def _do(
-    one: Planned,
-    call: Callable[..., Any],
-    device: str,
-    stopped: Event,
-    on_note: Callable[[str], None] | None,
-) -> Ended:
+def _do(one: Planned, work: Callable[[], object], stopped: Signal, tell: Tell) -> Ended:
     message = ""
-    for _ in range(ATTEMPTS):
+    for attempt in range(1, ATTEMPTS + 1):
         if stopped.is_set():
             break
+        tell(Started(attempt))
         try:
-            call(one.do, device=device, threads=1, on_note=on_note)
+            work()
             return _finished(one, "done")
         except Exception as error:  # whatever it is, the others must go on
             message = str(error) or type(error).__name__
             if isinstance(error, PassbandError) and not isinstance(error, Crashed):
                 break  # it would be refused again
+            if attempt < ATTEMPTS and not stopped.is_set():
+                tell(Note(f"{one.id} is tried once more, since {message}"))
         except BaseException:
             stopped.set()
             raise

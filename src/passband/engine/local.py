@@ -1,60 +1,58 @@
-"""This computer as an engine: each run in a process of its own."""
+"""This computer as an engine: each call in a process of its own."""
 
 from __future__ import annotations
 
 import os
-import pickle
 import signal
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from threading import Lock, Thread
-from typing import TypeVar
 
-from passband.errors import PassbandError
-from passband.user_modules import import_again, imported_code, said
-
-Result = TypeVar("Result")
+from passband.checks import check_workers
+from passband.engine.calls import Answer, Call
+from passband.engine.engine import Crashed, Engine, Result
+from passband.engine.events import Tell
 
 LEAVE = 2.0
 """Seconds that a process has to end once it is asked to."""
 
 
-class Crashed(PassbandError):
-    """A process ended without an answer: it was killed, or ran out of memory."""
-
-
-class Processes:
-    """Calls functions in new processes, and can end those that are running, from another thread.
+class Local(Engine):
+    """Calls functions in new processes of this computer, so many at a time.
 
     A process of its own cannot take other runs along when it crashes. It is spawned, not forked: threads and devices
     do not survive a fork. It ends when this process does, however that ends.
+
+    Args:
+        workers: How many processes there are at a time.
+
+    Raises:
+        InputError: If there is less than one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 1) -> None:
+        check_workers(workers)
+        self.at_once = workers
         self._lock = Lock()
         self._running: set[SpawnProcess] = set()
         self._ended = False
 
-    def call(self, function: Callable[..., Result], *arguments: object, **settings: object) -> Result:
-        """Call a function in a new process and return what it returns, or raise what it raises.
-
-        Args:
-            function: Of a module, so that the new process can import it.
-            *arguments: Are pickled.
-            **settings: Likewise.
-
-        Raises:
-            Crashed: If the process ended without an answer.
-        """
+    def call(
+        self,
+        function: Callable[..., Result],
+        *arguments: object,
+        tell: Tell | None = None,
+        **settings: object,
+    ) -> Result:
+        """Call a function in a new process: see `Engine`."""
         context = get_context("spawn")
         resource_tracker.ensure_running()  # starting it would let interrupts through again
         receiver, sender = context.Pipe(duplex=False)
-        # What is called may hold objects of the user's code, so the new process imports that before it reads the call.
-        call = pickle.dumps((function, arguments, settings))
-        process = context.Process(target=_answer, args=(sender, imported_code(), call))
+        call = Call.of(function, arguments, settings)
+        process = context.Process(target=_answer, args=(sender, call, tell is not None))
         with self._lock:
             if self._ended:
                 raise Crashed("it was not started: its process was to end")
@@ -63,21 +61,17 @@ class Processes:
             self._running.add(process)
         sender.close()  # so that the pipe ends when the process does
         try:
-            returned, answer, message = receiver.recv()
+            while not isinstance(received := receiver.recv(), Answer):
+                assert tell is not None
+                tell(received)
         except EOFError as error:
             raise Crashed("its process ended without an answer: killed, or out of memory") from error
         finally:
+            receiver.close()
             process.join()
             with self._lock:
                 self._running.remove(process)
-            receiver.close()
-        try:
-            found = pickle.loads(answer)
-        except Exception as error:  # what was made there cannot be made here
-            raise RuntimeError(message) from error
-        if not returned:
-            raise found
-        return found
+        return received.read()
 
     def end(self) -> None:
         """End all processes and start no others."""
@@ -90,23 +84,25 @@ class Processes:
             process.join(LEAVE)
             process.kill()
 
+    def devices(self, device: str) -> Sequence[str]:
+        """Return all GPUs where any may be taken.
 
-def _answer(sender: Connection, code: Mapping[str, str], call: bytes) -> None:
+        Raises:
+            InputError: If this computer has no such device.
+        """
+        import torch  # which a process that only reads its first call need not import
+
+        from passband.environment import choose_device
+
+        choose_device(device)
+        if device in ("auto", "cuda") and (count := torch.cuda.device_count()) > 1:
+            return tuple(f"cuda:{index}" for index in range(count))
+        return (device,)
+
+
+def _answer(sender: Connection, call: Call, telling: bool) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
-    message = ""
-    try:
-        import_again(code)
-        function, arguments, settings = pickle.loads(call)
-        returned, answer = True, pickle.dumps(function(*arguments, **settings))
-    except Exception as error:
-        returned, message = False, said(error)
-        try:
-            answer = pickle.dumps(error)
-        except Exception:  # an error may hold anything
-            answer = b""
-    except SystemExit as error:  # it ends one run, not all of them
-        returned, answer, message = False, b"", said(error)
-    sender.send((returned, answer, message))
+    sender.send(call.answer(sender.send if telling else None))
 
 
 def _end_with_parent() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from passband.results.store import find_measurement, holds_measurement, is_ours,
 from passband.results.tables import read_description
 from passband.rows import to_table
 from passband.train.config import RunConfig
-from passband.types import Subset
+from passband.types import Progress, Subset
 
 
 def finished_run(
@@ -57,6 +58,7 @@ def measure(
     test_limit: int | None = None,
     device: str = "auto",
     threads: int | None = None,
+    progress: Progress | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Path:
     """Measure a finished run, and write the measurement's folder whole.
@@ -72,6 +74,7 @@ def measure(
         test_limit: How many test images are used, from the first on; None is all.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
         threads: Threads of this process; None leaves them as they are. They decide how sums are rounded.
+        progress: Called along the way.
         on_note: Is told what somebody should know: which process is waited for, what was damaged.
 
     Returns:
@@ -84,6 +87,7 @@ def measure(
     subset = instrument.subset
     with limited_threads(threads):
         subject = finished_run(run_folder, subset=subset, test_limit=test_limit, device=device)
+        subject = replace(subject, progress=progress)
     # Not that of the loaded network, in which counters of batches (BatchNorm's) start anew.
     name, weights = measurement_id(instrument, subject.run), description["weights_hash"]
     if subject.dataset.fingerprint != fingerprint:

@@ -5,10 +5,11 @@ What is planned has an id, a place in the store, and a picklable call that fills
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from passband.engine.events import Tell, advancing, keep_quiet, noting
 from passband.engine.measure import measure, measurement_id
 from passband.engine.planned import Planned
 from passband.engine.probe import Probe
@@ -58,7 +59,7 @@ class PlannedRun(Planned):
         """Images that are sent forward and back until the run is done."""
         return self.config.epochs * self.images["train"] * self.config.passes
 
-    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
+    def do(self, *, device: str, threads: int, tell: Tell = keep_quiet) -> Path:
         """Train the network."""
         with limited_threads(threads):
             datasets = load_datasets(self.config, self.test_limit)
@@ -75,7 +76,8 @@ class PlannedRun(Planned):
             threads=threads,
             datasets=datasets,
             test_limit=self.test_limit,
-            on_note=on_note,
+            on_epoch=tell,
+            on_note=noting(tell),
         )
 
     def failure(self) -> str | None:
@@ -112,7 +114,7 @@ class PlannedMeasurement(Planned):
         work = self.measurement.cost(self.run.images[self.measurement.subset], self.run.shape[1:])
         return work.gradients + ANSWER * work.answers
 
-    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
+    def do(self, *, device: str, threads: int, tell: Tell = keep_quiet) -> Path:
         """Measure the network."""
         if not self.run.done:
             raise InputError(f"the run {self.run.folder} was removed while the study ran: start it again")
@@ -124,7 +126,8 @@ class PlannedMeasurement(Planned):
             test_limit=self.run.test_limit,
             device=device,
             threads=threads,
-            on_note=on_note,
+            progress=advancing(tell),
+            on_note=noting(tell),
         )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from passband.engine.events import Tell, keep_quiet
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,8 @@ class Planned(ABC):
         """Images that are sent forward and back until it is done: what its time is proportional to."""
 
     @abstractmethod
-    def do(self, *, device: str, threads: int, on_note: Callable[[str], None] | None = None) -> Path:
-        """Do it, and write its folder; this is called in another process.
-
-        `on_note` is told what somebody should know: which process is waited for, what was damaged.
-        """
+    def do(self, *, device: str, threads: int, tell: Tell = keep_quiet) -> Path:
+        """Do it, and write its folder; this is called in another process, and tells how far it is."""
 
     def failure(self) -> str | None:
         """Return why the result in the store counts as failed, or None if it does not."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from passband.data.dataset import ImageDataset
 from passband.data.held_out import hold_out, shares_images
 from passband.data.load import load_dataset
+from passband.engine.events import EpochDone
 from passband.engine.probe import Probe
 from passband.environment import limited_threads
 from passband.errors import DamagedError, InputError
@@ -18,7 +19,6 @@ from passband.results.lock import locked
 from passband.results.store import find_run, holds_run, is_ours
 from passband.train.checkpoint import checkpoint_folder, drop_unusable, remove_checkpoint
 from passband.train.config import SCHEMA, RunConfig, check_data, run_id
-from passband.train.epoch import EpochReport
 from passband.types import Subset
 
 Datasets = Mapping[Subset, ImageDataset]
@@ -39,7 +39,7 @@ def run(
     overwrite: bool = False,
     datasets: Datasets | None = None,
     test_limit: int | None = None,
-    on_epoch: Callable[[EpochReport], None] | None = None,
+    on_epoch: Callable[[EpochDone], None] | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Path:
     """Train a network as a config says, measure it along the way, and write its run folder.
@@ -63,7 +63,7 @@ def run(
         overwrite: Replace another run, or train this one again.
         datasets: The data, if `load_datasets` has loaded them already, with the same `test_limit`.
         test_limit: Use only the first so many test images; None uses all.
-        on_epoch: Is called after every epoch, in the first process; with several it must be picklable.
+        on_epoch: Is called after every epoch, once its checkpoint is written, in the first process; with several it must be picklable.
         on_note: Is told what somebody should know: which process is waited for, what was damaged.
 
     Returns:
@@ -102,7 +102,7 @@ def _train(
     device: str,
     devices: int,
     threads: int | None,
-    on_epoch: Callable[[EpochReport], None] | None,
+    on_epoch: Callable[[EpochDone], None] | None,
     on_note: Callable[[str], None] | None,
 ) -> None:
     from passband.engine.worker import work  # imports Lightning Fabric, which takes seconds

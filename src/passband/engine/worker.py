@@ -17,6 +17,7 @@ import torch
 from lightning_fabric import Fabric
 
 from passband.data.dataset import ImageDataset
+from passband.engine.events import EpochDone, name_measured
 from passband.engine.probe import Probe
 from passband.environment import describe_environment, limited_threads
 from passband.errors import InputError
@@ -54,8 +55,8 @@ class History:
     rows: pl.DataFrame = field(default_factory=lambda: to_table([]))
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TIMES, 0.0))
 
-    def add(self, rows: Iterable[Row]) -> None:
-        """Add measurements; those of time are counted apart."""
+    def add(self, rows: Iterable[Row]) -> list[Row]:
+        """Add measurements, and return them; those of time are counted apart."""
         kept = []
         for row in rows:
             if row.metric == PROBE_SECONDS:
@@ -63,6 +64,7 @@ class History:
             else:
                 kept.append(row)
         self.rows = pl.concat([self.rows, to_table(kept)])
+        return kept
 
     def state_dict(self) -> dict[str, Any]:
         """Return the history as a checkpoint holds it."""
@@ -91,7 +93,7 @@ def work(
     folder: Path,
     datasets: Mapping[Subset, ImageDataset],
     threads: int | None = None,
-    on_epoch: Callable[[EpochReport], None] | None = None,
+    on_epoch: Callable[[EpochDone], None] | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> None:
     """Train a run from its beginning or its last checkpoint to its end, and write its folder.
@@ -125,7 +127,7 @@ def _work(
     probe: Probe | None,
     folder: Path,
     datasets: Mapping[Subset, ImageDataset],
-    on_epoch: Callable[[EpochReport], None] | None,
+    on_epoch: Callable[[EpochDone], None] | None,
     on_note: Callable[[str], None] | None,
 ) -> None:
     original = datasets["train"]
@@ -147,9 +149,9 @@ def _work(
         broken = None
         if fabric.is_global_zero:
             history.seconds["training"] += report.seconds
-            history.add(_fit_rows(report, run, config, len(original)))
+            rows = history.add(_fit_rows(report, run, config, len(original)))
             try:
-                history.add(_measurements(learner, judged, history, config, probe))
+                rows += history.add(_measurements(learner, judged, history, config, probe))
             except InputError as error:  # of answers that are not finite: all else was checked beforehand
                 broken = (
                     f"{error} This was after epoch {report.epoch}; try a tenth of the rate {config.rate}."
@@ -158,7 +160,7 @@ def _work(
                 history.seconds["processor"] = earlier + time.process_time()
                 save_checkpoint(folder, {**history.state_dict(), "learner": learner.state_dict()})
                 if on_epoch is not None:
-                    on_epoch(report)
+                    on_epoch(_told(report, config, rows))
         broken = fabric.broadcast(broken)  # the others wait here, and hear it
         if broken is not None:
             raise TrainingDiverged(broken)
@@ -239,6 +241,18 @@ def _fit_rows(report: EpochReport, run: str, config: RunConfig, count: int) -> I
             value=value,
             count=count,
         )
+
+
+def _told(report: EpochReport, config: RunConfig, rows: Iterable[Row]) -> EpochDone:
+    return EpochDone(
+        report.epoch,
+        config.epochs,
+        report.loss,
+        report.accuracy,
+        report.seconds,
+        report.images_per_second,
+        name_measured(rows),
+    )
 
 
 def _environment(learner: Learner, history: History, images: int) -> dict[str, Any]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from passband.checks import check_workers
-from passband.engine.detection import PlannedDetector
+from passband.checks import check_at_least_one
+from passband.engine.engine import Engine
 from passband.engine.execute import Ended, execute
-from passband.engine.plan import PlannedRun
-from passband.environment import choose_device
-from passband.studies.plan import plan_studies
+from passband.engine.local import Local
+from passband.engine.watch import Watch
+from passband.studies.plan import PlannedStudy, plan_studies
 from passband.studies.result import StudyResult, conclude
 from passband.studies.study import Study
 
@@ -28,13 +27,14 @@ def run_studies(
     store: Path = Path("results"),
     workers: int = 2,
     device: str = "auto",
-    on_progress: Callable[[str, int, int, str], None] | None = None,
-    on_note: Callable[[str], None] | None = None,
+    threads: int = 1,
+    engine: Engine | None = None,
+    watch: Watch | None = None,
 ) -> list[StudyResult]:
     """Make the runs and measurements that the store does not hold, and decide the claims of studies.
 
-    Each run and each measurement has a process of its own with one thread, which is spawned: a script that calls this
-    must be guarded by `if __name__ == "__main__"`. What several studies share is done once, and an interrupted run goes
+    Each run and each measurement has a process of its own, which is spawned: a script that calls this must be guarded by
+    `if __name__ == "__main__"`. What several studies share is done once, and an interrupted run goes
     on from its last epoch. `passband.write_study` draws the figure and writes a result's folder.
 
     Args:
@@ -49,12 +49,12 @@ def run_studies(
         epochs: Cut every run to at most so many epochs, to check a protocol.
         limit: Cut the training and the test data to at most so many images each, likewise.
         store: The folder of all results.
-        workers: Runs and measurements at a time.
-        device: Where they compute: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
-        on_progress: Is called with `"runs"` or `"measurements"`, how many of these have ended, how many there are, and
-            what became of the last.
-        on_note: Is told, in the process of a run or a measurement, what somebody should know: which process is waited for,
-            what was damaged. It must be a function of a module.
+        workers: Runs and measurements at a time, on this computer.
+        device: Where they compute: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`. Of several GPUs, `"auto"` and `"cuda"` take all by
+            turns, and several runs may share one.
+        threads: Threads of each. They decide how sums are rounded, so that rows with two differ from rows with one in their last digits.
+        engine: Where they are done instead, such as a `passband.engine.cluster.Cluster`; it says how many at a time.
+        watch: Looks on.
 
     Returns:
         One result a study: built-in ones in the paper's order, then one's own. Runs that failed are named in it.
@@ -63,8 +63,9 @@ def run_studies(
         InputError: Before any training, if anything does not fit.
         UnknownNameError: If there is no such study, preset, source or data set.
     """
-    check_workers(workers)
-    choose_device(device)
+    check_at_least_one("threads", threads)
+    engine = engine or Local(workers)
+    engine.devices(device)  # refuses what there is not, before data are loaded
     planned = plan_studies(
         studies,
         preset=preset,
@@ -75,31 +76,37 @@ def run_studies(
         limit=limit,
         store=store,
     )
-    everything = {one.id: one for study in planned for one in study.everything}
-    kinds = {
-        name: "runs" if isinstance(one, PlannedRun | PlannedDetector) else "measurements"
-        for name, one in everything.items()
-    }
-    called = {
-        one.id: f"{label}, seed {run.config.seed}"
-        for study in planned
-        for label, one, run in (
-            *((label, run, run) for label, run in study.runs),
-            *((label, measured, measured.run) for label, measured in study.measurements),
-        )
-    }
-    total, done = Counter(kinds.values()), Counter[str]()
-
-    def on_ended(ended: Ended) -> None:
-        kind = kinds[ended.planned.id]
-        done[kind] += 1
-        if on_progress is not None:
-            on_progress(
-                kind,
-                done[kind],
-                total[kind],
-                f"{called[ended.planned.id]} ({ended.planned.id}) {ended.status}",
-            )
-
-    ended = execute(everything.values(), workers=workers, device=device, on_ended=on_ended, on_note=on_note)
+    ended = do_studies(planned, engine=engine, device=device, threads=threads, watch=watch or Watch())
     return [conclude(study, ended) for study in planned]
+
+
+def do_studies(
+    planned: Sequence[PlannedStudy], *, engine: Engine, device: str = "auto", threads: int = 1, watch: Watch
+) -> dict[str, Ended]:
+    """Do what studies need and the store does not hold; see `run_studies`. What became of each is returned by its id."""
+    everything = {one.id: one for study in planned for one in study.everything}
+    with engine:
+        watch.begin(list(everything.values()), name_planned(planned))
+        try:
+            return execute(
+                everything.values(),
+                engine=engine,
+                device=device,
+                threads=threads,
+                on_event=watch.event,
+                on_ended=watch.ended,
+            )
+        finally:
+            watch.finish()
+
+
+def name_planned(planned: Iterable[PlannedStudy]) -> dict[str, str]:
+    """Return what people call the runs and measurements of studies, by their ids: the label in the first study that has them, and the seed."""
+    names: dict[str, str] = {}
+    for study in planned:
+        for label, run in study.runs:
+            names.setdefault(run.id, f"{label}, seed {run.config.seed}")
+        for label, measured in study.measurements:
+            what = measured.measurement.to_dict()["instrument"]
+            names.setdefault(measured.id, f"{what} of {label}, seed {measured.run.config.seed}")
+    return names
