@@ -81,3 +81,19 @@ def read_number(text: str) -> float:
 def write_number(value: float) -> str:
     """Write a number so that reading it gives the same one, whole ones without a point."""
     return repr(value).removesuffix(".0")
+
+
+def duration(seconds: float) -> str:
+    """Return a time as precisely as an estimate is worth.
+
+    Example:
+        >>> duration(8.2), duration(133), duration(6600)
+        ('8 s', '2 min 15 s', '1 h 50 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 600:
+        minutes, rest = divmod(5 * round(seconds / 5), 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

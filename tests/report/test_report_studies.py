@@ -6,59 +6,25 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from made_up_studies import CLAIMS, SETTING, STUDY, made_up_result, rows
 from passband.analysis.contrast import Term, above_chance, accuracy
 from passband.analysis.estimate import Estimate
 from passband.analysis.figure import Bar, Curve, Figure, HeatMap, Level, Panel, Point, figure_table
 from passband.analysis.judge import Judgement
 from passband.analysis.rule import Rule
 from passband.analysis.table import SummaryTable
-from passband.engine.plan import PlannedRun
 from passband.frequency.wave import Wave
 from passband.report.figure import draw, draw_panels
 from passband.report.studies import corrected_text, estimate_text, summary, verdict_text, write_study
-from passband.results.tables import RUN_COLUMNS
 from passband.rows import WaveRow, to_table
 from passband.studies.catalog import STUDIES
 from passband.studies.plan import PlannedStudy
-from passband.studies.presets import find_setting
 from passband.studies.result import StudyResult
-
-SETTING = find_setting("smoke", "fashion-mnist")
-STUDY = STUDIES["train-on-components"]
-CLAIMS = STUDY.claims(SETTING)
-PART = {"run": "r", "seed": 0, "failed": False, "chance": 0.1, "count": 100}
-
-
-def rows(**values: float) -> pl.DataFrame:
-    records = [
-        PART | {"label": label, "epoch": epoch, "subset": subset, "component": "full", "shown": "full", "metric": "accuracy",
-                "value": value * epoch / 3}
-        for label, value in values.items() for subset in ("train", "test") for epoch in (1, 2, 3)
-    ]  # fmt: skip
-    return pl.DataFrame(records, schema=RUN_COLUMNS)
 
 
 @pytest.fixture
 def result() -> StudyResult:
-    measured = rows(original=0.9, **{f"{c}-{r}": 0.6 for c in ("lfc", "hfc") for r in (4, 8, 12, 16)})
-    config = SETTING.vanilla
-    run = PlannedRun(
-        id="r",
-        folder=Path("r"),
-        config=config,
-        probe=None,
-        images={"train": 60, "test": 40},
-        fingerprints={},
-        shape=(1, 28, 28),
-        classes=10,
-    )
-    estimates = [Estimate(0.4, 0.3, 0.5, 1234, "samples"), None]
-    judgements = (
-        Judgement(CLAIMS[0], "supported", estimates[0], p=0.001, p_sentence=0.002, p_study=0.004),
-        Judgement(CLAIMS[1], "not tested", note="hfc-8 | has no rows"),
-    )
-    table = figure_table(STUDY.figure(SETTING), measured)
-    return StudyResult(PlannedStudy(STUDY, SETTING, [("original", run)], [], Path("x")), {"hfc-8, seed 0": "the loss is inf"}, measured, table, judgements)  # fmt: skip
+    return made_up_result()
 
 
 def test_all_files_of_a_study_are_written_whole(result, tmp_path):
@@ -69,6 +35,8 @@ def test_all_files_of_a_study_are_written_whole(result, tmp_path):
         "table.csv",
         "table.parquet",
         "rows.parquet",
+        "table1.csv",
+        "table1.parquet",
         "claims.json",
         "study.md",
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -22,12 +22,16 @@ class SummaryTable:
         title: One line above it.
         head: What the first column holds.
         rows: For each row its cells, by the column's name; all rows have the same columns.
+        printed: What the paper has in some cells; a row that is not among `rows` is the paper's alone.
+        printed_in: Where it has that, and of what.
     """
 
     name: str
     title: str
     head: str
     rows: Mapping[str, Mapping[str, Contrast]]
+    printed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    printed_in: str = ""
 
     @property
     def columns(self) -> list[str]:

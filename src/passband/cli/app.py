@@ -12,6 +12,7 @@ from passband.cli.detect import detect
 from passband.cli.instruments import instruments
 from passband.cli.look import spectrum, split
 from passband.cli.report import report
+from passband.cli.reproduce import reproduce
 from passband.cli.smooth import smooth
 from passband.cli.study import study
 from passband.cli.train import train
@@ -29,5 +30,18 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # what becomes of it, `passband.cli.main` says
 )
-for command in (audit, detect, attack, smooth, compare, report, instruments, train, study, spectrum, split):
+for command in (
+    audit,
+    detect,
+    attack,
+    smooth,
+    compare,
+    report,
+    instruments,
+    train,
+    study,
+    reproduce,
+    spectrum,
+    split,
+):
     app.command(command)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from passband.checks import duration
 from passband.cli.streams import open_streams
 
 if TYPE_CHECKING:
@@ -131,22 +132,6 @@ def _log_tenths() -> Report:
             say(f"{_described(stage, detail)} {done}/{total}{left}")
 
     return report
-
-
-def duration(seconds: float) -> str:
-    """Return a time as precisely as an estimate is worth.
-
-    Example:
-        >>> duration(8.2), duration(133), duration(6600)
-        ('8 s', '2 min 15 s', '1 h 50 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if seconds < 600:
-        minutes, rest = divmod(5 * round(seconds / 5), 60)
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _described(stage: str, detail: str) -> str:

@@ -21,7 +21,7 @@ INPUT, FAULT = 2, 3
 TRACEBACK = "PASSBAND_TRACEBACK"
 """The environment variable that shows where an error comes from."""
 
-RESUMED = ("detect", "study", "train")
+RESUMED = ("detect", "reproduce", "study", "train")
 """Commands that go on where they were interrupted."""
 
 

@@ -15,7 +15,6 @@ from passband.choices import Preset, Source
 from passband.cli import options
 from passband.cli.console import duration, print_json, print_lines, print_table, say
 from passband.cli.engines import ENGINE_DEFAULTS, EngineFlags
-from passband.cli.live import choose_watch
 from passband.errors import InputError
 from passband.optional import require
 from passband.studies.catalog import STUDIES, check_names
@@ -154,6 +153,7 @@ def run(
     engine_options.check()
     for module in ("altair", "vl_convert"):
         require(module, extra="report", purpose="drawing a study's figure")
+    from passband.cli.live import choose_watch
     from passband.report.studies import corrected_text, estimate_text, verdict_text, write_study
     from passband.studies.result import describe_claims
     from passband.studies.run import run_studies

@@ -94,7 +94,7 @@ def _speeds(kind: RunConfig, shape: tuple[int, int, int], classes: int, device: 
     """Return the seconds that training on an image takes, and an answer to one."""
     from passband.train.loop import train  # imports Lightning Fabric, which takes seconds
 
-    data = _made_up(kind.batch_size, shape, classes)
+    data = made_up(kind.batch_size, shape, classes)
     model = build_model(**model_arguments(kind, num_classes=classes, in_channels=shape[0]), seed=0)
     reports: list[EpochReport] = []
     train(model, data, kind, on_epoch=reports.append, device=device)
@@ -112,7 +112,7 @@ def _attack_speeds(
 ) -> tuple[float, float]:
     """Return the seconds that a gradient with respect to an image takes, and an answer to one."""
     place = choose_device(device)
-    data = _made_up(TIMED, shape, classes)
+    data = made_up(TIMED, shape, classes)
     network = build_model(**model_arguments(kind, num_classes=classes, in_channels=shape[0]), seed=0)
     model = as_pixel_model(network).to(place).eval()
     images, labels = data.in_memory("training").to(place) / 255, data.labels.to(place)
@@ -128,7 +128,8 @@ def _attack_speeds(
     return min(taken["gradient"]) / TIMED, min(taken["answer"]) / TIMED
 
 
-def _made_up(count: int, shape: tuple[int, int, int], classes: int) -> ImageDataset:
+def made_up(count: int, shape: tuple[int, int, int], classes: int) -> ImageDataset:
+    """Return so many images of a shape (channels, height, width), drawn at random."""
     draw = torch.Generator().manual_seed(0)
     return ImageDataset(
         torch.randint(0, 256, (count, *shape), generator=draw, dtype=torch.uint8),

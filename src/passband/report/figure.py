@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from passband.report.series import Look, lines
 from passband.report.theme import LIGHT, SIZE, Chart, finish, load_altair, printed
 
 PANEL = (300, 220)  # width and height in pixels
+TITLE = 46  # letters that a line of a panel's title has room for
 PALEST = 0.6  # how much white the palest shade of a color holds
 SQUARE = (420, 420)  # of a heat map alone
 LINES = Look(width=2, size=18, band=False)  # there may be many in a panel
@@ -33,7 +35,7 @@ def draw(figure: Figure, table: pl.DataFrame, *, bands: bool = False) -> Chart:
         alt.hconcat(
             *(
                 alt.layer(*layers(panel, looks)).properties(
-                    width=PANEL[0], height=PANEL[1], title=panel.title
+                    width=PANEL[0], height=PANEL[1], title=alt.Title(wrap(panel.title, TITLE))
                 )
                 for panel in row
             )

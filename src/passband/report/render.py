@@ -83,7 +83,7 @@ def write_page(path: Path, template: str, *, plots: Sequence[Plot], **content: A
         plots={plot.name: plot for plot in plots},
         light=LIGHT,
         dark=DARK,
-        script=_chart_library(),
+        script=_chart_library() if plots else "",
         **content,
     )
     path.write_text(text, encoding="utf-8")
@@ -138,6 +138,7 @@ def _templates() -> Environment:
         number=words.number,
         interval=words.interval,
         uri=panels.data_uri,
+        capitalized=words.capitalized,
         write_epsilon=write_epsilon,
     )
     environment.globals.update(

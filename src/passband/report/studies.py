@@ -21,6 +21,8 @@ from passband.report.figure import draw
 from passband.report.flips import write_flips
 from passband.report.kernels import draw_kernels
 from passband.report.svg import write_chart
+from passband.report.theme import Chart
+from passband.report.words import capitalized
 from passband.serial import read_tensors
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.result import StudyResult, describe_claims
@@ -46,13 +48,7 @@ def write_study(result: StudyResult, folder: Path | None = None, *, command: str
     study, setting = result.planned.study, result.planned.setting
     folder = result.planned.folder if folder is None else folder
     with written_whole(folder) as aside:
-        figure = study.figure(setting)
-        chart = (
-            draw_kernels(figure, result.table)
-            if isinstance(figure, KernelFigure)
-            else draw(figure, result.table)
-        )
-        write_chart(chart, aside, "figure", purpose="drawing a study's figure")
+        write_chart(draw_study(result), aside, "figure", purpose="drawing a study's figure")
         result.table.write_csv(aside / "table.csv")
         result.table.write_parquet(aside / "table.parquet")
         result.rows.write_parquet(aside / "rows.parquet")
@@ -65,6 +61,14 @@ def write_study(result: StudyResult, folder: Path | None = None, *, command: str
         write_json(aside / "claims.json", describe_claims(result))
         (aside / "study.md").write_text(summary(result, command), encoding="utf-8")
     return folder
+
+
+def draw_study(result: StudyResult) -> Chart:
+    """Return a study's figure as one chart."""
+    figure = result.planned.study.figure(result.planned.setting)
+    return (
+        draw_kernels(figure, result.table) if isinstance(figure, KernelFigure) else draw(figure, result.table)
+    )
 
 
 def _write_examples(result: StudyResult, folder: Path) -> None:
@@ -115,7 +119,7 @@ def summary(result: StudyResult, command: str = "") -> str:
         *_table(
             ("Claim", "In rows", "Estimate, 95% interval", "Verdict", "Among all claims"),
             [
-                (j.claim.quoted, f"{j.claim.hypothesis} *{_capital(str(j.claim.rule))}.*", estimate_text(j),
+                (j.claim.quoted, f"{j.claim.hypothesis} *{capitalized(str(j.claim.rule))}.*", estimate_text(j),
                  verdict_text(j).replace(j.verdict, f"**{j.verdict}**", 1), corrected_text(j))
                 for j in result.judgements
             ],
@@ -165,14 +169,33 @@ def corrected_text(judgement: Judgement) -> str:
 
 
 def _summary_table(table: SummaryTable, rows: pl.DataFrame) -> list[str]:
-    """Return a table of the paper in percent, as Markdown; intervals are in its files."""
+    """Return a table of the paper in percent, as Markdown, beside what the paper prints; intervals are in its files."""
     cells = fill(table, rows)
-    lines = _table(
-        (table.head, *table.columns),
-        [(name, *(_percent(found) for found in row.values())) for name, row in cells.items()],
-    )
-    note = f"In percent; 95% intervals are in `{table.name}.csv`. {_counts(table, cells)}"
-    return [f"## {table.title}", "", *lines, "", note, ""]
+    lines = _table((table.head, *table.columns), table_in_percent(table, cells))
+    notes = [f"In percent; 95% intervals are in `{table.name}.csv`.", _counts(table, cells)]
+    if table.printed:
+        notes.append(f"In parentheses: {table.printed_in}.")
+    return [f"## {table.title}", "", *lines, "", " ".join(notes), ""]
+
+
+def table_in_percent(
+    table: SummaryTable, cells: Mapping[str, Mapping[str, Estimate | None]]
+) -> list[tuple[str, ...]]:
+    """Return the lines of a filled table as texts, such as `41.2 (38)`, in parentheses what the paper prints."""
+    return [
+        (
+            name,
+            *(
+                _beside(cells.get(name, {}).get(column), table.printed.get(name, {}).get(column))
+                for column in table.columns
+            ),
+        )
+        for name in (*cells, *(name for name in table.printed if name not in cells))
+    ]
+
+
+def _beside(found: Estimate | None, printed: float | None) -> str:
+    return _percent(found) if printed is None else f"{_percent(found)} ({100 * printed:.3g})"
 
 
 def _percent(estimate: Estimate | None) -> str:
@@ -193,7 +216,3 @@ def _counts(table: SummaryTable, cells: Mapping[str, Mapping[str, Estimate | Non
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     cells = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *cells)]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

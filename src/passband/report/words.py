@@ -314,3 +314,8 @@ def _critical_tile(card: ClassifierCard, critical: CriticalRadius, name: str) ->
         number(critical.radius),
         critical.note or f"of at most {number(card.settings.corner)} cycles per image",
     )
+
+
+def capitalized(text: str) -> str:
+    """Return a text that begins with a capital letter, and is as it was otherwise."""
+    return text[:1].upper() + text[1:]

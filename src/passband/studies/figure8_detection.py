@@ -9,6 +9,7 @@ from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Bar, Figure, Panel, Role
 from passband.analysis.measures import difference, least_of
 from passband.analysis.rule import ANY, MUCH, Rule
+from passband.analysis.table import SummaryTable
 from passband.detection.drawing import SPLIT_FREQUENCY
 from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.detection.view import Kind, View
@@ -197,11 +198,33 @@ def _share(label: str, metric: str, radius: float) -> Contrast:
     return _number(label, _shown("lfc", radius), metric)
 
 
+def table(setting: Setting) -> SummaryTable:
+    """Return the numbers of section 7's text."""
+    radius = _radii(setting)[0]
+    return SummaryTable(
+        name="section7",
+        title=f"Section 7: mAP on whole images, on the LFC and on the HFC at r = {radius:g}, and images that gain on the LFC",
+        head="detector",
+        rows={
+            label: {
+                "whole": _number(label, "full", MAP),
+                "LFC": _number(label, _shown("lfc", radius), MAP),
+                "HFC": _number(label, _shown("hfc", radius), MAP),
+                "images that gain": _number(label, _shown("lfc", radius), GAIN),
+            }
+            for label in runs(setting)
+        },
+        printed={PUBLISHED: {"whole": 0.356, "LFC": 0.275, "HFC": 0.107, "images that gain": 1684 / 5000}},
+        printed_in="the paper's text: RetinaNet on the 5,000 validation images of COCO, r = 128",
+    )
+
+
 DETECTION = Study(
     *STUDIES.lines["detection"],
     runs=runs,
     claims=claims,
     figure=figure,
     measurements=measurements,
+    table=table,
     deviations=deviations,
 )

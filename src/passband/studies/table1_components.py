@@ -9,6 +9,7 @@ from passband.analysis.contrast import accuracy, fit
 from passband.analysis.figure import Bar, Figure, Panel
 from passband.analysis.measures import difference
 from passband.analysis.rule import MUCH, Rule
+from passband.analysis.table import SummaryTable
 from passband.frequency.component import High, Low
 from passband.studies.catalog import STUDIES
 from passband.studies.conditions import fitted, learned
@@ -61,9 +62,20 @@ def figure(setting: Setting) -> Figure:
     return Figure((tuple(panels),))
 
 
+def table(setting: Setting) -> SummaryTable:
+    """Return Table 1, with a row for each training set."""
+    return SummaryTable(
+        name="table1",
+        title="Table 1: trained on a component, tested on original images",
+        head="trained on",
+        rows={label: {"fit": fit(label), "test": accuracy(label)} for label in runs(setting)},
+    )
+
+
 TRAIN_ON_COMPONENTS = Study(
     *STUDIES.lines["train-on-components"],
     runs=runs,
     claims=claims,
     figure=figure,
+    table=table,
 )
