@@ -8,9 +8,10 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ from passband.errors import DamagedError, InputError
 
 SEAL = "SHA256SUMS"
 """The checksums of a folder's files, in the form of `sha256sum`: `sha256sum --check SHA256SUMS` reads it too."""
+
+CHECKPOINT, CURVES = ".checkpoint", ".tensorboard"
+"""End the names of what lies beside the folder of a run: its checkpoint, and TensorBoard's files where it is in no study."""
+
+PROGRESS = "progress.json"
+"""Says how far the run of a checkpoint is, beside it."""
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
 
@@ -123,6 +130,16 @@ def remove_leftovers(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
+def checkpoint_folder(folder: Path) -> Path:
+    """Return where the checkpoint of the run in `folder` lies while it trains.
+
+    Example:
+        >>> checkpoint_folder(Path("runs/41ef3bdca8f6")).name
+        '41ef3bdca8f6.checkpoint'
+    """
+    return folder.with_name(f"{folder.name}{CHECKPOINT}")
+
+
 def place_of(folder: Path, *identity: str) -> Path:
     """Return the folder beside a result in which what was found is kept until the result is whole.
 
@@ -132,6 +149,17 @@ def place_of(folder: Path, *identity: str) -> Path:
     """
     name = digest(*(each.encode() for each in identity))
     return folder.absolute().parent / f".{folder.name}-unfinished-{name}"
+
+
+def remove_whole(folder: Path) -> None:
+    """Remove a result folder so that no part of it is ever taken for the whole: it gets another name first.
+
+    Whoever writes to the place next removes what a process that was killed meanwhile has left: see `remove_leftovers`.
+    """
+    gone = folder.with_name(f".{folder.name}-aside-{secrets.token_hex(4)}")
+    folder.rename(gone)  # which needs no room on a disk that is full
+    _sync(folder.parent)
+    shutil.rmtree(gone)
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -167,12 +195,13 @@ def seal(folder: Path) -> None:
     write_file(folder / SEAL, "".join(f"{_sha256(folder / name)}  {name}\n" for name in names).encode())
 
 
-def check_seal(folder: Path, names: Iterable[str] = ()) -> None:
+def check_seal(folder: Path, names: Iterable[str] = (), *, unread: Collection[str] = ()) -> None:
     """Compare a folder's files with their checksums. Other files that were added are not looked at.
 
     Args:
         folder: One that `seal` was called for.
         names: Files that must be among them: a list of checksums that lost its last lines is no proof.
+        unread: Files that only must be there: to read the large ones of many folders takes long.
 
     Raises:
         DamagedError: If a file is missing or is not as it was when `seal` was called; its name is in the message.
@@ -195,7 +224,7 @@ def check_seal(folder: Path, names: Iterable[str] = ()) -> None:
     for name, expected in sums.items():
         if not (folder / name).is_file():
             raise DamagedError(f"{folder / name} is missing, of which {SEAL} speaks")
-        if _sha256(folder / name) != expected:
+        if name not in unread and _sha256(folder / name) != expected:
             raise DamagedError(f"{folder / name} is damaged: it is no longer what {SEAL} says that it was")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from passband.detection.dataset import DetectionDataset
-from passband.detection.runs import detector_id, find_detector, holds_detector, write_detector
+from passband.detection.runs import KIND, detector_id, find_detector, holds_detector, write_detector
 from passband.detection.training import (
     DetectorEpoch,
     fit_detector,
@@ -23,6 +23,7 @@ from passband.results.lock import locked
 from passband.results.store import is_ours
 from passband.train.checkpoint import drop_unusable, load_checkpoint, remove_checkpoint, save_checkpoint
 from passband.train.epoch import TrainingDiverged
+from passband.train.settings import SCHEMA
 
 
 def run_detector(
@@ -115,10 +116,13 @@ def _train(
         learner.load_state_dict(state["learner"])
         epochs = [DetectorEpoch(*each) for each in state["epochs"]]
 
+    about = {"kind": KIND, "schema": SCHEMA, "run": name, "config": config.to_dict()}
+
     def after_epoch(report: DetectorEpoch) -> None:
         epochs.append(report)
         history = [[each.epoch, each.loss, each.seconds] for each in epochs]
-        save_checkpoint(folder, {"run": name, "epochs": history, "learner": learner.state_dict()})
+        state = {"run": name, "epochs": history, "learner": learner.state_dict()}
+        save_checkpoint(folder, state, about | {"epoch": report.epoch})
         if on_epoch is not None:
             on_epoch(report)
 

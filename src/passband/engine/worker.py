@@ -29,7 +29,7 @@ from passband.models.pixels import as_pixel_model
 from passband.results.store import write_run
 from passband.rows import COLUMNS, FIT_ACCURACY, FIT_LOSS, PROBE_SECONDS, ComponentRow, Row, to_table
 from passband.train.checkpoint import load_checkpoint, remove_checkpoint, save_checkpoint
-from passband.train.config import RunConfig, model_arguments
+from passband.train.config import SCHEMA, RunConfig, model_arguments
 from passband.train.epoch import EpochReport, TrainingDiverged
 from passband.train.learner import Learner
 from passband.train.loop import fit, labelled
@@ -142,6 +142,7 @@ def _work(
         learner.load_state_dict(state["learner"])
         history = History.from_state(state)
 
+    about = {"kind": "run", "schema": SCHEMA, "run": run, "config": config.resolved().to_dict()}
     earlier = history.seconds["processor"] - time.process_time()  # of the sessions before
 
     def after_epoch(report: EpochReport) -> None:
@@ -158,7 +159,8 @@ def _work(
                 )
             else:
                 history.seconds["processor"] = earlier + time.process_time()
-                save_checkpoint(folder, {**history.state_dict(), "learner": learner.state_dict()})
+                state = {**history.state_dict(), "learner": learner.state_dict()}
+                save_checkpoint(folder, state, about | {"epoch": report.epoch})
                 if on_epoch is not None:
                     on_epoch(_told(report, config, rows))
         broken = fabric.broadcast(broken)  # the others wait here, and hear it

@@ -17,28 +17,21 @@ from typing import Any
 import torch
 
 from passband.errors import DamagedError, InputError
-from passband.files import write_file
+from passband.files import PROGRESS, checkpoint_folder, write_file, write_json
 
 MAGIC = b"passband checkpoint 2\n"
 """Begins the file; the SHA-256 of all that follows comes after it."""
 
 
-def checkpoint_folder(folder: Path) -> Path:
-    """Return where the checkpoint of the run in `folder` lies while it trains.
-
-    Example:
-        >>> checkpoint_folder(Path("runs/41ef3bdca8f6")).name
-        '41ef3bdca8f6.checkpoint'
-    """
-    return folder.with_name(f"{folder.name}.checkpoint")
-
-
-def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
+def save_checkpoint(
+    folder: Path, state: Mapping[str, Any], progress: Mapping[str, Any] | None = None
+) -> None:
     """Put a checkpoint in the place of the last one.
 
     Args:
         folder: The run's folder.
         state: Tensors, numbers, texts, lists and dicts.
+        progress: Which run this is and how far it is, as JSON holds it, for lists of runs. Nothing goes on from it.
     """
     place = checkpoint_folder(folder)
     place.mkdir(parents=True, exist_ok=True)
@@ -46,6 +39,8 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     torch.save(dict(state), buffer)
     content = buffer.getbuffer()
     write_file(place / "state.pt", MAGIC, hashlib.sha256(content).digest(), content)
+    if progress is not None:
+        write_json(place / PROGRESS, progress)
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:

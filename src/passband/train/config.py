@@ -16,17 +16,11 @@ from passband.models.networks import PYTHON, XAVIER
 from passband.models.user_code import describe_code, find_code, name_of
 from passband.train.adversarial import Adversary
 from passband.train.optimizers import OPTIMIZERS
-from passband.train.settings import RunSettings
+from passband.train.settings import SCHEMA, RunSettings
 from passband.user_modules import split_place
 
 ATTACK_OPTIONS = ("attack_steps", "attack_step_size", "attack_random_start")
 """What commands, and version 0.1 in configs, say beside `adversarial`, which is epsilon there."""
-
-SCHEMA = 2
-"""Raised when a change of passband's code makes equal settings give other rows or other weights: all ids change with it.
-
-1 is version 0.1, whose ids knew nothing of it.
-"""
 
 
 @dataclass(frozen=True, kw_only=True)

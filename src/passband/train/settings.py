@@ -12,6 +12,12 @@ from passband.errors import InputError, UnknownNameError
 from passband.models.networks import INITIALIZATIONS, PYTHON, XAVIER, check_options, list_models
 from passband.train.optimizers import OPTIMIZERS
 
+SCHEMA = 2
+"""Raised when a change of passband's code makes equal settings give other rows or other weights: all ids change with it.
+
+1 is version 0.1, whose ids knew nothing of it.
+"""
+
 ADVERSARY_STEPS = 10
 """Steps of the PGD that makes adversarial examples while a network is trained: as many as the paper's released code has."""
 
