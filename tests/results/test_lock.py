@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from passband.errors import InputError
-from passband.results.lock import lock_file, locked
+from passband.results.lock import find_holder, lock_file, locked
 
 HOLDER = """
     import sys, time
@@ -122,5 +124,31 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     with (
         pytest.raises(InputError, match="cannot write to .*runs, where abc is to be made"),
         locked(tmp_path / "runs" / "abc"),
+    ):
+        pass
+
+
+def test_who_holds_it_is_told_and_nothing_is_changed(tmp_path, holder):
+    before = lock_file(tmp_path / "run").read_bytes()
+    assert find_holder(tmp_path / "run") == f"process {holder.pid} on {os.uname().nodename}"
+    assert find_holder(tmp_path / "another") is None
+    assert lock_file(tmp_path / "run").read_bytes() == before
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.wait()
+    assert find_holder(tmp_path / "run") is None
+    assert lock_file(tmp_path / "run").read_bytes() == before
+
+
+@pytest.mark.parametrize("code", ["ENOSYS", "ENOLCK", "EOPNOTSUPP"])
+def test_a_file_system_without_locks_is_named_and_no_other_kind_of_lock_is_taken(tmp_path, monkeypatch, code):
+    def refuse(descriptor, operation):
+        raise OSError(getattr(errno, code), os.strerror(getattr(errno, code)))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        pytest.raises(
+            InputError, match=f"the file system of .*{tmp_path.name} knows no locks .* another one"
+        ),
+        locked(tmp_path / "run"),
     ):
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Generator
@@ -12,6 +13,9 @@ from filelock import FileLock, Timeout
 
 from passband.errors import InputError
 from passband.files import remove_leftovers
+
+UNKNOWN = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What systems say where a file system has no locks. A lock of another kind would outlive its process there."""
 
 
 def lock_file(folder: Path) -> Path:
@@ -40,7 +44,7 @@ def locked(
         InputError: If the lock cannot be written: the folder beside which it lies is read-only, say.
     """
     file = lock_file(folder.absolute())
-    lock = FileLock(file, poll_interval=0.2)
+    lock = FileLock(file, poll_interval=0.2, fallback_to_soft=False)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
@@ -51,6 +55,11 @@ def locked(
             on_note(f"Waiting for {folder}: {_holder(file)} is making it")
         lock.acquire()
     except OSError as error:
+        if error.errno in UNKNOWN:
+            raise InputError(
+                f"the file system of {file.parent} knows no locks ({error.strerror}), without which two processes could "
+                f"write {folder.name} at a time. Choose a folder on another one: a local disk, or NFS with its lock service."
+            ) from error
         raise InputError(
             f"cannot write to {file.parent}, where {folder.name} is to be made ({error.strerror}). Choose another folder."
         ) from error
@@ -64,6 +73,36 @@ def locked(
         with suppress(OSError):
             file.unlink()
         lock.release()
+
+
+def find_holder(folder: Path) -> str | None:
+    """Return which process holds the lock of a result's place now; None if none does, whatever files were left there.
+
+    It only looks: nothing is made or changed, and who holds the lock, or waits for it, does not notice.
+    """
+    file = lock_file(folder.absolute())
+    if os.name != "posix":
+        return (
+            None  # Windows, where a file that is locked cannot be looked at: whoever takes the lock finds out
+        )
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except OSError:  # none, or none of ours
+        return None
+    try:
+        return None if _is_free(descriptor) else _holder(file)
+    finally:
+        os.close(descriptor)
+
+
+def _is_free(descriptor: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # is released with the descriptor
+    except OSError as error:
+        return error.errno in UNKNOWN
+    return True
 
 
 def _holder(file: Path) -> str:
