@@ -38,6 +38,7 @@ def test_all_files_of_a_study_are_written_whole(result, tmp_path):
         "table1.csv",
         "table1.parquet",
         "claims.json",
+        "uses.json",
         "study.md",
     }
     assert {path.name for path in folder.iterdir()} == names
@@ -47,6 +48,8 @@ def test_all_files_of_a_study_are_written_whole(result, tmp_path):
     assert claims[0]["estimate"] == {"value": 0.4, "low": 0.3, "high": 0.5, "n": 1234, "over": "samples"}
     assert claims[0]["rule"] == str(CLAIMS[0].rule)
     assert [claim["verdict"] for claim in claims] == ["supported", "not tested"]
+    (run,) = json.loads((folder / "uses.json").read_text())["runs"]
+    assert run == {"label": "original", "run": result.planned.runs[0][1].id}
     assert [claims[0][name] for name in ("p", "p_sentence", "p_study")] == [0.001, 0.002, 0.004]
     assert (claims[1]["note"], claims[1]["p"]) == ("hfc-8 | has no rows", None)
     with Image.open(folder / "figure.png") as picture:

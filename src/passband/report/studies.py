@@ -23,13 +23,14 @@ from passband.report.kernels import draw_kernels
 from passband.report.svg import write_chart
 from passband.report.theme import Chart
 from passband.report.words import capitalized
+from passband.results.places import USES
 from passband.serial import read_tensors
 from passband.studies.kernel_figure import KernelFigure
-from passband.studies.result import StudyResult, describe_claims
+from passband.studies.result import StudyResult, describe_claims, describe_uses
 
 
 def write_study(result: StudyResult, folder: Path | None = None, *, command: str = "") -> Path:
-    """Write `figure.png`, `figure.svg`, `table.csv`, `table.parquet`, `rows.parquet`, `claims.json` and `study.md`.
+    """Write `figure.png`, `figure.svg`, `table.csv`, `table.parquet`, `rows.parquet`, `claims.json`, `uses.json` and `study.md`.
 
     A study of one of the paper's tables has that too, as CSV and Parquet; some have examples in the form of the paper's figures,
     and what became of single images in `samples.parquet`.
@@ -59,6 +60,7 @@ def write_study(result: StudyResult, folder: Path | None = None, *, command: str
             frame.write_parquet(aside / f"{table.name}.parquet")
         _write_examples(result, aside)
         write_json(aside / "claims.json", describe_claims(result))
+        write_json(aside / USES, describe_uses(result.planned))
         (aside / "study.md").write_text(summary(result, command), encoding="utf-8")
     return folder
 

@@ -19,11 +19,10 @@ from passband.files import SEAL, check_seal, find_description, seal, write_json,
 from passband.instruments.instrument import EXAMPLES, SAMPLES
 from passband.models.fingerprint import weights_hash
 from passband.models.weights import save_weights
+from passband.results.places import CONFIG, ENVIRONMENT, ROWS, WEIGHTS
 from passband.serial import to_plain
 from passband.train.config import SCHEMA, RunConfig, model_arguments
 from passband.types import Subset
-
-CONFIG, ROWS, ENVIRONMENT, WEIGHTS = "config.json", "rows.parquet", "environment.json", "weights.safetensors"
 
 
 def write_run(

@@ -66,6 +66,16 @@ def conclude(planned: PlannedStudy, ended: Mapping[str, Ended]) -> StudyResult:
     )
 
 
+def describe_uses(planned: PlannedStudy) -> dict[str, Any]:
+    """Return which runs and measurements of the store a study rests on, as JSON holds them: see `passband.results.uses`."""
+    return {
+        "runs": [{"label": label, "run": run.id} for label, run in planned.runs],
+        "measurements": [
+            {"label": label, "run": one.run.id, "measurement": one.id} for label, one in planned.measurements
+        ],
+    }
+
+
 def describe_claims(result: StudyResult) -> list[dict[str, Any]]:
     """Return the claims and what came of them, as JSON holds them."""
     return [
