@@ -10,6 +10,7 @@ from passband.engine.engine import Engine
 from passband.engine.execute import Ended, execute
 from passband.engine.local import Local
 from passband.engine.watch import Watch
+from passband.results.schema import check_schema
 from passband.studies.plan import PlannedStudy, plan_studies
 from passband.studies.result import StudyResult, conclude
 from passband.studies.study import Study
@@ -85,6 +86,8 @@ def do_studies(
 ) -> dict[str, Ended]:
     """Do what studies need and the store does not hold; see `run_studies`. What became of each is returned by its id."""
     everything = {one.id: one for study in planned for one in study.everything}
+    for store in {one.folder.parents[1] for one in everything.values()}:
+        check_schema(store, everything)
     with engine:
         watch.begin(list(everything.values()), name_planned(planned))
         try:
