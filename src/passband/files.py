@@ -159,7 +159,10 @@ def remove_whole(folder: Path) -> None:
     gone = folder.with_name(f".{folder.name}-aside-{secrets.token_hex(4)}")
     folder.rename(gone)  # which needs no room on a disk that is full
     _sync(folder.parent)
-    shutil.rmtree(gone)
+    if gone.is_symlink():  # what it leads to may be somebody else's
+        gone.unlink()
+    else:
+        shutil.rmtree(gone)
 
 
 def remove_unfinished(folder: Path) -> None:

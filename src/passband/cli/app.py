@@ -13,6 +13,7 @@ from passband.cli.instruments import instruments
 from passband.cli.look import spectrum, split
 from passband.cli.report import report
 from passband.cli.reproduce import reproduce
+from passband.cli.runs import runs
 from passband.cli.smooth import smooth
 from passband.cli.study import study
 from passband.cli.train import train
@@ -41,6 +42,7 @@ for command in (
     train,
     study,
     reproduce,
+    runs,
     spectrum,
     split,
 ):

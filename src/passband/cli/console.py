@@ -89,6 +89,33 @@ def print_table(
     print_lines([caption] if caption else [])
 
 
+def print_columns(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()
+) -> None:
+    """Print one line a row on standard output, in columns, of thousands of rows too: nothing is drawn around them.
+
+    Args:
+        columns: What the columns are called. The last one may be long.
+        rows: The cells of each row.
+        numbers: Columns that are set right.
+    """
+    lines = [columns, *rows]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    widths[-1] = 0
+    right = [column in numbers for column in columns]
+    print_lines(
+        [
+            "\n".join(
+                "  ".join(
+                    cell.rjust(width) if of_number else cell.ljust(width)
+                    for cell, width, of_number in zip(line, widths, right, strict=True)
+                ).rstrip()
+                for line in lines
+            )
+        ]
+    )
+
+
 def percent(share: passband.audit.card.Share) -> str:
     """Return a proportion and its interval in percent, such as `65.0 [62.0, 67.9]`."""
     return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
@@ -132,6 +159,32 @@ def _log_tenths() -> Report:
             say(f"{_described(stage, detail)} {done}/{total}{left}")
 
     return report
+
+
+def age(seconds: float) -> str:
+    """Return how long ago something was, in the largest unit that it fills.
+
+    Example:
+        >>> age(59), age(3700), age(86400 * 12)
+        ('59 s', '1 h', '12 d')
+    """
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in the unit in which people read it.
+
+    Example:
+        >>> size(0), size(277370), size(3 * 10**9)
+        ('0 B', '277 kB', '3.0 GB')
+    """
+    for unit, length in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= length:
+            return f"{count / length:.{0 if count >= 10 * length else 1}f} {unit}"
+    return f"{count} B"
 
 
 def _described(stage: str, detail: str) -> str:

@@ -41,7 +41,7 @@ class Store:
 
     @property
     def curves(self) -> Path:
-        """TensorBoard's files of studies: a folder for each, with one for each of its runs."""
+        """TensorBoard's files of the runs of studies: a folder for each, whose name ends in the run's id."""
         return self.root / "tensorboard"
 
     def check(self) -> None:

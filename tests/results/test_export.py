@@ -1,0 +1,109 @@
+import json
+
+import polars as pl
+import pytest
+import torch
+
+import passband as pb
+from made_up_store import add_checkpoint, add_measurement, add_run
+from passband.errors import DamagedError, InputError
+from passband.files import check_seal
+from passband.results.export import export_networks, gather_rows, write_rows
+from passband.results.listing import list_measurements, list_runs
+from passband.results.places import Store
+from passband.rows import COLUMNS
+
+
+def look(store):
+    runs = list_runs(Store(store))
+    return [*runs, *list_measurements(Store(store), runs)]
+
+
+def test_a_table_has_every_row_of_every_run_with_its_settings(tmp_path):
+    add_run(tmp_path, "aaaa", seed=1)
+    add_run(tmp_path, "bbbb", failure="the loss is nan", mixup=0.5, size=(28, 32), component="lfc:4")
+    add_run(tmp_path, "cccc", size=28, schema=None)
+    add_measurement(tmp_path, "m", "aaaa")
+    table = gather_rows(look(tmp_path), {"aaaa": "vanilla"})
+    for entry in look(tmp_path):
+        own = pl.col("measurement").is_null() if entry.kind == "run" else pl.col("measurement") == "m"
+        part = table.filter(pl.col("run") == ("aaaa" if entry.name == "m" else entry.name), own)
+        expected = pl.read_parquet(entry.folder / "rows.parquet")
+        assert part.select(list(COLUMNS)).equals(expected.select(list(COLUMNS)))
+    named = ["run", "label", "measurement", "status", "seed", "config.seed", "config.mixup", "config.size"]
+    assert table.select(named).unique(maintain_order=True).rows() == [
+        ("aaaa", "vanilla", None, "finished", 1, 1, None, None),
+        ("bbbb", None, None, "failed", 0, 0, 0.5, "[28, 32]"),
+        ("cccc", None, None, "older", 0, 0, None, "28"),
+        ("aaaa", "vanilla", "m", "finished", 0, 1, None, None),
+    ]
+    (measurement,) = [entry for entry in look(tmp_path) if entry.name == "m"]
+    alone = gather_rows([measurement], runs=look(tmp_path))
+    assert alone.select("run", "config.seed", "metric").row(0) == ("aaaa", 1, "robust-accuracy")
+    assert set(table["config.component"].unique()) == {None, "lfc:4"}
+    assert pl.Null not in table.dtypes
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_what_is_written_is_read(tmp_path, suffix):
+    add_run(tmp_path, "aaaa", mixup=0.25)
+    table = gather_rows(look(tmp_path))
+    file = tmp_path / "deep" / f"rows{suffix}"
+    write_rows(table, file)
+    read = pl.read_csv(file, infer_schema_length=None) if suffix == ".csv" else pl.read_parquet(file)
+    assert read["value"].to_list() == table["value"].to_list()
+    assert read["config.mixup"].to_list() == [0.25] * len(table)
+    assert set(table.columns) - set(read.columns) == ({"each"} if suffix == ".csv" else set())
+    with pytest.raises(InputError, match="exists. Choose another --out"):
+        write_rows(table, file)
+    write_rows(table, file, overwrite=True)
+    with pytest.raises(InputError, match=r"a file that ends in .parquet or .csv, got .*x.txt"):
+        write_rows(table, tmp_path / "x.txt")
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_what_is_damaged_or_has_not_ended_is_refused_and_nothing_is_written(tmp_path):
+    add_run(tmp_path, "aaaa")
+    folder = add_run(tmp_path, "bbbb")
+    weights = folder / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(DamagedError, match="weights.safetensors is damaged"):
+        gather_rows(look(tmp_path))
+    with pytest.raises(DamagedError, match="weights.safetensors is damaged"):
+        export_networks(look(tmp_path), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    add_checkpoint(tmp_path, "cccc", 1)
+    with pytest.raises(InputError, match="cccc has not ended: it is interrupted"):
+        gather_rows(look(tmp_path)[2:])
+    with pytest.raises(InputError, match="there is nothing to export"):
+        gather_rows([])
+
+
+def test_networks_are_models_that_say_what_they_are(tmp_path):
+    for run, seed in (("aaaa", 0), ("bbbb", 1)):
+        add_run(tmp_path, run, seed=seed)
+    images = torch.rand(4, 3, 28, 28)
+    export_networks(look(tmp_path), tmp_path / "both")
+    export_networks(look(tmp_path)[:1], tmp_path / "one")
+    for exported, run in (("both/aaaa", "aaaa"), ("both/bbbb", "bbbb"), ("one", "aaaa")):
+        folder = tmp_path / exported
+        check_seal(folder, ["config.json", "weights.safetensors", "README.md"])
+        found, own = (pb.load_model(place).eval()(images) for place in (folder, tmp_path / "runs" / run))
+        torch.testing.assert_close(found, own, rtol=0, atol=0)
+        card = (folder / "README.md").read_text()
+        assert f"Run `{run}`" in card
+        assert "- Accuracy on 8 test images: 0.7500" in card
+        config = json.loads((folder / "config.json").read_text())
+        assert config["weights_hash"] in card
+        assert config["data"]["test_fingerprint"] in card
+
+
+def test_a_run_without_weights_is_refused_by_name(tmp_path):
+    add_run(tmp_path, "aaaa", failure="the loss is nan")
+    with pytest.raises(InputError, match="aaaa has no weights: the loss is nan. Leave it out."):
+        export_networks(look(tmp_path), tmp_path / "out")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    add_run(tmp_path, "bbbb")
+    with pytest.raises(InputError, match="is not empty"):
+        export_networks(look(tmp_path)[1:], tmp_path / "full")
