@@ -38,6 +38,11 @@ CASES = [
     ("requirement past the corner", f"audit {MODEL} {DATA} --require lfc@40>=0.5", "not below the corner"),
     ("out is a file", f"audit {MODEL} {DATA} --out {{files}}/text.txt", "exists and is not a folder"),
     ("out is not empty", f"audit {MODEL} {DATA} --out {{files}}", "is not empty.*--overwrite"),
+    # stores
+    ("store is none", "runs list --store {files}", "holds no runs"),
+    ("run to remove unnamed", "runs remove --store {files}", "say what to remove"),
+    ("rows to a folder", "runs export --out {files} --store {files}", "holds no runs"),
+    ("tracker unknown", f"train {DATA} --track wand", "Invalid value .wand. for --track"),
     # models
     ("model unknown", f"audit resnet9 {DATA} --weights {{files}}/weights.safetensors", "Did you mean"),
     ("model without weights", f"audit resnet8 {DATA}", "weights"),

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from passband.cli.app import app
+from passband.cli.runs import runs
 from passband.cli.study import study
 
 HEAVY = {
@@ -19,6 +20,9 @@ HEAVY = {
     "altair",
     "lightning_fabric",
     "safetensors",
+    "tensorboard",
+    "wandb",
+    "mlflow",
 }
 PROGRAM = """
 import sys
@@ -33,7 +37,7 @@ def commands(of, *path):
     return [[*path, name] for name in of if not name.startswith("-")]
 
 
-HELPED = [[], *commands(app), *commands(study, "study")]
+HELPED = [[], *commands(app), *commands(study, "study"), *commands(runs, "runs")]
 LISTS = ["--version", "study list", "study list --json", "instruments", "instruments --json"]
 AUDIT = "audit resnet8 phantom"
 REFUSED = [
@@ -93,6 +97,13 @@ REFUSED = [
     "train phantom --initialization xavierr",
     f"{AUDIT} --attack fgsm --epsilon 0.1 --norm l2",
     "train phantom --probe none --probe-radii 4",
+    "train phantom --track wand",
+    "runs list",
+    "runs show aaaa",
+    "runs remove",
+    "runs remove aaaa --failed --yes",
+    "runs export aaaa",
+    "runs export --study a aaaa --out x.csv",
 ]  # fmt: skip
 
 

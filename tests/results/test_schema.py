@@ -65,4 +65,4 @@ def test_equal_settings_are_found_whatever_their_defaults_were_written_as(tmp_pa
     description["config"] |= {"attack_steps": 10, "attack_step_size": None, "attack_random_start": True}
     del description["config"]["schedule"]
     (folder / "config.json").write_text(json.dumps(description))
-    assert find_equal_settings(tmp_path, RunConfig(**SETTINGS)) == {folder: 1}
+    assert find_equal_settings(tmp_path / "runs", RunConfig(**SETTINGS)) == {folder: 1}

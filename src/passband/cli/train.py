@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,8 +14,9 @@ from cyclopts.validators import Number
 from passband.choices import Amplitude, Precision, Schedule
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, progress_bars, say
+from passband.cli.trackers import TRACK_DEFAULTS, TrackFlags
 from passband.errors import InputError
-from passband.files import read_json
+from passband.files import CURVES, read_json
 from passband.train.settings import ADVERSARY_STEPS, RunSettings
 
 if TYPE_CHECKING:
@@ -68,13 +69,15 @@ def train(
     device: options.Device = "auto",
     devices: int = 1,
     threads: int | None = None,
+    track_options: TrackFlags = TRACK_DEFAULTS,
     json: options.Json = False,
 ) -> int:
     """Train a network on a data set and write a run folder, which `passband audit` takes as a model.
 
     The folder holds config.json, rows.parquet, environment.json and weights.safetensors. By default it is
     runs/ID, where the id follows from settings and data: what was trained already is not trained again, and what was
-    interrupted goes on from its last epoch. Of data without test images of their own, such as one folder of classes or one
+    interrupted goes on from its last epoch. Beside the folder, in OUT.tensorboard, curves grow: `tensorboard --logdir runs` shows
+    them. Of data without test images of their own, such as one folder of classes or one
     file, a fifth is held out from training for test, the same in every run.
 
     Args:
@@ -93,13 +96,18 @@ def train(
     from passband.engine.run import check_place, identify, load_datasets
     from passband.engine.run import run as train_run
     from passband.environment import choose_device
+    from passband.results.schema import find_equal_settings
     from passband.results.store import holds_run
+    from passband.tracking.recorder import Recorder
+    from passband.tracking.tracker import Tracked
+    from passband.tracking.trackers import values_of
     from passband.train.config import RunConfig
     from passband.train.epoch import TrainingDiverged
 
     if out is not None:
         check_place(out, overwrite=overwrite)
     choose_device(device)
+    trackers = track_options.open()
     settings = RunConfig.from_dict(asdict(config) | asdict(adversary))
     say(f"Loading the data {settings.dataset}")
     datasets = load_datasets(settings)
@@ -109,22 +117,38 @@ def train(
     name = identify(settings, chosen, datasets)
     folder = out or Path("runs") / name
     found = holds_run(folder, name) is not None and not overwrite
-    with progress_bars() as progress:
-        on_epoch = partial(_show, progress, settings.epochs)
-        train_run(
-            settings,
-            chosen,
-            folder,
-            device=device,
-            devices=devices,
-            threads=threads,
-            overwrite=overwrite,
-            datasets=datasets,
-            on_epoch=on_epoch if devices == 1 else partial(_tell, settings.epochs),
-            on_note=say,
+    for other, schema in (
+        find_equal_settings(folder.parent, settings).items() if out is None and not found else ()
+    ):
+        say(
+            f"{other} has these settings, but is of another version of passband (schema {schema}), which gives other numbers: the run "
+            f"is trained anew, and {other} stays as it is"
         )
-    description = read_json(folder / "config.json")
-    if description.get("status") == "failed":
+    curves = folder.with_name(f"{folder.name}{CURVES}")
+    run = Tracked(name, folder.name, folder, curves, settings.resolved().to_dict())
+    with progress_bars() as progress, Recorder(trackers, say) as recorder:
+
+        def see(report: passband.engine.events.EpochDone) -> None:
+            progress("training", report.epoch, settings.epochs, _described(report))
+            recorder.epoch(run, report.epoch, values_of(report))
+
+        with _heard_from_afar(see) if devices > 1 else nullcontext(see) as on_epoch:
+            train_run(
+                settings,
+                chosen,
+                folder,
+                device=device,
+                devices=devices,
+                threads=threads,
+                overwrite=overwrite,
+                datasets=datasets,
+                on_epoch=on_epoch,
+                on_note=say,
+            )
+        description = read_json(folder / "config.json")
+        failed = description.get("status") == "failed"
+        recorder.ended(run, "failed" if failed else "finished")
+    if failed:
         raise TrainingDiverged(f"{description['message']} Its rows until then are in {folder}.")
     if found:
         print_lines([f"Trained already: {folder}"])
@@ -152,13 +176,25 @@ def _choose_probe(
     return chosen
 
 
-def _show(progress: Callable[..., None], epochs: int, report: passband.engine.events.EpochDone) -> None:
-    progress("training", report.epoch, epochs, _described(report))
+@contextmanager
+def _heard_from_afar(see: Callable[[Any], None]) -> Generator[Callable[[Any], None]]:
+    """Yield a function for processes that are spawned meanwhile: what they call it with, `see` is called with here."""
+    from multiprocessing import get_context
+    from threading import Thread
 
+    queue = get_context("spawn").SimpleQueue()
 
-def _tell(epochs: int, report: passband.engine.events.EpochDone) -> None:
-    """Show progress from a process of its own, which cannot draw this one's bars."""
-    say(f"Epoch {report.epoch}/{epochs}: {_described(report)}")
+    def listen() -> None:
+        while (said := queue.get()) is not None:
+            see(said)
+
+    listener = Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield queue.put
+    finally:
+        queue.put(None)
+        listener.join()
 
 
 def _described(report: passband.engine.events.EpochDone) -> str:

@@ -25,7 +25,7 @@ def check_schema(store: Path, planned: Collection[str] = ()) -> None:
     Raises:
         InputError: If it holds such runs; it says how many, what would become of them, and how to keep them.
     """
-    others = find_other_schemas(store, planned)
+    others = find_other_schemas(Store(store).runs, planned)
     if not others:
         return
     schemas = ", ".join(map(str, sorted(set(others.values()))))
@@ -39,11 +39,10 @@ def check_schema(store: Path, planned: Collection[str] = ()) -> None:
     )
 
 
-def find_other_schemas(store: Path, planned: Collection[str] = ()) -> dict[Path, int]:
-    """Return the runs and detectors of a store that another schema made, with their schemas; version 0.1 wrote none, and is 1."""
-    place = Store(store).runs
+def find_other_schemas(runs: Path, planned: Collection[str] = ()) -> dict[Path, int]:
+    """Return those in a folder of runs and detectors that another schema made, with their schemas; version 0.1 wrote none, and is 1."""
     found = {}
-    for folder in sorted(place.iterdir()) if place.is_dir() else ():
+    for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
         if folder.name.startswith(".") or folder.name in planned:
             continue
         try:
@@ -57,11 +56,11 @@ def find_other_schemas(store: Path, planned: Collection[str] = ()) -> dict[Path,
     return found
 
 
-def find_equal_settings(store: Path, config: RunConfig) -> dict[Path, int]:
-    """Return the runs of a store that another schema made with these settings, with their schemas."""
+def find_equal_settings(runs: Path, config: RunConfig) -> dict[Path, int]:
+    """Return those in a folder of runs that another schema made with these settings, with their schemas."""
     return {
         folder: schema
-        for folder, schema in find_other_schemas(store).items()
+        for folder, schema in find_other_schemas(runs).items()
         if _settings(folder) == config.resolved()
     }
 
