@@ -15,6 +15,7 @@ from passband.choices import Preset, Source
 from passband.cli import options
 from passband.cli.console import duration, print_json, print_lines, print_table, say
 from passband.cli.engines import ENGINE_DEFAULTS, EngineFlags
+from passband.cli.trackers import TRACK_DEFAULTS, TrackFlags
 from passband.errors import InputError
 from passband.optional import require
 from passband.studies.catalog import STUDIES, check_names
@@ -138,13 +139,15 @@ def run(
     *names: str,
     study_options: Flags = DEFAULTS,
     engine_options: EngineFlags = ENGINE_DEFAULTS,
+    track_options: TrackFlags = TRACK_DEFAULTS,
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> int:
     """Make the runs and measurements that the store does not hold, draw the figures and decide the claims.
 
     Each run and each measurement is a process of its own; what several studies share is done once, and an interrupted run
-    goes on from its last epoch. Results are in STORE/studies/NAME-PRESET-DATA.
+    goes on from its last epoch. Results are in STORE/studies/NAME-PRESET-DATA, and `tensorboard --logdir STORE/tensorboard` shows
+    the curves of runs while they train.
 
     Args:
         names: Those that `passband study list` prints, or all; a study of one's own is FILE.py:NAME.
@@ -154,10 +157,13 @@ def run(
     for module in ("altair", "vl_convert"):
         require(module, extra="report", purpose="drawing a study's figure")
     from passband.cli.live import choose_watch
+    from passband.engine.watch import Watches
     from passband.report.studies import corrected_text, estimate_text, verdict_text, write_study
     from passband.studies.result import describe_claims
     from passband.studies.run import run_studies
+    from passband.tracking.trackers import Trackers
 
+    trackers = track_options.open()
     say(f"Loading the data {study_options.data}")
     results = run_studies(
         names,
@@ -165,7 +171,7 @@ def run(
         engine=engine_options.open(),
         threads=engine_options.threads,
         device=device,
-        watch=choose_watch(),
+        watch=Watches([choose_watch(), Trackers(trackers, say)]),
     )
     printed = []
     for result in results:
