@@ -14,6 +14,7 @@ from passband.cli import options
 from passband.cli.console import duration, print_json, print_lines, print_table, say
 from passband.cli.engines import ENGINE_DEFAULTS, EngineFlags
 from passband.cli.study import DEFAULTS, Flags
+from passband.cli.trackers import TRACK_DEFAULTS, TrackFlags
 from passband.studies.catalog import STUDIES
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def reproduce(
     out: options.Out = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     engine_options: EngineFlags = ENGINE_DEFAULTS,
+    track_options: TrackFlags = TRACK_DEFAULTS,
     device: options.Device = "auto",
     json: options.Json = False,
 ) -> int:
@@ -62,16 +64,17 @@ def reproduce(
             _print_budget(budget, engine.at_once)
         return 0
     from passband.cli.live import choose_watch
+    from passband.engine.watch import Watches
     from passband.report.reproduction import write_reproduction
     from passband.report.studies import write_study
     from passband.studies.reproduction import Reproduction, reproduction_folder
     from passband.studies.result import conclude, describe_claims
     from passband.studies.run import do_studies
+    from passband.tracking.trackers import Trackers
 
+    watch = Watches([choose_watch(), Trackers(track_options.open(), say)])
     began, command = time.monotonic(), f"passband {' '.join(sys.argv[1:])}"
-    ended = do_studies(
-        planned, engine=engine, device=device, threads=engine_options.threads, watch=choose_watch()
-    )
+    ended = do_studies(planned, engine=engine, device=device, threads=engine_options.threads, watch=watch)
     say("Deciding the claims, and drawing the figures")
     results = tuple(conclude(study, ended) for study in planned)
     for result in results:
