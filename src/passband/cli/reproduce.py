@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from passband.cli import options
 from passband.cli.console import duration, print_json, print_lines, print_table, say
 from passband.cli.engines import ENGINE_DEFAULTS, EngineFlags
-from passband.cli.study import DEFAULTS, Flags
+from passband.cli.study import DEFAULTS, Flags, check_made
 from passband.cli.trackers import TRACK_DEFAULTS, TrackFlags
 from passband.studies.catalog import STUDIES
 
@@ -87,6 +87,7 @@ def reproduce(
         print_json({"page": str(page), "claims": claims})
     else:
         _print_found(found, page)
+    check_made(results)
     return 0
 
 

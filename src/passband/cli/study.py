@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,7 @@ from passband.studies.catalog import STUDIES, check_names
 if TYPE_CHECKING:
     import passband.studies.plan
     import passband.studies.presets
+    import passband.studies.result
     import passband.studies.study
 
 study = App(
@@ -189,7 +191,23 @@ def run(
             print_lines([f"Figure, table and claims: {folder}", ""])
     if json:
         print_json(printed)
+    check_made(results)
     return 0
+
+
+def check_made(results: Sequence[passband.studies.result.StudyResult]) -> None:
+    """Refuse to call done what lacks runs or measurements; one that diverged is there, and says so.
+
+    Raises:
+        InputError: If some could not be made: their processes crashed, or the disk was full.
+    """
+    everything = {one.id: one for result in results for one in result.planned.everything}
+    lacking = sum(not one.done for one in everything.values())
+    if lacking:
+        raise InputError(
+            f"{lacking} of {len(everything)} runs and measurements could not be made, as was said above; what was made of them is in "
+            "the results. The same command tries the rest again."
+        )
 
 
 def _changes(config: passband.studies.study.Config, setting: passband.studies.presets.Setting) -> str:
