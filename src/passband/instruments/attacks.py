@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from jaxtyping import Int64
+from torch import Tensor
+
 from passband.attacks import PGD, Attack
+from passband.environment import choose_device
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.instrument import Cost, Instrument, Reading, Subject
-from passband.robustness.evaluate import attack_rows
-from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
+from passband.instruments.sharded import Shard, Sharded
+from passband.robustness.evaluate import (
+    AttackOutcome,
+    SeenAttack,
+    attack_batch_size,
+    attack_rows,
+    checked_epsilons,
+    joined_outcome,
+    look_under_attack,
+)
+from passband.robustness.plan import Attacked, AttackPlan, check_plans, concluded, named
 from passband.robustness.sanity import MORE, QUERIES
 from passband.rows import RobustnessRow
 
@@ -86,23 +99,111 @@ class UnderAttack(Instrument[RobustnessReading]):
         attack, checks = cost_of(self.plan, samples), cost_of_checks(self.plan, samples)
         return Cost(attack.gradients + checks.gradients, attack.answers + checks.answers)
 
+    def sharded(self, subject: Subject) -> tuple[Instrument, ...]:
+        """Return the attack alone."""
+        return (AttackSearch.of(self.plan),)
+
     def measure(self, subject: Subject) -> RobustnessReading:
         """Attack the network, check the attack, and keep some examples."""
-        attacked = run_plan(
-            subject.model,
-            subject.dataset,
-            self.plan,
-            indices=subject.indices,
-            batch_size=subject.batch_size,
-            device=subject.device,
-            seed=subject.seed,
-            progress=subject.progress,
-        )
-        return RobustnessReading(attacked, subject)
+        return RobustnessReading(attack(subject, self.plan), subject)
 
     def check(self, subject: Subject) -> None:
         """Refuse an attack that does not fit network and data."""
         check_plans([self.plan], subject.model, subject.dataset)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundOutcome(Reading):
+    """What an attack left of a network's accuracy, sample by sample."""
+
+    outcome: AttackOutcome
+    subject: Subject
+
+    def rows(self) -> Iterator[RobustnessRow]:
+        """Yield accuracy at each epsilon, for each class too, and where the perturbations' energy lies."""
+        subject = self.subject
+        yield from attack_rows(self.outcome, subject.dataset, run=subject.run, seed=subject.run_seed)
+
+
+@dataclass(frozen=True)
+class AttackSearch(Sharded[SeenAttack, FoundOutcome]):
+    """One attack alone, without checks and examples, which look at few images: `UnderAttack` adds these.
+
+    Attributes:
+        attack: As of `UnderAttack`.
+        epsilons: Likewise.
+        samples: Likewise.
+        keep_images: Whether the images that samples were left with are kept.
+    """
+
+    seen = SeenAttack
+    name, summary, source, needs_gradient = INSTRUMENTS.lines["attacks"]
+
+    attack: Attack
+    epsilons: tuple[float, ...]
+    samples: int | None
+    keep_images: bool = False
+
+    @classmethod
+    def of(cls, plan: AttackPlan, *, keep_images: bool = False) -> AttackSearch:
+        """Return the search that a plan asks for."""
+        return cls(plan.attack, plan.epsilons, plan.samples, keep_images)
+
+    def cost(self, samples: int, size: tuple[int, int]) -> Cost:
+        """Return the cost of the attack: see `cost_of`."""
+        return cost_of(AttackPlan(self.attack, self.epsilons, self.samples), samples)
+
+    def check(self, subject: Subject) -> None:
+        """Refuse an attack that does not fit the images."""
+        checked_epsilons(self.epsilons, self.attack, subject.dataset)
+
+    def visited(self, subject: Subject) -> Int64[Tensor, " visited"]:
+        """Return the first samples, as many as are attacked."""
+        return subject.samples[: self.samples]
+
+    def together(self, subject: Subject) -> int:
+        """Return how many samples are attacked at a time."""
+        return attack_batch_size(subject.batch_size, subject.dataset, choose_device(subject.device))
+
+    def look(self, subject: Subject, shard: Shard) -> SeenAttack:
+        """Attack the samples of a shard."""
+        return look_under_attack(
+            subject.model,
+            subject.dataset,
+            self.attack,
+            self.epsilons,
+            shard.samples,
+            batch_size=subject.batch_size,
+            device=subject.device,
+            seed=subject.seed,
+            keep_images=self.keep_images,
+            progress=named(subject.progress, self.attack.label),
+        )
+
+    def join(self, subject: Subject, seen: Iterable[SeenAttack]) -> FoundOutcome:
+        """Return the outcome on all samples."""
+        return FoundOutcome(joined_outcome(self.attack, self.epsilons, seen), subject)
+
+
+def attack(subject: Subject, plan: AttackPlan, *, keep_images: bool = False) -> Attacked:
+    """Run an attack, check it, and keep some examples.
+
+    Args:
+        subject: What is attacked.
+        plan: The attack.
+        keep_images: Whether the outcome holds all adversarial images.
+    """
+    outcome = subject.read(AttackSearch.of(plan, keep_images=keep_images)).outcome
+    return concluded(
+        subject.model,
+        subject.dataset,
+        plan,
+        outcome,
+        batch_size=subject.batch_size,
+        device=subject.device,
+        seed=subject.seed,
+        progress=subject.progress,
+    )
 
 
 def cost_of(plan: AttackPlan, samples: int) -> Cost:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 import polars as pl
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from passband.data.batches import Samples, batches, choose_batch_size
+from passband.data.batches import Samples, batches
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
@@ -21,7 +22,8 @@ from passband.frequency.component import FULL, Component, check_components, lows
 from passband.frequency.fourier import corner_radius
 from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.instruments.instrument import Cost, Reading, Subject
+from passband.instruments.sharded import Shard, Sharded
 from passband.models.independence import check_independent, uses_batch_statistics
 from passband.models.pixels import (
     PixelModel,
@@ -63,7 +65,7 @@ class Answers(Reading):
         rank: How many classes have a logit no smaller than the label's, shaped (shown, samples): 1 where the label alone has
             the largest. A tie counts against the label, so that equal logits throughout earn nothing by the order of classes.
         amplitude: The policy applied to the components; whole images are shown as they are.
-        seconds: Wall time.
+        seconds: Wall time, of all shards together where there are several.
     """
 
     subject: Subject
@@ -159,8 +161,25 @@ def image_by_image(answers: Answers) -> Iterator[ComponentRow]:
         yield row
 
 
+@dataclass(frozen=True, eq=False)
+class SeenAnswers:
+    """The answers to a shard: the attributes of `Answers` that have an entry a sample, and the wall time."""
+
+    samples: Int64[Tensor, " samples"]
+    labels: Labels
+    predictions: Int64[Tensor, "shown samples"]
+    confidence: Float[Tensor, "shown samples"]
+    loss: Float[Tensor, "shown samples"]
+    rank: Int64[Tensor, "shown samples"]
+    seconds: float
+
+    def columns(self) -> tuple[Any, ...]:
+        """Return all of it, in this order."""
+        return tuple(getattr(self, each.name) for each in fields(self))
+
+
 @dataclass(frozen=True)
-class ComponentAccuracy(Instrument[Answers]):
+class ComponentAccuracy(Sharded[SeenAnswers, Answers]):
     """Accuracy on whole images and on components of them.
 
     A network with BatchNorm that uses the statistics of the batch answers in batches of exactly as many images as in its
@@ -185,6 +204,7 @@ class ComponentAccuracy(Instrument[Answers]):
     amplitude: Amplitude = "max"
     precision: float | None = None
 
+    seen = SeenAnswers
     name, summary, source, needs_gradient = INSTRUMENTS.lines["components"]
 
     def __post_init__(self) -> None:
@@ -216,26 +236,33 @@ class ComponentAccuracy(Instrument[Answers]):
         check_fits(subject.model, subject.dataset)
         check_components(self.shown(subject.dataset.size), subject.dataset.size)
 
-    def measure(self, subject: Subject) -> Answers:
+    def visited(self, subject: Subject) -> Int64[Tensor, " visited"]:
+        """Return the samples in the order in which they are shown, with those at the end that fill up the last batch of training."""
+        total = self.enough(len(subject.samples))
+        alone = self._training_batch(subject) is None
+        order = subject.samples if alone and self.precision is None else subject.draw(None)
+        filling = 0 if alone else -total % self.together(subject)
+        return order[torch.arange(total + filling) % total]
+
+    def together(self, subject: Subject) -> int:
+        """Return the batch size, that of the training where a batch has an answer as a whole."""
+        return self._training_batch(subject) or super().together(subject)
+
+    def _training_batch(self, subject: Subject) -> int | None:
+        return subject.training_batch if uses_batch_statistics(subject.model) else None
+
+    def look(self, subject: Subject, shard: Shard) -> SeenAnswers:
         """Ask the model."""
-        self.check(subject)
         model, dataset, place = subject.model, subject.dataset, choose_device(subject.device)
-        shown, indices = self.shown(dataset.size), subject.samples
+        shown, visited = self.shown(dataset.size), shard.samples
         model.to(place)
-        size = choose_batch_size(subject.batch_size, dataset, place)
-        total, drawn, filling = self.enough(len(indices)), self.precision is not None, 0
         if subject.training_batch is None:
             check_independent(model, to_pixels(dataset.images[:1], place))
-        elif uses_batch_statistics(model):
-            size, drawn, filling = subject.training_batch, True, -total % subject.training_batch
-        if drawn:
-            indices = subject.draw(None)
-        visited = indices[torch.arange(total + filling) % total]
         start = time.perf_counter()
         columns: tuple[Tensor, ...] = ()  # on the device, which each copy from it would hold up
         broken, done = _broken(model, shown), 0
         with evaluating(model):
-            for samples in batches(dataset, batch_size=size, device=place, order=visited):
+            for samples in batches(dataset, batch_size=self.together(subject), device=place, order=visited):
                 found = show(model, samples, shown, self.amplitude, len(dataset.classes), broken=broken)
                 parts = (samples.indices, samples.labels, *found)
                 # Whatever a batch left behind would lie between the large tensors of the next ones, and break up the memory.
@@ -244,12 +271,17 @@ class ComponentAccuracy(Instrument[Answers]):
                     column[..., done : done + part.shape[-1]] = part
                 done += len(samples.labels)
                 if subject.progress:
-                    subject.progress("components", min(done, total), total)
+                    subject.progress("components", done, len(visited))
         broken.refuse()
-        joined = (
-            column[..., :total].to("cpu", copy=True) for column in columns
-        )  # no longer tensors of the inference mode
-        return Answers(subject, shown, *joined, self.amplitude, time.perf_counter() - start)
+        seen = (column.to("cpu", copy=True) for column in columns)  # no longer tensors of the inference mode
+        return SeenAnswers(*seen, time.perf_counter() - start)
+
+    def join(self, subject: Subject, seen: Iterable[SeenAnswers]) -> Answers:
+        """Return the answers to all samples, each once."""
+        *columns, seconds = zip(*(each.columns() for each in seen), strict=True)
+        total = self.enough(len(subject.samples))
+        joined = (torch.cat(column, dim=-1)[..., :total] for column in columns)
+        return Answers(subject, self.shown(subject.dataset.size), *joined, self.amplitude, math.fsum(seconds))
 
 
 def evaluate_components(

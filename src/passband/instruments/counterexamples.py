@@ -7,7 +7,7 @@ against perturbations as large as the distance between the two. No gradient is n
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -24,7 +24,8 @@ from passband.frequency.component import Low, check_components
 from passband.frequency.fourier import corner_radius, low_pass
 from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
+from passband.instruments.instrument import Cost, Reading, Subject, as_floats
+from passband.instruments.sharded import Shard, Sharded
 from passband.memory import kept
 from passband.models.independence import check_independent
 from passband.models.pixels import (
@@ -104,7 +105,7 @@ class FoundCeiling(Reading):
 
 
 @dataclass(frozen=True)
-class RobustnessCeiling(Instrument[FoundCeiling]):
+class RobustnessCeiling(Sharded[Counterexamples, FoundCeiling]):
     """The highest robust accuracy that a network's answers to low-frequency components leave possible.
 
     Attributes:
@@ -122,6 +123,7 @@ class RobustnessCeiling(Instrument[FoundCeiling]):
     samples: int | None = None
     radii: tuple[float, ...] | None = None
 
+    seen = Counterexamples
     name, summary, source, needs_gradient = INSTRUMENTS.lines["ceiling"]
 
     def __post_init__(self) -> None:
@@ -147,18 +149,40 @@ class RobustnessCeiling(Instrument[FoundCeiling]):
         if self.radii is not None:
             check_components([Low(float(radius)) for radius in self.radii], subject.dataset.size)
 
-    def measure(self, subject: Subject) -> FoundCeiling:
-        """Look for each sample's nearest LFC that changes its prediction."""
-        self.check(subject)
+    def visited(self, subject: Subject) -> Int64[Tensor, " visited"]:
+        """Return all samples, or those that are drawn."""
         few = self.samples is not None and self.samples < len(subject.samples)
-        found = find_counterexamples(
+        return subject.draw(self.samples) if few else subject.samples
+
+    def together(self, subject: Subject) -> int:
+        """Return how many images are looked at together."""
+        return _batch_size(subject.batch_size, subject.dataset, choose_device(subject.device))
+
+    def look(self, subject: Subject, shard: Shard) -> Counterexamples:
+        """Look for each sample's nearest LFC that changes its prediction."""
+        return find_counterexamples(
             subject.model,
             subject.dataset,
-            order=subject.draw(self.samples) if few else subject.samples,
+            order=shard.samples,
             radii=self.radii,
             batch_size=subject.batch_size,
             device=subject.device,
             progress=subject.progress,
+        )
+
+    def join(self, subject: Subject, seen: Iterable[Counterexamples]) -> FoundCeiling:
+        """Return the bound that follows from all of them."""
+        first, *others = parts = list(seen)
+        if not others:
+            return FoundCeiling(subject, first)
+        found = Counterexamples(
+            samples=torch.cat([each.samples for each in parts]),
+            correct=torch.cat([each.correct for each in parts]),
+            distance={norm: torch.cat([each.distance[norm] for each in parts]) for norm in NORMS},
+            radius={norm: torch.cat([each.radius[norm] for each in parts]) for norm in NORMS},
+            radii=first.radii,
+            search=first.search,
+            shown=sum(each.shown or 0 for each in parts),
         )
         return FoundCeiling(subject, found)
 
@@ -246,9 +270,7 @@ def find_counterexamples(
     pixels = tried(model, dataset, place)
     every = range(math.ceil(corner_radius(*dataset.size)))  # from the corner on the LFC is the image itself
     at_radii = every if radii is None else whole_radii(radii)
-    size = choose_batch_size(batch_size, dataset, place)
-    if batch_size is None:
-        size = max(size, LEAST_TOGETHER)
+    size = _batch_size(batch_size, dataset, place)
     total = len(dataset) if order is None else len(order)
     parts: list[tuple[Tensor, ...]] = []
     done = shown = 0
@@ -280,6 +302,11 @@ def find_counterexamples(
         search="exact" if radii is None else "bounded",
         shown=shown,
     )
+
+
+def _batch_size(asked: int | None, dataset: ImageDataset, device: torch.device) -> int:
+    size = choose_batch_size(asked, dataset, device)
+    return size if asked is not None else max(size, LEAST_TOGETHER)
 
 
 def whole_radii(radii: Sequence[float]) -> list[int]:

@@ -282,6 +282,14 @@ class Degradations(Instrument[FoundDegradations]):
         asked.check(subject)
         self._low(dataset.size).check(subject)
 
+    def sharded(self, subject: Subject) -> tuple[Instrument, ...]:
+        """Return what both kinds of answers are read from."""
+        size = subject.dataset.size
+        return (
+            *self._low(size).sharded(subject),
+            *self._asked(size, subject.seed).sharded(subject),
+        )
+
     def measure(self, subject: Subject) -> FoundDegradations:
         """Ask the model."""
         self.check(subject)

@@ -68,6 +68,10 @@ class FavoriteAnswer(Instrument[FoundFavorites]):
         """Return the instrument whose answers it counts."""
         return ComponentAccuracy()
 
+    def sharded(self, subject: Subject) -> tuple[Instrument, ...]:
+        """Return what the answers are read from."""
+        return ComponentAccuracy().sharded(subject)
+
     def measure(self, subject: Subject) -> FoundFavorites:
         """Ask the network, if that was not done yet."""
         return FoundFavorites(subject.read(ComponentAccuracy()))

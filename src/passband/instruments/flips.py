@@ -220,6 +220,10 @@ class Flips(Instrument[FoundFlips]):
         """Return `answers_needed`."""
         return self.answers_needed(size)
 
+    def sharded(self, subject: Subject) -> tuple[Instrument, ...]:
+        """Return what the answers are read from."""
+        return self.answers_needed(subject.dataset.size).sharded(subject)
+
     def resolved(self, size: tuple[int, int]) -> Flips:
         """Return it with its radii."""
         return replace(self, radii=tuple(self._radii(size)))

@@ -14,7 +14,7 @@ from passband.data.batches import Samples, batches, choose_batch_size
 from passband.environment import choose_device
 from passband.frequency.component import FULL, Component
 from passband.instruments.components import ComponentAccuracy, show
-from passband.instruments.instrument import Cost, Instrument, Subject
+from passband.instruments.instrument import GRADIENT, Cost, Instrument, Subject
 from passband.models.pixels import evaluating
 
 SHORT = 10.0
@@ -22,9 +22,6 @@ SHORT = 10.0
 
 TIMED = 0.4
 """Seconds that answers, and gradients, are timed for, about."""
-
-GRADIENT = 3.0
-"""What a gradient costs, in answers, about: forward once, and back in twice that time."""
 
 
 def forecast(
@@ -63,7 +60,7 @@ def forecast(
         answer = partial(_answer, subject, answers, size)
         answer(one)  # warms up
         slow = answer(one)
-        if sum(cost.answers + GRADIENT * cost.gradients for _, cost in costs) * slow < SHORT:
+        if sum(cost.in_answers for _, cost in costs) * slow < SHORT:
             return {}
         several = _first(subject, max(1, min(most, int(TIMED / slow))), place)
         an_answer = _median(partial(answer, several))

@@ -9,13 +9,13 @@ from functools import partial
 from itertools import chain
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from passband.analysis.contrast import Term
 from passband.analysis.figure import Figure, HeatMap, Panel
 from passband.checks import check_at_least_one
-from passband.data.batches import batches, choose_batch_size
+from passband.data.batches import batches
 from passband.data.dataset import to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
@@ -23,7 +23,8 @@ from passband.frequency.component import FULL
 from passband.frequency.rescale import rescale
 from passband.frequency.wave import Wave, wave_grid
 from passband.instruments.catalog import INSTRUMENTS
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.instruments.instrument import Cost, Reading, Subject
+from passband.instruments.sharded import Shard, Sharded
 from passband.models.independence import check_independent
 from passband.models.pixels import answers, check_fits, evaluating
 from passband.randomness import generator_for
@@ -79,8 +80,15 @@ class FoundHeatmap(Reading):
         return Figure(((Panel(title, (HeatMap("wrong", cells=cells),), x, y),),))
 
 
+@dataclass(frozen=True, eq=False)
+class SeenHeatmap:
+    """How many images of a shard are answered wrong as they are, and with each wave added."""
+
+    wrong: Int64[Tensor, " shown"]
+
+
 @dataclass(frozen=True)
-class FourierHeatmap(Instrument[FoundHeatmap]):
+class FourierHeatmap(Sharded[SeenHeatmap, FoundHeatmap]):
     """The share of wrong answers when a wave of one frequency and of fixed length is added to each image, by frequency.
 
     To each channel of each image the wave is added or it is taken away, at random, in [0, 1] pixels: what normalizes them is
@@ -107,6 +115,7 @@ class FourierHeatmap(Instrument[FoundHeatmap]):
     epsilon: float | None = None
     clip: bool = False
 
+    seen = SeenHeatmap
     name, summary, source, needs_gradient = INSTRUMENTS.lines["fourier-heatmap"]
 
     def __post_init__(self) -> None:
@@ -131,21 +140,26 @@ class FourierHeatmap(Instrument[FoundHeatmap]):
         """Refuse images that the model does not take."""
         check_fits(subject.model, subject.dataset)
 
-    def measure(self, subject: Subject) -> FoundHeatmap:
+    def visited(self, subject: Subject) -> Int64[Tensor, " visited"]:
+        """Return the samples that are drawn."""
+        return subject.draw(self.samples)
+
+    def look(self, subject: Subject, shard: Shard) -> SeenHeatmap:
         """Ask the model."""
-        self.check(subject)
         model, dataset, place = subject.model, subject.dataset, choose_device(subject.device)
-        epsilon = usual_epsilon(dataset.size) if self.epsilon is None else self.epsilon
-        grid, visited = wave_grid(*dataset.size, self.size), subject.draw(self.samples)
-        waves = distinct(grid, dataset.size)
+        epsilon, waves = self._epsilon(dataset.size), self._waves(dataset.size)
         draws = generator_for(subject.seed, self.name)
+        for _ in range(shard.start):  # of the shards before
+            draw_signs(1, len(waves), dataset.channels, draws)
         model.to(place)
         check_independent(model, to_pixels(dataset.images[:1], place))
-        size = choose_batch_size(subject.batch_size, dataset, place)
-        wrong, done, total = [0] * (1 + len(waves)), 0, len(visited) * (1 + len(waves))
+        wrong, done, total = [0] * (1 + len(waves)), 0, len(shard.samples) * (1 + len(waves))
         with evaluating(model):
             for images, labels in (
-                part[1:] for part in batches(dataset, batch_size=size, device=place, order=visited)
+                part[1:]
+                for part in batches(
+                    dataset, batch_size=self.together(subject), device=place, order=shard.samples
+                )
             ):
                 signs = epsilon * draw_signs(len(labels), len(waves), dataset.channels, draws)
                 views = (
@@ -158,9 +172,21 @@ class FourierHeatmap(Instrument[FoundHeatmap]):
                     done += len(labels)
                     if subject.progress:
                         subject.progress(self.name, done, total)
-        found = dict(zip(waves, wrong[1:], strict=True))
-        cells = {wave: found[_one_of_two(wave, dataset.size)] for wave in grid}
-        return FoundHeatmap(subject, epsilon, len(visited), wrong[0], cells)
+        return SeenHeatmap(torch.tensor(wrong))
+
+    def join(self, subject: Subject, seen: Iterable[SeenHeatmap]) -> FoundHeatmap:
+        """Return the counts of all samples."""
+        size = subject.dataset.size
+        whole, *others = torch.stack([each.wrong for each in seen]).sum(dim=0).tolist()
+        found = dict(zip(self._waves(size), others, strict=True))
+        cells = {wave: found[_one_of_two(wave, size)] for wave in wave_grid(*size, self.size)}
+        return FoundHeatmap(subject, self._epsilon(size), len(self.visited(subject)), whole, cells)
+
+    def _epsilon(self, size: tuple[int, int]) -> float:
+        return usual_epsilon(size) if self.epsilon is None else self.epsilon
+
+    def _waves(self, size: tuple[int, int]) -> list[Wave]:
+        return distinct(wave_grid(*size, self.size), size)
 
     def _with(self, images: Batch, wave: Wave, factors: Float[Tensor, "batch channels"]) -> Batch:
         """Return images with so many times a wave added to each of their channels."""

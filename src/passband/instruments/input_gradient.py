@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from passband.analysis.contrast import Term
 from passband.analysis.figure import Curve, Figure, Panel, Role
 from passband.attacks.gradient import attacking, frozen, pixel_gradient
 from passband.checks import check_at_least_one
-from passband.data.batches import batches, choose_batch_size
+from passband.data.batches import batches
 from passband.data.dataset import to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
@@ -26,7 +26,8 @@ from passband.frequency.fourier import frequency_distance
 from passband.frequency.spectrum import ROUNDING, radial_sum
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import default_radii
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
+from passband.instruments.instrument import Cost, Reading, Subject, as_floats
+from passband.instruments.sharded import Shard, Sharded
 from passband.models.independence import check_independent
 from passband.models.pixels import PixelModel, answers, check_fits
 from passband.prediction import predict
@@ -45,7 +46,8 @@ from passband.rows import (
 from passband.types import Batch, Labels, Logits
 
 
-class Energy(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Energy:
     """Where the energy of some images lies, as shares of each image's own.
 
     Attributes:
@@ -155,8 +157,17 @@ class FoundGradients(Reading):
         return " ".join(said)
 
 
+@dataclass(frozen=True, eq=False)
+class SeenGradients:
+    """The attributes of `FoundGradients` that have an entry an image, of the images of a shard."""
+
+    gradient: Energy
+    norm: Float[Tensor, " images"]
+    images: Energy
+
+
 @dataclass(frozen=True)
-class InputGradient(Instrument[FoundGradients]):
+class InputGradient(Sharded[SeenGradients, FoundGradients]):
     """Where the energy of the gradient of each image's own cross-entropy with respect to its [0, 1] pixels lies.
 
     Energy is counted in shares of each image's own, so that an image with a large loss says no more than another one. The
@@ -181,6 +192,7 @@ class InputGradient(Instrument[FoundGradients]):
     radii: tuple[float, ...] | None = None
     samples: int | None = 1000
 
+    seen = SeenGradients
     name, summary, source, needs_gradient = INSTRUMENTS.lines["input-gradient"]
 
     def __post_init__(self) -> None:
@@ -216,14 +228,16 @@ class InputGradient(Instrument[FoundGradients]):
             answers(model, image, len(dataset.classes))
             odds_gradient(model, image, dataset.labels[:1].to(image.device))
 
-    def measure(self, subject: Subject) -> FoundGradients:
+    def visited(self, subject: Subject) -> Int64[Tensor, " visited"]:
+        """Return the samples that are drawn."""
+        return subject.draw(self.samples)
+
+    def look(self, subject: Subject, shard: Shard) -> SeenGradients:
         """Send each image forward and back."""
-        self.check(subject)
         model, dataset, place = subject.model, subject.dataset, choose_device(subject.device)
         model.to(place)
         check_independent(model, to_pixels(dataset.images[:1], place))
-        radii, visited = self._radii(dataset.size), subject.draw(self.samples)
-        size = choose_batch_size(subject.batch_size, dataset, place)
+        radii, visited, size = self._radii(dataset.size), shard.samples, self.together(subject)
         gradients: list[tuple[Energy, Tensor]] = []
         images: list[Energy] = []
         done = 0
@@ -235,14 +249,23 @@ class InputGradient(Instrument[FoundGradients]):
                 done += len(batch.labels)
                 if subject.progress:
                     subject.progress(self.name, done, len(visited))
+        return SeenGradients(
+            _joined([energy for energy, _ in gradients]),
+            torch.cat([norm for _, norm in gradients]),
+            _joined(images),
+        )
+
+    def join(self, subject: Subject, seen: Iterable[SeenGradients]) -> FoundGradients:
+        """Return where the energy of all gradients lies."""
+        radii, parts = self._radii(subject.dataset.size), list(seen)
         return FoundGradients(
             subject,
             radii,
-            len(visited),
-            _joined([energy for energy, _ in gradients]),
-            torch.cat([norm for _, norm in gradients]),
-            spread(torch.ones(1, *dataset.size, dtype=torch.float64), radii),
-            _joined(images),
+            len(self.visited(subject)),
+            _joined([each.gradient for each in parts]),
+            torch.cat([each.norm for each in parts]),
+            spread(torch.ones(1, *subject.dataset.size, dtype=torch.float64), radii),
+            _joined([each.images for each in parts]),
         )
 
     def _radii(self, size: tuple[int, int]) -> tuple[float, ...]:
@@ -327,4 +350,8 @@ def _power(images: Batch) -> Float[Tensor, "batch height width"]:
 
 
 def _joined(parts: Sequence[Energy]) -> Energy:
-    return Energy(*map(torch.cat, zip(*parts, strict=True)))
+    return Energy(
+        torch.cat([each.at for each in parts]),
+        torch.cat([each.beyond for each in parts]),
+        torch.cat([each.radius for each in parts]),
+    )

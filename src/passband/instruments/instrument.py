@@ -7,7 +7,7 @@ along training and the measurements of a store use the same ones.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, cast
@@ -36,6 +36,15 @@ class Cost(NamedTuple):
 
     gradients: float = 0
     answers: float = 0
+
+    @property
+    def in_answers(self) -> float:
+        """All of it in answers."""
+        return self.answers + GRADIENT * self.gradients
+
+
+GRADIENT = 3.0
+"""What a gradient costs, in answers, about: forward once, and back in twice that time."""
 
 
 SAMPLES, EXAMPLES = "samples.parquet", "examples.safetensors"
@@ -91,6 +100,8 @@ class Subject:
             batch is asked in batches of so many. None refuses such a network.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"` or `"mps"`; the network is moved there.
         progress: Called along the way.
+        keep: With it, instruments that can look shard by shard do so (`passband.instruments.sharded`): it is given the instrument, the
+            subject and a shard, and returns what is seen in it, by looking or because it was kept. None looks at all at once.
     """
 
     model: PixelModel
@@ -103,6 +114,7 @@ class Subject:
     training_batch: int | None = None
     device: str = "auto"
     progress: Progress | None = None
+    keep: Callable[..., Any] | None = None
     _readings: dict[Instrument, Reading] = field(default_factory=dict, repr=False)
 
     @property
@@ -177,6 +189,12 @@ class Instrument(ABC, Generic[Found]):
     def builds_on(self, size: tuple[int, int]) -> Instrument:  # most ask the network themselves
         """Return the instrument whose answers to images of a size (height, width) it reads; itself if it asks."""
         return self
+
+    def sharded(
+        self, subject: Subject
+    ) -> tuple[Instrument, ...]:  # most of those that ask the network are sharded
+        """Return the instruments that it reads which look shard by shard, and so ahead of it: see `passband.instruments.sharded`."""
+        return ()
 
     def resolved(self, size: tuple[int, int]) -> Instrument[Found]:
         """Return the same instrument with what it chooses by the size (height, width) spelled out: equal ones become equal."""

@@ -42,6 +42,10 @@ class OnTraining(Instrument[Found]):
         """Refuse what the instrument refuses."""
         self.shown.check(subject)
 
+    def sharded(self, subject: Subject) -> tuple[Instrument, ...]:
+        """Return what the instrument returns."""
+        return self.shown.sharded(subject)
+
     def measure(self, subject: Subject) -> Found:
         """Look at the images of the subject."""
         return subject.read(self.shown)

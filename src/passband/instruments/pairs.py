@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import get_args
@@ -20,7 +20,8 @@ from passband.frequency.fourier import low_pass, radial_mask
 from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import default_radii
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats
+from passband.instruments.instrument import Cost, Reading, Subject, as_floats
+from passband.instruments.sharded import Shard, Sharded
 from passband.models.independence import check_independent
 from passband.models.pixels import PixelModel, answers, check_fits, evaluating
 from passband.rows import (
@@ -106,8 +107,16 @@ class FoundPairs(Reading):
                 yield share(value=within.double().mean().item(), norm=norm, epsilon=epsilon)
 
 
+@dataclass(frozen=True, eq=False)
+class SeenPairs:
+    """The pairs of a shard and whether they hold, radius by radius."""
+
+    pairs: tuple[Pairs, ...]
+    verified: tuple[Bool[Tensor, " pairs"], ...]
+
+
 @dataclass(frozen=True)
-class LowPassCounterexamples(Instrument[FoundPairs]):
+class LowPassCounterexamples(Sharded[SeenPairs, FoundPairs]):
     """On how many images a network answers otherwise than on their LFC, and how far the two are apart.
 
     Attributes:
@@ -119,6 +128,7 @@ class LowPassCounterexamples(Instrument[FoundPairs]):
 
     radii: tuple[float, ...] | None = None
 
+    seen = SeenPairs
     name, summary, source, needs_gradient = INSTRUMENTS.lines["counterexamples"]
 
     def __post_init__(self) -> None:
@@ -139,18 +149,40 @@ class LowPassCounterexamples(Instrument[FoundPairs]):
         check_fits(subject.model, subject.dataset)
         check_components([Low(radius) for radius in self._radii(subject.dataset.size)], subject.dataset.size)
 
-    def measure(self, subject: Subject) -> FoundPairs:
+    def together(self, subject: Subject) -> int:
+        """Return how many images are looked at together, which is chosen by size and device alone."""
+        return choose_batch_size(None, subject.dataset, choose_device(subject.device))
+
+    def look(self, subject: Subject, shard: Shard) -> SeenPairs:
         """Ask the model, and hold what was found against the definition."""
-        self.check(subject)
-        dataset = subject.dataset if subject.indices is None else subject.dataset.take(subject.indices)
-        pairs, verified = {}, {}
+        whole = subject.indices is None and len(shard.samples) == len(subject.dataset)
+        dataset = subject.dataset if whole else subject.dataset.take(shard.samples)
+        pairs, verified = [], []
         for radius in self._radii(dataset.size):
-            pairs[radius] = find_pairs(subject.model, dataset, radius, device=subject.device)
-            verified[radius] = verify(subject.model, dataset, radius, pairs[radius], device=subject.device)
-        return FoundPairs(subject, pairs, verified)
+            pairs.append(find_pairs(subject.model, dataset, radius, device=subject.device))
+            verified.append(verify(subject.model, dataset, radius, pairs[-1], device=subject.device))
+        return SeenPairs(tuple(pairs), tuple(verified))
+
+    def join(self, subject: Subject, seen: Iterable[SeenPairs]) -> FoundPairs:
+        """Return the pairs of all samples."""
+        radii, shards = self._radii(subject.dataset.size), list(seen)
+        pairs = [_joined(each) for each in zip(*(shard.pairs for shard in shards), strict=True)]
+        verified = [torch.cat(each) for each in zip(*(shard.verified for shard in shards), strict=True)]
+        return FoundPairs(
+            subject, dict(zip(radii, pairs, strict=True)), dict(zip(radii, verified, strict=True))
+        )
 
     def _radii(self, size: tuple[int, int]) -> Sequence[float]:
         return [float(radius) for radius in (default_radii(size) if self.radii is None else self.radii)]
+
+
+def _joined(parts: Sequence[Pairs]) -> Pairs:
+    return Pairs(
+        torch.cat([each.labels for each in parts]),
+        torch.cat([each.whole for each in parts]),
+        torch.cat([each.low for each in parts]),
+        {norm: torch.cat([each.distance[norm] for each in parts]) for norm in get_args(Norm)},
+    )
 
 
 def bounds(norm: Norm, values: int) -> list[float]:

@@ -6,7 +6,7 @@ A network that reads shapes and edges follows the phase, as people do; one that 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Bar, Figure, Panel, Role
 from passband.checks import check_at_least_one
-from passband.data.batches import batches, choose_batch_size
+from passband.data.batches import batches
 from passband.data.dataset import to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
@@ -27,7 +27,8 @@ from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.flips import dealt_at_random
 from passband.instruments.image_pairs import draw_partners, error_over_pairs
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.instruments.instrument import Cost, Reading, Subject
+from passband.instruments.sharded import Shard, Sharded
 from passband.models.independence import check_independent
 from passband.models.pixels import answers, check_fits, evaluating
 from passband.rows import (
@@ -234,8 +235,16 @@ class FoundPhaseSwap(Reading):
         )
 
 
+@dataclass(frozen=True, eq=False)
+class SeenPhaseSwap:
+    """The predictions on the whole and the swapped images of a shard."""
+
+    whole: Int64[Tensor, " samples"]
+    swapped: Int64[Tensor, " samples"]
+
+
 @dataclass(frozen=True)
-class PhaseSwap(Instrument[FoundPhaseSwap]):
+class PhaseSwap(Sharded[SeenPhaseSwap, FoundPhaseSwap]):
     """How often images with the phases of one and the amplitudes of another are answered as the one, and as the other.
 
     Each sample gives its phases once. The amplitudes are those of a partner: one of the samples of other classes, each as likely
@@ -260,6 +269,7 @@ class PhaseSwap(Instrument[FoundPhaseSwap]):
     amplitude: Amplitude = "clip"
     samples: int | None = None
 
+    seen = SeenPhaseSwap
     name, summary, source, needs_gradient = INSTRUMENTS.lines[NAME]
 
     def __post_init__(self) -> None:
@@ -277,27 +287,29 @@ class PhaseSwap(Instrument[FoundPhaseSwap]):
         check_fits(subject.model, subject.dataset)
         if math.prod(subject.dataset.size) == 1:
             raise InputError("images of 1x1 pixels have no frequency but their mean, so no phases to swap")
-        labels = subject.dataset.labels[self._visited(subject)]
+        labels = subject.dataset.labels[self.visited(subject)]
         if (labels == labels[0]).all():
             raise InputError(
                 f"amplitudes come from an image of another class, and the only class of the {len(labels):,} samples is "
                 f"{subject.dataset.classes[int(labels[0])]!r}. Take more samples, of at least two classes."
             )
 
-    def measure(self, subject: Subject) -> FoundPhaseSwap:
+    def visited(self, subject: Subject) -> Int64[Tensor, " visited"]:
+        """Return all samples, or those that are drawn."""
+        return subject.samples if self.samples is None else subject.draw(self.samples)
+
+    def look(self, subject: Subject, shard: Shard) -> SeenPhaseSwap:
         """Show the model whole images, and each with its partner's amplitudes."""
-        self.check(subject)
         model, dataset, place = subject.model, subject.dataset, choose_device(subject.device)
-        classes, visited = len(dataset.classes), self._visited(subject)
-        partners = draw_partners(dataset.labels[visited], visited, subject.seed)
+        classes, size, count = len(dataset.classes), self.together(subject), len(shard.samples)
+        partners = self._partners(subject, shard.visited)[shard.start : shard.stop]
         model.to(place)
         check_independent(model, to_pixels(dataset.images[:1], place))
-        size = choose_batch_size(subject.batch_size, dataset, place)
         whole: list[Tensor] = []
         swapped: list[Tensor] = []
         givers = (
             batches(dataset, batch_size=size, device=place, order=order)
-            for order in (visited, visited[partners])
+            for order in (shard.samples, shard.visited[partners])
         )
         with evaluating(model):
             for (_, phases, _), (_, amplitudes, _) in zip(*givers, strict=True):
@@ -308,10 +320,20 @@ class PhaseSwap(Instrument[FoundPhaseSwap]):
                 ):
                     found.append(answers(model, shown, classes, what).argmax(dim=1).cpu())
                 if subject.progress:
-                    subject.progress(self.name, min(len(whole) * size, len(visited)), len(visited))
+                    subject.progress(self.name, min(len(whole) * size, count), count)
+        return SeenPhaseSwap(torch.cat(whole), torch.cat(swapped))
+
+    def join(self, subject: Subject, seen: Iterable[SeenPhaseSwap]) -> FoundPhaseSwap:
+        """Return the answers to all samples."""
+        visited, parts = self.visited(subject), list(seen)
         return FoundPhaseSwap(
-            subject, dataset.labels[visited], partners, torch.cat(whole), torch.cat(swapped), self.amplitude
+            subject,
+            subject.dataset.labels[visited],
+            self._partners(subject, visited),
+            torch.cat([each.whole for each in parts]),
+            torch.cat([each.swapped for each in parts]),
+            self.amplitude,
         )
 
-    def _visited(self, subject: Subject) -> Int64[Tensor, " visited"]:
-        return subject.samples if self.samples is None else subject.draw(self.samples)
+    def _partners(self, subject: Subject, visited: Int64[Tensor, " visited"]) -> Int64[Tensor, " visited"]:
+        return draw_partners(subject.dataset.labels[visited], visited, subject.seed)

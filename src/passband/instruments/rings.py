@@ -107,12 +107,19 @@ class Rings(Instrument[FoundRings]):
             )
         ComponentAccuracy(()).check(subject)
 
+    def sharded(self, subject: Subject) -> tuple[Instrument, ...]:
+        """Return what the answers are read from."""
+        return self._asked(subject).sharded(subject)
+
     def measure(self, subject: Subject) -> FoundRings:
         """Ask the model for what is kept, and for what is left."""
         self.check(subject)
+        return FoundRings(_reporting(subject, self.name).read(self._asked(subject)))
+
+    def _asked(self, subject: Subject) -> ComponentAccuracy:
         between = list(pairwise(self.edges(subject)))
         views = (*(Only(*radii) for radii in between), *(Without(*radii) for radii in between))
-        return FoundRings(_reporting(subject, self.name).read(ComponentAccuracy(views, self.amplitude)))
+        return ComponentAccuracy(views, self.amplitude)
 
     def edges(self, subject: Subject) -> list[float]:
         """Return the radii between the rings, from 0 to the corner or beyond; those of energy depend on all of the images."""

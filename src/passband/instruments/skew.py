@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -15,7 +15,7 @@ from passband.analysis.contrast import Contrast, Term
 from passband.analysis.figure import Bar, Curve, Figure, Panel, Role
 from passband.checks import check_at_least_one, write_number
 from passband.data.batches import Sequel, choose_batch_size
-from passband.data.dataset import to_pixels
+from passband.data.dataset import ImageDataset, to_pixels
 from passband.data.resizing import check_available
 from passband.data.side_by_side import check_same, makes_a_difference, side_by_side
 from passband.environment import choose_device
@@ -23,7 +23,8 @@ from passband.errors import InputError, MissingDependencyError
 from passband.frequency.component import FULL
 from passband.frequency.spectrum import ROUNDING, radial_sum
 from passband.instruments.catalog import INSTRUMENTS
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject
+from passband.instruments.instrument import Cost, Reading, Subject
+from passband.instruments.sharded import Shard, Sharded
 from passband.models.independence import check_independent
 from passband.models.pixels import answers, check_fits, evaluating
 from passband.preparation import Change, Preparation
@@ -234,8 +235,46 @@ class FoundSkew(Reading):
         return f"the difference of the inputs first exceeds {', '.join(found)}"
 
 
+@dataclass(frozen=True, eq=False)
+class Power:
+    """Sums over images of the power at each whole radius: of the difference that a way makes, and of both inputs together.
+
+    Attributes:
+        count: How many images.
+        sums: Of both, their squares, the difference, its squares, and the products of the two; None of no image.
+    """
+
+    count: int = 0
+    sums: Float64[Tensor, "5 ways radii"] | None = None
+
+    def __add__(self, other: Power) -> Power:
+        """Return the sums over the images of both."""
+        if self.sums is None or other.sums is None:
+            return self if other.sums is None else other
+        return Power(self.count + other.count, self.sums + other.sums)
+
+    def ratios(self) -> tuple[Float64[Tensor, "ways radii"], Float64[Tensor, "ways radii"]]:
+        """Return the ratio of sums, and its standard error by linearization: see `FoundSkew.difference`."""
+        assert self.sums is not None
+        both, squares_of_both, difference, squares, products = self.sums
+        there = both > ROUNDING * both.sum(dim=1, keepdim=True)
+        ratio = (difference / both).where(there, math.nan)
+        residuals = squares - 2 * ratio * products + ratio**2 * squares_of_both
+        spread = residuals.clamp(min=0) * self.count / (self.count - 1 if self.count > 1 else math.nan)
+        return ratio, spread.sqrt() / both
+
+
+@dataclass(frozen=True, eq=False)
+class SeenSkew:
+    """What a network answers to a shard: the pictures as they are, then in each other way."""
+
+    predictions: Int64[Tensor, "shown samples"]
+    changed: Bool[Tensor, "ways samples"]
+    power: Power
+
+
 @dataclass(frozen=True)
-class Skew(Instrument[FoundSkew]):
+class Skew(Sharded[SeenSkew, FoundSkew]):
     """Answers to the same pictures, prepared otherwise: by another filter, without antialiasing, with another crop, squashed.
 
     Both the images of the data set and the others are made of the pictures once more, decoded once; where the first are not those
@@ -259,6 +298,7 @@ class Skew(Instrument[FoundSkew]):
     ways: tuple[str, ...] | None = None
     samples: int | None = None
 
+    seen = SeenSkew
     name, summary, source, needs_gradient = INSTRUMENTS.lines["skew"]
 
     def __post_init__(self) -> None:
@@ -292,27 +332,34 @@ class Skew(Instrument[FoundSkew]):
                 "prepared so already. Take the original pictures, with --size (size=), or name other ways: "
                 "--with skew:ways=..., Skew(ways=...)."
             )
-        few = self._drawn(subject)[:LOOKED_AT]
+        few = self.visited(subject)[:LOOKED_AT]
         check_same(dataset, few, side_by_side(dataset, ()).images[few])
 
-    def measure(self, subject: Subject) -> FoundSkew:
+    def visited(self, subject: Subject) -> Int64[Tensor, " visited"]:
+        """Return the samples that are drawn, in the order of the data set, in which files are read fastest."""
+        return subject.draw(self.samples).sort().values
+
+    def together(self, subject: Subject) -> int:
+        """Return how many pictures are looked at together, each in all ways."""
+        return choose_batch_size(subject.batch_size, self._prepared(subject), choose_device(subject.device))
+
+    def depends_on(self, subject: Subject) -> str:
+        """Return the ways to go, which depend on what is installed."""
+        return repr(self._chosen(subject)[0])
+
+    def look(self, subject: Subject, shard: Shard) -> SeenSkew:
         """Show the model each picture in all ways."""
-        self.check(subject)
         model, dataset, place = subject.model, subject.dataset, choose_device(subject.device)
         model.to(place)
         check_independent(model, to_pixels(dataset.images[:1], place))
-        ways, left_out = self._chosen(subject)
-        how, channels, samples = dataset.preparation, dataset.channels, self._drawn(subject)
-        assert how is not None
-        prepared = side_by_side(dataset, [way.of(how) for way in ways])
-        batch_size = choose_batch_size(subject.batch_size, prepared, place)
-        pictures = Sequel(prepared, samples, batch_size)
+        ways, samples, batch_size = self._chosen(subject)[0], shard.samples, self.together(subject)
+        pictures = Sequel(self._prepared(subject), samples, batch_size)
         predictions: list[Tensor] = []
         changed: list[Tensor] = []
-        power, done = _Power(), 0
+        power, done = Power(), 0
         with evaluating(model):
             for indices in samples.split(batch_size):
-                pixels = pictures.next(len(indices)).unflatten(1, (-1, channels))
+                pixels = pictures.next(len(indices)).unflatten(1, (-1, dataset.channels))
                 check_same(dataset, indices, pixels[:, 0])
                 views = to_pixels(pixels, place).unbind(1)
                 shown = ("whole images", *(f"images prepared by {way}" for way in ways))
@@ -325,27 +372,34 @@ class Skew(Instrument[FoundSkew]):
                     )
                 )
                 changed.append((pixels[:, 1:] != pixels[:, :1]).flatten(2).any(dim=2).T)
-                power.add(views[0], views[1:])
+                power += power_of(views[0], views[1:])
                 done += len(indices)
                 if subject.progress:
                     subject.progress(self.name, done, len(samples))
-        whole, *others = torch.cat(predictions, dim=1).clone()
-        difference, error = power.ratios()
+        return SeenSkew(torch.cat(predictions, dim=1).clone(), torch.cat(changed, dim=1), power)
+
+    def join(self, subject: Subject, seen: Iterable[SeenSkew]) -> FoundSkew:
+        """Return what the model answers to all pictures, and how the inputs differ."""
+        ways, left_out = self._chosen(subject)
+        shards = list(seen)
+        whole, *others = torch.cat([each.predictions for each in shards], dim=1)
+        difference, error = sum((each.power for each in shards), Power()).ratios()
         return FoundSkew(
             subject,
             ways,
             left_out,
-            dataset.labels[samples],
+            subject.dataset.labels[self.visited(subject)],
             whole,
             torch.stack(others),
-            torch.cat(changed, dim=1),
+            torch.cat([each.changed for each in shards], dim=1),
             difference,
             error,
         )
 
-    def _drawn(self, subject: Subject) -> Int64[Tensor, " drawn"]:
-        """Return the samples in the order of the data set, in which files are read fastest."""
-        return subject.draw(self.samples).sort().values
+    def _prepared(self, subject: Subject) -> ImageDataset:
+        how = subject.dataset.preparation
+        assert how is not None
+        return side_by_side(subject.dataset, [way.of(how) for way in self._chosen(subject)[0]])
 
     def _chosen(self, subject: Subject) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
         """Return the ways to go, and those of the usual ones that cannot be gone here.
@@ -376,31 +430,13 @@ class Skew(Instrument[FoundSkew]):
         return tuple(chosen.values()), tuple(left_out)
 
 
-@dataclass(eq=False)
-class _Power:
-    """Sums over images of the power at each whole radius: of the difference that a way makes, and of both inputs together."""
-
-    count: int = 0
-    sums: list[Tensor] = field(default_factory=list)
-
-    def add(self, images: Batch, others: tuple[Batch, ...]) -> None:
-        """Count some images, and the same ones in each way."""
-        own = _radial(images)
-        both = torch.stack([own + _radial(other) for other in others], dim=1)  # (samples, ways, radii)
-        difference = torch.stack([_radial(other - images) for other in others], dim=1)
-        parts = [both, both**2, difference, difference**2, difference * both]
-        found = [part.sum(dim=0) for part in parts]
-        self.sums = [a + b for a, b in zip(self.sums, found, strict=True)] if self.sums else found
-        self.count += len(images)
-
-    def ratios(self) -> tuple[Float64[Tensor, "ways radii"], Float64[Tensor, "ways radii"]]:
-        """Return the ratio of sums, and its standard error by linearization: see `FoundSkew.difference`."""
-        both, squares_of_both, difference, squares, products = self.sums
-        there = both > ROUNDING * both.sum(dim=1, keepdim=True)
-        ratio = (difference / both).where(there, math.nan)
-        residuals = squares - 2 * ratio * products + ratio**2 * squares_of_both
-        spread = residuals.clamp(min=0) * self.count / (self.count - 1 if self.count > 1 else math.nan)
-        return ratio, spread.sqrt() / both
+def power_of(images: Batch, others: tuple[Batch, ...]) -> Power:
+    """Return the sums over some images, and the same ones in each way."""
+    own = _radial(images)
+    both = torch.stack([own + _radial(other) for other in others], dim=1)  # (samples, ways, radii)
+    difference = torch.stack([_radial(other - images) for other in others], dim=1)
+    parts = [both, both**2, difference, difference**2, difference * both]
+    return Power(len(images), torch.stack([part.sum(dim=0) for part in parts]))
 
 
 def _radial(images: Batch) -> Float64[Tensor, "samples radii"]:

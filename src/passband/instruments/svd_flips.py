@@ -5,8 +5,9 @@ Section 8 of the paper asks whether the HFC is just noise, and splits images by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple, get_args
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from passband.analysis.contrast import Term
 from passband.analysis.figure import Curve, Figure, Panel, Role
 from passband.checks import write_number
-from passband.data.batches import batches, choose_batch_size
+from passband.data.batches import batches
 from passband.data.dataset import to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
@@ -26,7 +27,8 @@ from passband.frequency.rescale import rescale
 from passband.instruments.catalog import INSTRUMENTS
 from passband.instruments.components import default_radii
 from passband.instruments.flips import dealt_at_random
-from passband.instruments.instrument import Cost, Instrument, Reading, Subject, as_floats, mean_row
+from passband.instruments.instrument import Cost, Reading, Subject, as_floats, mean_row
+from passband.instruments.sharded import Shard, Sharded
 from passband.models.independence import check_independent
 from passband.models.pixels import answers, check_fits, evaluating
 from passband.randomness import generator_for
@@ -188,8 +190,19 @@ def svd_panels(label: str, subset: Subset) -> tuple[Panel, Panel]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class SeenSvdFlips:
+    """The predictions on the whole images of a shard, and the attributes of `Part` of each way at each radius."""
+
+    whole: Int64[Tensor, " samples"]
+    kept: Int64[Tensor, "ways samples"]
+    taken: Int64[Tensor, "ways samples"]
+    energy: Float[Tensor, "ways samples"]
+    rank: Int64[Tensor, "ways samples"]
+
+
 @dataclass(frozen=True)
-class SvdFlips(Instrument[FoundSvdFlips]):
+class SvdFlips(Sharded[SeenSvdFlips, FoundSvdFlips]):
     """Images predicted right as a whole and from a part that is taken from them, and wrong from the rest.
 
     The part is the HFC at a radius, or another of that energy, image by image: what the trailing singular values make, at
@@ -212,6 +225,7 @@ class SvdFlips(Instrument[FoundSvdFlips]):
     radii: tuple[float, ...] | None = None
     amplitude: Amplitude = "max"
 
+    seen = SeenSvdFlips
     name, summary, source, needs_gradient = INSTRUMENTS.lines["svd"]
 
     def __post_init__(self) -> None:
@@ -240,18 +254,15 @@ class SvdFlips(Instrument[FoundSvdFlips]):
                 f"{size[0]}x{size[1]} pixels"
             )
 
-    def measure(self, subject: Subject) -> FoundSvdFlips:
+    def look(self, subject: Subject, shard: Shard) -> SeenSvdFlips:
         """Show the model whole images, and both parts of each split."""
-        self.check(subject)
         model, dataset, place = subject.model, subject.dataset, choose_device(subject.device)
         model.to(place)
         check_independent(model, to_pixels(dataset.images[:1], place))
-        radii, classes, samples = self._radii(dataset.size), len(dataset.classes), subject.samples
-        batch_size = choose_batch_size(subject.batch_size, dataset, place)
+        radii, classes, samples = self._radii(dataset.size), len(dataset.classes), shard.samples
+        batch_size = self.together(subject)
         whole: list[Tensor] = []
-        parts: dict[tuple[Split, float], list[Part]] = {
-            (kind, radius): [] for kind in get_args(Split) for radius in radii
-        }
+        parts: dict[tuple[Split, float], list[Part]] = {each: [] for each in self._ways(dataset.size)}
         with evaluating(model):
             for batch in batches(dataset, batch_size=batch_size, device=place, order=samples):
                 images = batch.images
@@ -272,14 +283,27 @@ class SvdFlips(Instrument[FoundSvdFlips]):
                     parts[key].append(Part(*(each.cpu() for each in found)))
                 if subject.progress:
                     subject.progress(self.name, min(len(whole) * batch_size, len(samples)), len(samples))
+        joined = (map(torch.cat, zip(*each, strict=True)) for each in parts.values())
+        return SeenSvdFlips(torch.cat(whole), *map(torch.stack, zip(*joined, strict=True)))
+
+    def join(self, subject: Subject, seen: Iterable[SeenSvdFlips]) -> FoundSvdFlips:
+        """Return what became of all samples."""
+        size, shards = subject.dataset.size, list(seen)
+        columns = (
+            torch.cat([getattr(each, name) for each in shards], dim=1).unbind() for name in Part._fields
+        )
+        parts = map(Part, *columns)
         return FoundSvdFlips(
             subject,
-            radii,
-            dataset.labels[samples],
-            torch.cat(whole),
-            {key: Part(*map(torch.cat, zip(*each, strict=True))) for key, each in parts.items()},
+            self._radii(size),
+            subject.dataset.labels[subject.samples],
+            torch.cat([each.whole for each in shards]),
+            dict(zip(self._ways(size), parts, strict=True)),
             self.amplitude,
         )
+
+    def _ways(self, size: tuple[int, int]) -> list[tuple[Split, float]]:
+        return list(product(get_args(Split), self._radii(size)))
 
     def _radii(self, size: tuple[int, int]) -> tuple[float, ...]:
         return tuple(float(each) for each in (default_radii(size) if self.radii is None else self.radii))

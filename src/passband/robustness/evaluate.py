@@ -9,7 +9,7 @@ less than it found at a smaller one, although all of that is allowed there.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,7 +30,7 @@ from passband.models.independence import check_independent
 from passband.models.pixels import PixelModel, answers, evaluating
 from passband.models.trial import tried
 from passband.robustness.search import Attempts, Targets, search
-from passband.robustness.tally import Tally
+from passband.robustness.tally import Sums, Tally
 from passband.rows import RobustnessRow
 from passband.types import Labels, Progress
 
@@ -60,7 +60,7 @@ class AttackOutcome:
             that point. A sample that withstands so has withstood less of an attack. Shaped (epsilons, samples).
         images: The images that the samples were left with, shaped (epsilons, samples, channels, height, width); None if
             they were not to be kept.
-        seconds: Wall time.
+        seconds: Wall time, of all shards together where there are several.
     """
 
     attack: Attack
@@ -130,46 +130,117 @@ def evaluate_attack(
         Wang et al. 2020, section 6, with a fixed epsilon and all samples, where the released code searches for the
         smallest epsilon on 100 of them.
     """
-    place = choose_device(device)
-    pixels = tried(model, dataset, place)
-    bounds = _checked_epsilons(epsilons, attack, dataset)
+    bounds = checked_epsilons(epsilons, attack, dataset)
     samples = torch.arange(len(dataset)) if indices is None else indices.cpu()
     if after is not None:
         _check_after(after, samples, attack, bounds)
-    size = choose_batch_size(batch_size, dataset, place)
-    if batch_size is None and place.type == "cpu":
-        size = min(size, max(PIXELS_IN_BATCH // (dataset.size[0] * dataset.size[1]), SMALLEST_BATCH))
+    seen = look_under_attack(
+        model,
+        dataset,
+        attack,
+        bounds,
+        samples,
+        after=after,
+        batch_size=batch_size,
+        device=device,
+        seed=seed,
+        keep_images=keep_images,
+        progress=progress,
+    )
+    return joined_outcome(attack, bounds, [seen])
 
+
+@dataclass(frozen=True, eq=False)
+class SeenAttack:
+    """What an attack leaves of some of the samples: the attributes of `AttackOutcome` that have an entry a sample, and sums."""
+
+    samples: Int64[Tensor, " samples"]
+    labels: Labels
+    correct: Bool[Tensor, " samples"]
+    predictions: Int64[Tensor, "epsilons samples"]
+    distance: Float[Tensor, "epsilons samples"]
+    astray: Bool[Tensor, "epsilons samples"]
+    sums: Sums
+    seconds: float
+    images: Float[Tensor, "epsilons samples channels height width"] | None = None
+
+
+def look_under_attack(
+    model: nn.Module,
+    dataset: ImageDataset,
+    attack: Attack,
+    epsilons: tuple[float, ...],
+    samples: Int64[Tensor, " samples"],
+    *,
+    after: AttackOutcome | None = None,
+    batch_size: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    keep_images: bool = False,
+    progress: Progress | None = None,
+) -> SeenAttack:
+    """Attack some samples, at epsilons that ascend: see `evaluate_attack`, which does so with all of them at once."""
+    place = choose_device(device)
+    pixels = tried(model, dataset, place)
+    size = attack_batch_size(batch_size, dataset, place)
     start = time.perf_counter()
     check_independent(pixels, to_pixels(dataset.images[:1], place))
     clean = _predict(pixels, dataset, samples, size, place)
-    tally = Tally(attack.norm, bounds, dataset, samples, clean, keep_images=keep_images)
-    positive = torch.tensor(bounds)[:, None] > 0  # at epsilon 0 there is nothing to try
-    standing = tally.robust if after is None else tally.robust & _standing(after, bounds)
+    tally = Tally(attack.norm, epsilons, dataset, samples, clean, keep_images=keep_images)
+    positive = torch.tensor(epsilons)[:, None] > 0  # at epsilon 0 there is nothing to try
+    standing = tally.robust if after is None else tally.robust & _standing(after, epsilons)
     targets = Targets(dataset, samples, standing & positive, place)
     done = int((~targets.tried).sum())
     with attacking(pixels), frozen(pixels), kept():
-        for attempts in search(pixels, targets, attack, torch.tensor(bounds), seed=seed, batch_size=size):
+        for attempts in search(pixels, targets, attack, torch.tensor(epsilons), seed=seed, batch_size=size):
             tally.add(attempts)
             done += len(attempts.rows)
             if progress:
                 progress("attack", done, targets.tried.numel())
     if after is not None:
         _take_over(after, targets, tally)
-    return AttackOutcome(
-        attack=attack,
-        epsilons=bounds,
+    return SeenAttack(
         samples=samples,
         labels=tally.labels,
         correct=tally.correct,
         predictions=tally.predictions,
         distance=tally.distance,
-        radial=tally.radial(),
-        power=tally.power(),
         astray=tally.astray,
-        images=tally.images,
+        sums=tally.sums(),
         seconds=time.perf_counter() - start,
+        images=tally.images,
     )
+
+
+def joined_outcome(attack: Attack, epsilons: tuple[float, ...], seen: Iterable[SeenAttack]) -> AttackOutcome:
+    """Return the outcome on the samples of all parts, in their order."""
+    columns: dict[str, list[Tensor]] = {}
+    sums, seconds = None, 0.0
+    for each in seen:  # one at a time: the sums of each are as large as an image for each epsilon
+        for name in ("samples", "labels", "correct", "predictions", "distance", "astray", "images"):
+            if (column := getattr(each, name)) is not None:
+                columns.setdefault(name, []).append(column)
+        sums = each.sums if sums is None else sums + each.sums
+        seconds += each.seconds
+    assert sums is not None
+    joined = {name: torch.cat(parts, dim=int(parts[0].ndim > 1)) for name, parts in columns.items()}
+    return AttackOutcome(
+        attack=attack,
+        epsilons=epsilons,
+        radial=sums.radial(),
+        power=sums.mean_power(int(joined["correct"].sum())),
+        seconds=seconds,
+        images=joined.pop("images", None),
+        **joined,
+    )
+
+
+def attack_batch_size(asked: int | None, dataset: ImageDataset, device: torch.device) -> int:
+    """Return how many images are attacked at a time where so many were asked for; None chooses by size and device."""
+    size = choose_batch_size(asked, dataset, device)
+    if asked is not None or device.type != "cpu":
+        return size
+    return min(size, max(PIXELS_IN_BATCH // (dataset.size[0] * dataset.size[1]), SMALLEST_BATCH))
 
 
 def attack_rows(
@@ -207,7 +278,7 @@ def attack_rows(
             )
 
 
-def _checked_epsilons(epsilons: Sequence[float], attack: Attack, dataset: ImageDataset) -> tuple[float, ...]:
+def checked_epsilons(epsilons: Sequence[float], attack: Attack, dataset: ImageDataset) -> tuple[float, ...]:
     """Return the epsilons in ascending order.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import polars as pl
@@ -192,18 +191,54 @@ def run_plan(
     if indices is None:
         indices = torch.arange(len(dataset))
     pixels = tried(model, dataset, choose_device(device))
-    evaluate = partial(
-        evaluate_attack,
+    outcome = evaluate_attack(
         pixels,
         dataset,
         plan.attack,
         plan.epsilons,
+        indices=indices[: plan.samples],
         batch_size=batch_size,
         device=device,
         seed=seed,
+        keep_images=keep_images,
+        progress=named(progress, plan.attack.label),
     )
-    named = _named(progress, plan.attack.label)
-    outcome = evaluate(indices=indices[: plan.samples], keep_images=keep_images, progress=named)
+    return concluded(
+        pixels,
+        dataset,
+        plan,
+        outcome,
+        batch_size=batch_size,
+        device=device,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def concluded(
+    model: nn.Module,
+    dataset: ImageDataset,
+    plan: AttackPlan,
+    outcome: AttackOutcome,
+    *,
+    batch_size: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Attacked:
+    """Check an attack that was run, and keep some examples.
+
+    Args:
+        model: The classifier of [0, 1] pixels that was attacked.
+        dataset: What it was attacked on.
+        plan: The attack.
+        outcome: What came of it.
+        batch_size: Images at a time; None chooses by size and device.
+        device: See `passband.environment.choose_device`.
+        seed: Draws random starts.
+        progress: Called along the way.
+    """
+    pixels = tried(model, dataset, choose_device(device))
     findings: tuple[Finding, ...] = ()
     if plan.sanity_samples:
         findings = check_attack(
@@ -214,12 +249,22 @@ def run_plan(
             batch_size=batch_size,
             device=device,
             seed=seed,
-            progress=named,
+            progress=named(progress, plan.attack.label),
         )
     examples: tuple[Example, ...] = ()
     if len(picked := _clearest(outcome)):
         # To keep all images for these few may take gigabytes.
-        again = evaluate(indices=picked, keep_images=True)
+        again = evaluate_attack(
+            pixels,
+            dataset,
+            plan.attack,
+            plan.epsilons,
+            indices=picked,
+            batch_size=batch_size,
+            device=device,
+            seed=seed,
+            keep_images=True,
+        )
         examples = _examples(pixels, dataset, again, choose_device(device))
     return Attacked(plan, outcome, findings, examples)
 
@@ -269,7 +314,7 @@ def _examples(
     return tuple(found)
 
 
-def _named(progress: Progress | None, name: str) -> Progress | None:
+def named(progress: Progress | None, name: str) -> Progress | None:
     """Return a progress that says which of several attacks is going on."""
     if progress is None:
         return None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from passband.attacks.ball import Ball
@@ -13,6 +14,33 @@ from passband.data.dataset import ImageDataset, to_pixels
 from passband.robustness.perturbation import perturbation_spectra
 from passband.robustness.search import Attempts
 from passband.types import Norm
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What the perturbations of some samples add up to at each epsilon, in float64.
+
+    Attributes:
+        shares: Of energy at each whole radius.
+        power: Power spectra, with the zero frequency at [0, 0].
+        changed: How many samples were changed.
+    """
+
+    shares: Float64[Tensor, "epsilons n_radii"]
+    power: Float64[Tensor, "epsilons height width"]
+    changed: Float64[Tensor, " epsilons"]
+
+    def __add__(self, other: Sums) -> Sums:
+        """Return what both add up to."""
+        return Sums(self.shares + other.shares, self.power + other.power, self.changed + other.changed)
+
+    def radial(self) -> Float[Tensor, "epsilons n_radii"]:
+        """Return the share of energy at each whole radius, mean over the samples that were changed."""
+        return (self.shares / self.changed.clamp(min=1)[:, None]).float()
+
+    def mean_power(self, attacked: int) -> Float[Tensor, "epsilons height width"]:
+        """Return the mean power spectrum over so many samples, with the zero frequency in the middle."""
+        return torch.fft.fftshift(self.power / max(attacked, 1), dim=(-2, -1)).float()
 
 
 class Tally:
@@ -86,11 +114,6 @@ class Tally:
         """Whether the model is right on what each sample was left with."""
         return self.predictions == self.labels
 
-    def radial(self) -> Float[Tensor, "epsilons n_radii"]:
-        """Return the share of energy at each whole radius, mean over the samples that were changed."""
-        return (self._shares / self._changed.clamp(min=1)[:, None]).float()
-
-    def power(self) -> Float[Tensor, "epsilons height width"]:
-        """Return the mean power spectrum over attacked samples, with the zero frequency in the middle."""
-        mean = self._power / self.correct.sum().clamp(min=1)
-        return torch.fft.fftshift(mean, dim=(-2, -1)).float()
+    def sums(self) -> Sums:
+        """Return what the perturbations at each epsilon add up to."""
+        return Sums(self._shares, self._power, self._changed)
