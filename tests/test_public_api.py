@@ -32,7 +32,7 @@ PUBLIC = {
     "PixelModel": ["body", "name", "mean", "std", "size", "channels", "classes", "outputs"],
     "RunConfig": None,
     "audit": ["model", "dataset", "radii", "attacks", "amplitude", "precision", "ceiling", "ceiling_samples", "instruments", "batch_size",
-              "device", "seed", "result_folder", "progress", "expect"],
+              "device", "seed", "result_folder", "progress", "expect", "ahead"],
     "audit_detector": ["detector", "dataset", "radii", "cycles_per_pixel", "views", "amplitude", "split_at", "label_ids",
                        "resamples", "batch_size", "seed", "result_folder", "progress"],
     "autoattack": ["model", "images", "labels", "epsilon", "norm", "seed", "batch_size"],

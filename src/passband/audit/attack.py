@@ -23,18 +23,22 @@ from passband.audit.card import (
     CeilingUnderAttack,
     Clean,
 )
+from passband.audit.kept import Ahead, Shelf, kept_beside, looks_of
 from passband.audit.pictures import PICTURES, Pictures, read_pictures
-from passband.data.dataset import ImageDataset
+from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.files import read_json, write_json
+from passband.instruments.attacks import AttackSearch, attack
 from passband.instruments.counterexamples import Counterexamples
-from passband.instruments.spectrum import DataSpectrum, measure_spectrum
+from passband.instruments.instrument import Subject
+from passband.instruments.spectrum import DataSpectrum, Spectrum
 from passband.models.fingerprint import weights_hash
+from passband.models.independence import check_independent
 from passband.models.pixels import as_pixel_model
 from passband.models.trial import tried
 from passband.robustness.evaluate import attack_rows
-from passband.robustness.plan import Attacked, AttackPlan, check_plans, run_plan
+from passband.robustness.plan import Attacked, AttackPlan, check_plans
 from passband.robustness.sanity import Finding
 from passband.rows import COLUMNS, RobustnessRow, read_table, to_table
 from passband.serial import write_tensors
@@ -99,7 +103,9 @@ def measure_robustness(
     batch_size: int | None = None,
     device: str = "auto",
     seed: int = 0,
+    result_folder: Path | None = None,
     progress: Progress | None = None,
+    ahead: Ahead | None = None,
 ) -> RobustnessAudit:
     """Attack a classifier, and say what is left of its accuracy and how far that can be trusted.
 
@@ -111,7 +117,9 @@ def measure_robustness(
         batch_size: Images at a time; None chooses by size and device.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the model is moved there.
         seed: Draws random starts.
+        result_folder: As of `passband.audit`.
         progress: Called along the way.
+        ahead: As of `passband.audit`.
 
     Raises:
         InputError: If there is no attack, or model, data and attacks do not fit together.
@@ -123,19 +131,25 @@ def measure_robustness(
     run = weights_hash(pixels)
     pixels = tried(pixels, dataset, choose_device(device))
     check_plans(plans, pixels, dataset)
-    attacks = tuple(
-        run_plan(
-            pixels,
-            dataset,
-            plan,
-            keep_images=keep_images,
-            batch_size=batch_size,
-            device=device,
-            seed=seed,
-            progress=progress,
-        )
-        for plan in plans
+    if ahead is not None and result_folder is None:
+        raise InputError("what is looked at ahead is kept beside the result: give result_folder too")
+    subject = Subject(
+        pixels,
+        dataset,
+        run,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        progress=progress,
+        keep=Shelf(),
     )
+    check_independent(pixels, to_pixels(dataset.images[:1], choose_device(device)))
+    spectrum = subject.read(Spectrum()).spectrum  # a pass over all images, with which their fingerprint comes
+    if result_folder is not None:
+        subject = replace(subject, keep=Shelf(kept_beside(result_folder, subject)))
+    if ahead is not None:
+        ahead(looks_of([AttackSearch.of(plan, keep_images=keep_images) for plan in plans], subject))
+    attacks = tuple(attack(subject, plan, keep_images=keep_images) for plan in plans)
     most = max((attacked.outcome for attacked in attacks), key=lambda outcome: len(outcome.samples))
     clean, baselines = parts.share(most.correct), parts.baselines(most.labels, dataset)
     card = AttackCard(
@@ -149,7 +163,7 @@ def measure_robustness(
         manifest=parts.manifest(sum(attacked.outcome.seconds for attacked in attacks), device),
     )
     rows = to_table(robustness_rows(attacks, dataset, run=run))
-    return RobustnessAudit(card, rows, attacks, measure_spectrum(dataset, device=device))
+    return RobustnessAudit(card, rows, attacks, spectrum)
 
 
 def attack_entry(

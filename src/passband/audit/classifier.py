@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -16,7 +16,7 @@ from passband.audit import parts
 from passband.audit.attack import attack_entry, robustness_rows, samples_table
 from passband.audit.card import Ceiling, ClassifierCard, Settings, read_card
 from passband.audit.gate import Checked, check
-from passband.audit.kept import kept_beside, look_once
+from passband.audit.kept import Ahead, Shelf, kept_beside, looks_of
 from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictures
 from passband.audit.requirement import parse_requirement
 from passband.choices import Search
@@ -39,6 +39,7 @@ from passband.instruments.forecast import forecast
 from passband.instruments.instrument import Instrument, Subject
 from passband.instruments.spectrum import DataSpectrum, Spectrum
 from passband.models.fingerprint import weights_hash
+from passband.models.independence import check_independent
 from passband.models.pixels import as_pixel_model
 from passband.models.trial import tried
 from passband.robustness.plan import Attacked, AttackPlan, check_plans
@@ -177,6 +178,7 @@ def audit(
     result_folder: Path | None = None,
     progress: Progress | None = None,
     expect: Callable[[dict[str, float]], None] | None = None,
+    ahead: Ahead | None = None,
 ) -> Audit:
     """Measure which spatial frequencies a classifier uses.
 
@@ -199,11 +201,13 @@ def audit(
         batch_size: Images at a time; it does not change the result. None chooses by size and device.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the model is moved there.
         seed: Draws the samples where `precision` is given, those of the ceiling, and the random starts of attacks.
-        result_folder: Where the audit will be saved: what each of the `instruments` found is kept beside it until then, and an audit
-            that was killed does not look again. `passband.files.remove_unfinished` removes it.
+        result_folder: Where the audit will be saved: what is found is kept beside it until then, shard by shard, and an audit that
+            was killed goes on from there. `passband.files.remove_unfinished` removes it.
         progress: Called along the way.
         expect: Called before the work begins with the seconds that its parts will take on this machine, by their names, as
             `passband.instruments.forecast.forecast` finds in about a second; not where that is less than ten in all.
+        ahead: Called before the work begins with all that will be looked at shard by shard, whose results it may put in place beside
+            `result_folder`: `passband.engine.shards.side_by_side` has several processes do so. It changes no number.
 
     Returns:
         The audit: `.card`, `.rows`, `.samples`, `.save(folder)`, `Audit.load(folder)`, `.check("lfc@8 >= 0.6")`.
@@ -223,29 +227,46 @@ def audit(
     pixels = as_pixel_model(model)
     run = weights_hash(pixels)
     pixels = tried(pixels, dataset, choose_device(device))
+    shelf = Shelf()
     subject = Subject(
-        pixels, dataset, run, seed=seed, batch_size=batch_size, device=device, progress=progress
+        pixels,
+        dataset,
+        run,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        progress=progress,
+        keep=shelf,
     )
     chosen = tuple(sorted(map(float, default_radii(dataset.size) if radii is None else radii)))
     flips, corollary = Flips(chosen, amplitude, precision), _ceiling(ceiling, ceiling_samples, chosen)
     check_plans(attacks, pixels, dataset)
     for instrument in (flips, *corollary, *instruments):
         instrument.check(subject)
+    if ahead is not None and result_folder is None:
+        raise InputError("what is looked at ahead is kept beside the result: give result_folder too")
 
+    attacking = tuple(map(UnderAttack.of, attacks))
+    needed = flips.answers_needed(dataset.size)
     if expect is not None:
         asked = [("components", flips), *((each.name, each) for each in (*corollary, *instruments))]
-        asked += [(plan.measure, UnderAttack.of(plan)) for plan in attacks]
-        if seconds := forecast(subject, flips.answers_needed(dataset.size), asked):
+        asked += [(plan.measure, each) for plan, each in zip(attacks, attacking, strict=True)]
+        if seconds := forecast(subject, needed, asked):
             expect(seconds)
+    check_independent(pixels, to_pixels(dataset.images[:1], choose_device(device)))
+    spectrum = subject.read(Spectrum()).spectrum  # a pass over all images, with which their fingerprint comes
+    if result_folder is not None:
+        shelf = Shelf(kept_beside(result_folder, subject))
+        subject = replace(subject, keep=shelf)
+    evaluated = subject.at(needed.visited(subject))
+    if ahead is not None:
+        ahead(looks_of([flips], subject) + looks_of([*corollary, *attacking, *instruments], evaluated))
     found = subject.read(flips)
     answers = found.answers
-    evaluated = subject.at(answers.samples)
     bound = next(map(evaluated.read, corollary), None)
     counterexamples = None if bound is None else bound.counterexamples
-    attacked = tuple(evaluated.read(UnderAttack.of(plan)).attacked for plan in attacks)
-    spectrum = subject.read(Spectrum()).spectrum
-    kept = None if result_folder is None else kept_beside(result_folder, evaluated, answers)
-    extra = tuple(look_once(instrument, evaluated, kept) for instrument in instruments)
+    attacked = tuple(evaluated.read(each).attacked for each in attacking)
+    extra = tuple(shelf.read(instrument, evaluated) for instrument in instruments)
 
     within = energy_within(torch.fft.ifftshift(spectrum.power), chosen)
     whole, points = parts.answers(answers), parts.curves(answers, chosen, within.tolist())

@@ -1,0 +1,69 @@
+"""Audits in small shards, of a network that counts what it is shown and can kill the process that asks it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+from helpers import Memory, noise
+from passband.attacks import PGD
+from passband.audit.classifier import Audit, audit
+from passband.instruments.phase_swap import PhaseSwap
+from passband.instruments.rings import Rings
+from passband.robustness.plan import AttackPlan
+
+SHARDED = import_module("passband.instruments.sharded")  # its package has a function's name at the top
+BATCH = 4
+DATA = noise(samples=61, classes=3, size=(11, 9))  # 16 shards, the last of one image
+PLAN = AttackPlan(PGD(steps=2), (1 / 255, 4 / 255), sanity_samples=8)
+SETTINGS = {
+    "radii": [2.0, 3.0],
+    "attacks": [PLAN],
+    "instruments": [PhaseSwap(), Rings(2)],
+    "ceiling_samples": 30,
+    "batch_size": BATCH,
+    "device": "cpu",
+}
+
+
+class Counting(Memory):
+    """Counts the images that it is shown, and kills its process once they are too many."""
+
+    shown = 0
+    most: int | None = None
+
+    def forward(self, images):
+        """Return one score a class."""
+        Counting.shown += len(images)
+        if Counting.most is not None and Counting.shown > Counting.most:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(images)
+
+
+@contextmanager
+def small_shards() -> Generator[None]:
+    """Make shards of one batch each."""
+    before = SHARDED.VALUES_IN_SHARD, SHARDED.LEAST_BATCHES
+    SHARDED.VALUES_IN_SHARD, SHARDED.LEAST_BATCHES = 1, 1
+    try:
+        yield
+    finally:
+        SHARDED.VALUES_IN_SHARD, SHARDED.LEAST_BATCHES = before
+
+
+def counted(folder: Path | None, *, model=None, data=DATA, **settings) -> tuple[Audit, int]:
+    """Return an audit in small shards, and how many images were shown for it."""
+    Counting.shown = 0
+    with small_shards():
+        found = audit(model or Counting(DATA), data, result_folder=folder, **(SETTINGS | settings))
+    return found, Counting.shown
+
+
+def audit_until_killed(folder: Path, images: int, settings: dict) -> None:
+    """Audit until the network has been shown more than so many images."""
+    Counting.most = images
+    counted(folder, **settings)
