@@ -6,12 +6,18 @@ import os
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+
+import torch
 
 from helpers import Memory, noise
 from passband.attacks import PGD
 from passband.audit.classifier import Audit, audit
+from passband.data.dataset import ImageDataset
+from passband.engine.local import Local
+from passband.engine.shards import side_by_side
 from passband.instruments.phase_swap import PhaseSwap
 from passband.instruments.rings import Rings
 from passband.robustness.plan import AttackPlan
@@ -61,6 +67,35 @@ def counted(folder: Path | None, *, model=None, data=DATA, **settings) -> tuple[
     with small_shards():
         found = audit(model or Counting(DATA), data, result_folder=folder, **(SETTINGS | settings))
     return found, Counting.shown
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Loads network and data, as a process does that looks at shards.
+
+    Attributes:
+        marker: Where it is noted that a process was killed: the first one that loads them is, unless it is None.
+        scale: What all weights are multiplied by.
+    """
+
+    marker: Path | None = None
+    scale: float = 1.0
+
+    def __call__(self) -> tuple[Counting, ImageDataset]:
+        """Load them."""
+        model = Counting(DATA)
+        with torch.no_grad():
+            model.weight.mul_(self.scale)
+        if self.marker is not None and not self.marker.exists():
+            self.marker.touch()
+            Counting.most = 300
+        return model, DATA
+
+
+def audited_by(workers: int, folder: Path, load: Loaded | None = None, **settings) -> Audit:
+    """Return an audit whose shards so many processes look at side by side."""
+    with Local(workers) as engine:
+        return counted(folder, ahead=side_by_side(engine, load=load), **settings)[0]
 
 
 def audit_until_killed(folder: Path, images: int, settings: dict) -> None:

@@ -70,7 +70,9 @@ def test_killed_at_any_time_it_goes_on_and_finds_the_same(unbroken, tmp_path, sh
     again, shown = counted(tmp_path / "a")
     assert_same(again, whole)
     assert shown < (1 - share / 4) * cost
-    kept, least = counted(tmp_path / "a")  # checks and examples of attacks are made again, which are most of it here
+    kept, least = counted(
+        tmp_path / "a"
+    )  # checks and examples of attacks are made again, which are most of it here
     assert_same(kept, whole)
     assert least < shown
     remove_unfinished(tmp_path / "a")

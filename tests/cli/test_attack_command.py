@@ -167,3 +167,15 @@ def test_a_missing_library_is_named_with_its_extra(command, files, monkeypatch):
     )  # fmt: skip
     assert ran.code == 2
     assert 'pip install "passband[attacks]"' in ran.err
+
+
+def test_several_processes_find_what_one_finds_and_leave_nothing(attacked, tmp_path):
+    for out, workers in (("a", "1"), ("b", "2")):
+        ran = attacked("--epsilon", "4/255", "--save", "--no-report", "--out", out, "--workers", workers)
+        assert ran.code == 0, ran.err
+    for name in ("rows", "samples"):
+        one, two = (pl.read_parquet(tmp_path / out / f"{name}.parquet") for out in "ab")
+        assert one.equals(two), name
+    one, two = (np.load(tmp_path / out / "adversarial.npz") for out in "ab")
+    assert np.array_equal(one["images"], two["images"])
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}

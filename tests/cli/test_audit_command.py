@@ -398,3 +398,21 @@ def test_images_that_nothing_resized_have_no_skew(audited):
     assert ran.code == 2
     assert "cannot be prepared otherwise" in ran.err
     assert "--size" in ran.err
+
+
+def test_several_processes_find_what_one_finds_and_leave_nothing(audited, tmp_path):
+    line = ("--attack", "fgsm", "--epsilon", "4/255", "--no-sanity", "--no-report", "--with", "rings:rings=2")
+    for out, workers in (("a", "1"), ("b", "2")):
+        ran = audited(*line, "--out", out, "--workers", workers)
+        assert ran.code == 0, ran.err
+    for name in ("rows", "samples", "attacks", "counterexamples"):
+        one, two = (pl.read_parquet(tmp_path / out / f"{name}.parquet") for out in "ab")
+        assert one.equals(two), name
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b"}
+
+
+def test_threads_of_processes_that_there_are_not_are_refused(audited):
+    ran = audited("--threads", "3")
+    assert ran.code == 2
+    assert "--threads 3 is for several processes: give --workers too" in ran.err
+    assert "workers must be at least 1, got 0" in audited("--workers", "0").err

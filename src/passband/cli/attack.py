@@ -10,7 +10,8 @@ from cyclopts import Parameter
 from passband.attacks.epsilon import write_epsilon
 from passband.cli import options
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
-from passband.files import check_target, slug, written_whole
+from passband.cli.engines import SHARD_DEFAULTS, ShardFlags
+from passband.files import check_target, remove_unfinished, slug, written_whole
 
 if TYPE_CHECKING:
     import passband.audit.card
@@ -25,6 +26,7 @@ def attack(
     attack_options: options.AttackFlags = options.ATTACK_DEFAULTS,
     model_options: options.ModelFlags = options.MODEL_DEFAULTS,
     data_options: options.DataFlags = options.DATA_DEFAULTS,
+    shard_options: ShardFlags = SHARD_DEFAULTS,
     size: options.Size = None,
     save: Annotated[bool, Parameter(negative="")] = False,
     report: bool = True,
@@ -38,13 +40,15 @@ def attack(
     """Attack a model, and say what is left of its accuracy, which frequencies the attack used, and whether to believe it.
 
     Without --attack it is PGD. Writes attack.json, rows.parquet, samples.parquet, pictures.safetensors,
-    attack.html and figures to one folder, and prints a table.
+    attack.html and figures to one folder, and prints a table. What was seen is kept beside the folder until it is written: killed, the
+    same command goes on from there.
 
     Args:
         save: Write all adversarial images, unrounded, to adversarial.npz.
         report: Write attack.html and figures.
     """
     attack_options.measures(default=("pgd",))
+    shard_options.check()
     if out is not None:
         check_target(out, overwrite=overwrite)
     if report:
@@ -60,7 +64,14 @@ def attack(
     folder = out or Path("attacks") / slug(f"{loaded.name}-on-{dataset.name}")
     check_target(folder, overwrite=overwrite)
 
-    with progress_bars() as progress:
+    load = options.Loading(
+        model=model,
+        data=data,
+        size=size,
+        model_options=model_options,
+        data_options=data_options.shared_out(shard_options.workers),
+    )
+    with progress_bars() as progress, shard_options.ahead(load) as ahead:
         found = measure_robustness(
             loaded,
             dataset,
@@ -69,13 +80,16 @@ def attack(
             batch_size=batch_size,
             device=device,
             seed=seed,
+            result_folder=folder,
             progress=progress,
+            ahead=ahead,
         )
     say("Writing the report" if report else "Writing the results")
     with written_whole(folder) as aside:
         found.save(aside)
         if report:
             write_attack_report(found, aside)
+    remove_unfinished(folder)
 
     if json:
         print_json({"folder": str(folder), **found.card.to_dict()})

@@ -18,6 +18,7 @@ from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.ci import annotate, check_junit, write_junit
 from passband.cli.console import duration, percent, print_json, print_lines, print_table, progress_bars, say
+from passband.cli.engines import SHARD_DEFAULTS, ShardFlags
 from passband.errors import InputError
 from passband.files import check_target, remove_unfinished, slug, write_json, written_whole
 from passband.instruments.catalog import INSTRUMENTS
@@ -38,6 +39,7 @@ def audit(
     model_options: options.ModelFlags = options.MODEL_DEFAULTS,
     data_options: options.DataFlags = options.DATA_DEFAULTS,
     attack_options: options.AttackFlags = options.ATTACK_DEFAULTS,
+    shard_options: ShardFlags = SHARD_DEFAULTS,
     attack_samples: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     size: options.Size = None,
     radii: Annotated[
@@ -64,7 +66,8 @@ def audit(
 
     Writes card.json, rows.parquet, samples.parquet, counterexamples.parquet, attacks.parquet, pictures.safetensors,
     report.html and figures to one folder, and prints a table. With --attack and --epsilon the model is attacked as
-    well. The exit code is 1 if a requirement is not met.
+    well. The exit code is 1 if a requirement is not met. What was seen is kept beside the folder until it is written: killed, the same
+    command goes on from there.
 
     Args:
         attack_samples: Images to attack; by default all that are evaluated.
@@ -94,6 +97,7 @@ def audit(
             raise InputError(f"{requirement.text!r} needs the ceiling, which --ceiling-samples 0 leaves out")
         check_planned(requirement, attacked)
     check_junit(junit, requirements)
+    shard_options.check()
     if out is not None:
         check_target(out, overwrite=overwrite)
     if report:
@@ -117,7 +121,14 @@ def audit(
     wanted = {r.radius for r in requirements if r.radius is not None}
     if wanted:
         radii = sorted(wanted | set(default_radii(dataset.size) if radii is None else radii))
-    with progress_bars() as progress:
+    load = options.Loading(
+        model=model,
+        data=data,
+        size=size,
+        model_options=model_options,
+        data_options=data_options.shared_out(shard_options.workers),
+    )
+    with progress_bars() as progress, shard_options.ahead(load) as ahead:
         found = run_audit(
             loaded,
             dataset,
@@ -134,6 +145,7 @@ def audit(
             result_folder=folder,
             progress=progress,
             expect=_say_expected,
+            ahead=ahead,
         )
     checked = [found.check(r.text) for r in requirements]
     say("Writing the report" if report else "Writing the card")

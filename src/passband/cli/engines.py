@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from passband.checks import check_at_least_one, check_workers
+from passband.errors import InputError
 
 if TYPE_CHECKING:
+    import passband.audit.kept
     import passband.engine.engine
+    import passband.engine.shards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,5 +46,47 @@ class EngineOptions:
         return Local(self.workers)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShardOptions(EngineOptions):
+    """Where the shards of an audit are looked at.
+
+    Attributes:
+        workers: Processes that look at images side by side, each GPU its own where there are several; with 1, this one alone does.
+        threads: Threads of each where there are several.
+    """
+
+    workers: int = 1
+
+    @property
+    def alone(self) -> bool:
+        """Whether this process looks at all images itself."""
+        return self.workers == 1
+
+    def check(self) -> None:
+        """Refuse impossible numbers, and threads of processes that there are not.
+
+        Raises:
+            InputError: As `EngineOptions`, or if threads are given to this process.
+        """
+        super().check()
+        if self.alone and self.threads != 1:
+            raise InputError(
+                f"--threads {self.threads} is for several processes: give --workers too, or OMP_NUM_THREADS for this one"
+            )
+
+    @contextmanager
+    def ahead(self, load: passband.engine.shards.Load) -> Generator[passband.audit.kept.Ahead | None]:
+        """Yield what looks at shards ahead of an audit of the model and data that `load` loads; None where this process does."""
+        if self.alone:
+            yield None
+            return
+        from passband.engine.shards import side_by_side
+
+        with self.open() as engine:
+            yield side_by_side(engine, load=load, threads=self.threads)
+
+
 ENGINE_DEFAULTS = EngineOptions()
 EngineFlags = Annotated[EngineOptions, Parameter(name="*")]
+SHARD_DEFAULTS = ShardOptions()
+ShardFlags = Annotated[ShardOptions, Parameter(name="*")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -174,12 +174,29 @@ class DataOptions:
         model: passband.models.pixels.PixelModel | None = None,
         size: int | tuple[int, int] | None = None,
     ) -> passband.data.dataset.ImageDataset:
-        """Load the data set called `source`, prepared as a model wants it; with a model, the size is the model's."""
+        """Load the data set called `source`, and say so where its images are not kept in memory: see `read`."""
         from passband.cli.console import say
-        from passband.data.load import load_dataset
         from passband.data.stream import StreamedImages
 
-        dataset = load_dataset(
+        dataset = self.read(source, model=model, size=size)
+        if isinstance(images := dataset.images, StreamedImages):
+            say(
+                f"{len(dataset):,} images would take {images.shape.numel() / 2**30:.2f} GiB, more than --memory-limit: they are "
+                f"decoded whenever they are looked at, by {images.num_workers or 'no'} processes beside this one"
+            )
+        return dataset
+
+    def read(
+        self,
+        source: str,
+        *,
+        model: passband.models.pixels.PixelModel | None = None,
+        size: int | tuple[int, int] | None = None,
+    ) -> passband.data.dataset.ImageDataset:
+        """Load the data set called `source`, prepared as a model wants it; with a model, the size is the model's."""
+        from passband.data.load import load_dataset
+
+        return load_dataset(
             source,
             self.subset,
             size=size if model is None or model.preparation is None else None,
@@ -191,12 +208,37 @@ class DataOptions:
             memory_limit=int(min(self.memory_limit, 2**30) * 2**30),
             num_workers=self.num_workers,
         )
-        if isinstance(images := dataset.images, StreamedImages):
-            say(
-                f"{len(dataset):,} images would take {images.shape.numel() / 2**30:.2f} GiB, more than --memory-limit: they are "
-                f"decoded whenever they are looked at, by {images.num_workers or 'no'} processes beside this one"
-            )
-        return dataset
+
+    def shared_out(self, workers: int) -> DataOptions:
+        """Return the same for each of several processes, of which each has its part of those that decode images."""
+        from passband.data.stream import choose_workers
+
+        decoding = choose_workers(self.num_workers)
+        return replace(self, num_workers=decoding and max(decoding // workers, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading:
+    """How a command loads model and data: called in another process, it returns both.
+
+    Attributes:
+        model: As the command has it.
+        data: Likewise.
+        size: Likewise.
+        model_options: Likewise.
+        data_options: Likewise.
+    """
+
+    model: str
+    data: str
+    size: int | tuple[int, int] | None
+    model_options: ModelOptions
+    data_options: DataOptions
+
+    def __call__(self) -> tuple[passband.models.pixels.PixelModel, passband.data.dataset.ImageDataset]:
+        """Load them."""
+        loaded = self.model_options.load(self.model, self.size)
+        return loaded, self.data_options.read(self.data, model=loaded, size=self.size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ VALUES_IN_SHARD = 2**30
 """Values of images times answers to each, a gradient counting as three: 375 color images of 224 pixels, each as 19 components, which
 is some minutes of one core, and some seconds of a GPU."""
 
-MOST_IN_SHARD = 2048
+MOST_IN_SHARD = 1024
 """Images in a shard, unless a few batches are more: of small images as many as a killed audit can lose without regret."""
 
 LEAST_BATCHES = 4
