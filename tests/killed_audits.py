@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+import pytest
 import torch
 
 from helpers import Memory, noise
 from passband.attacks import PGD
 from passband.audit.classifier import Audit, audit
 from passband.data.dataset import ImageDataset
+from passband.engine import shards
 from passband.engine.local import Local
 from passband.engine.shards import side_by_side
 from passband.instruments.phase_swap import PhaseSwap
@@ -52,13 +54,12 @@ class Counting(Memory):
 
 @contextmanager
 def small_shards() -> Generator[None]:
-    """Make shards of one batch each."""
-    before = SHARDED.VALUES_IN_SHARD, SHARDED.LEAST_BATCHES
-    SHARDED.VALUES_IN_SHARD, SHARDED.LEAST_BATCHES = 1, 1
-    try:
+    """Make shards of one batch each, and one group of them for each process, since processes take long to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SHARDED, "VALUES_IN_SHARD", 1)
+        patch.setattr(SHARDED, "LEAST_BATCHES", 1)
+        patch.setattr(shards, "GROUPS", 1)
         yield
-    finally:
-        SHARDED.VALUES_IN_SHARD, SHARDED.LEAST_BATCHES = before
 
 
 def counted(folder: Path | None, *, model=None, data=DATA, **settings) -> tuple[Audit, int]:

@@ -34,7 +34,7 @@ PUBLIC = {
     "audit": ["model", "dataset", "radii", "attacks", "amplitude", "precision", "ceiling", "ceiling_samples", "instruments", "batch_size",
               "device", "seed", "result_folder", "progress", "expect", "ahead"],
     "audit_detector": ["detector", "dataset", "radii", "cycles_per_pixel", "views", "amplitude", "split_at", "label_ids",
-                       "resamples", "batch_size", "seed", "result_folder", "progress"],
+                       "resamples", "batch_size", "seed", "result_folder", "progress", "ahead"],
     "autoattack": ["model", "images", "labels", "epsilon", "norm", "seed", "batch_size"],
     "build_model": ["name", "num_classes", "in_channels", "batch_norm", "dropout", "width",
                     "batch_statistics", "fixed_affine", "initialization", "seed", "code"],

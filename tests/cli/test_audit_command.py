@@ -400,7 +400,8 @@ def test_images_that_nothing_resized_have_no_skew(audited):
     assert "--size" in ran.err
 
 
-def test_several_processes_find_what_one_finds_and_leave_nothing(audited, tmp_path):
+def test_several_processes_find_what_one_finds_and_leave_nothing(audited, tmp_path, monkeypatch):
+    monkeypatch.setattr("passband.engine.shards.GROUPS", 1)
     line = ("--attack", "fgsm", "--epsilon", "4/255", "--no-sanity", "--no-report", "--with", "rings:rings=2")
     for out, workers in (("a", "1"), ("b", "2")):
         ran = audited(*line, "--out", out, "--workers", workers)

@@ -294,3 +294,21 @@ def test_a_missing_image_is_refused_before_the_detector_is_loaded(command, scene
     (tmp_path / "scenes" / "images").mkdir()
     ran = detect(command, scenes, model="torchvision:no_such_network")
     assert (ran.code, "8 of 8 images are not in" in ran.err) == (2, True)
+
+
+def test_several_processes_find_what_one_finds_and_leave_nothing(command, scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr("passband.engine.scenes.GROUPS", 1)
+    before = {path.name for path in tmp_path.iterdir()}
+    for out, workers in (("a", "1"), ("b", "2")):
+        ran = detect(command, scenes, "--out", out, "--no-report", "--workers", workers)
+        assert ran.code == 0, ran.err
+    for name in ("rows", "images", "objects", "detections"):
+        one, two = (pl.read_parquet(tmp_path / out / f"{name}.parquet") for out in "ab")
+        assert one.equals(two), name
+    assert {path.name for path in tmp_path.iterdir()} - before - {"__pycache__"} == {"a", "b"}
+
+
+def test_what_runs_elsewhere_takes_one_process(command, scenes):
+    ran = detect(command, scenes, "--write", "views", "--workers", "2", model=None)
+    assert ran.code == 2
+    assert "--workers is for detectors that run here" in ran.err

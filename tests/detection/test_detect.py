@@ -50,7 +50,7 @@ def test_after_an_interrupt_it_goes_on_where_it_was(dataset, tmp_path, monkeypat
     monkeypatch.setattr(module, "SECONDS", 0.0)
     with pytest.raises(KeyboardInterrupt):
         run(dataset, tmp_path / "cut", Blobs(fails_at=3 * len(VIEWS) + 2))
-    assert Found(tmp_path / "cut").done() == 3
+    assert Found(tmp_path / "cut").missing(range(6)) == [range(3, 6)]
     detector = Blobs()
     again = everything(run(dataset, tmp_path / "cut", detector))
     assert detector.seen == 3 * len(VIEWS)
@@ -61,12 +61,39 @@ def test_after_an_interrupt_it_goes_on_where_it_was(dataset, tmp_path, monkeypat
     assert idle.seen == 0
 
 
-def test_a_part_that_is_missing_is_noticed(dataset, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda part: part.unlink(),
+        lambda part: part.write_bytes(part.read_bytes()[:-9]),
+        lambda part: part.write_bytes(part.read_bytes().replace(b"PAR1", b"PAR2", 1)),
+        lambda part: part.rename(part.with_name("images-000000002-000000003.parquet")),
+    ],
+)
+def test_a_part_that_is_missing_or_damaged_is_looked_for_again_and_no_other(
+    dataset, tmp_path, monkeypatch, damage
+):
     monkeypatch.setattr(module, "SECONDS", 0.0)
-    run(dataset, tmp_path / "parts")
-    sorted((tmp_path / "parts").glob("*.parquet"))[2].unlink()
-    with pytest.raises(InputError, match="lacks what was found in image 2"):
-        run(dataset, tmp_path / "parts")
+    whole = everything(run(dataset, tmp_path / "parts"))
+    damage(sorted((tmp_path / "parts").glob("*.parquet"))[2])
+    detector = Blobs()
+    again = everything(run(dataset, tmp_path / "parts", detector))
+    assert detector.seen == len(VIEWS)
+    for view in VIEWS:
+        assert_frame_equal(again[view], whole[view])
+
+
+def test_parts_of_several_processes_are_those_of_one(dataset, tmp_path):
+    whole = everything(run(dataset, tmp_path / "whole"))
+    for images in (range(4, 6), range(2), range(2, 4)):
+        told = []
+        run(dataset, tmp_path / "parts", images=images, progress=lambda *each, told=told: told.append(each))
+        assert told == [("images", 1, 2), ("images", 2, 2)]
+    idle = Blobs()
+    joined = everything(run(dataset, tmp_path / "parts", idle))
+    assert idle.seen == 0
+    for view in VIEWS:
+        assert_frame_equal(joined[view], whole[view])
 
 
 def test_two_processes_do_not_measure_the_same(dataset, tmp_path):
@@ -86,7 +113,7 @@ def test_images_without_detections_are_no_gap(dataset, tmp_path):
     high = View("hfc", 20.0, "index")
     found = run(dataset, tmp_path / "parts", views=(WHOLE, high))
     assert found.of(high).schema == found.of(WHOLE).schema
-    assert found.done() == 6
+    assert found.missing(range(6)) == []
 
 
 def test_a_split_of_the_input_is_not_rounded(dataset, tmp_path):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 import torch
@@ -32,7 +33,7 @@ from passband.detection.annotations import Annotations
 from passband.detection.bootstrap import bootstrap
 from passband.detection.categories import Labeling, map_labels, read_labels
 from passband.detection.dataset import DetectionDataset
-from passband.detection.detect import FOUND, Showing, detect
+from passband.detection.detect import FOUND, Showing, alone, detect
 from passband.detection.detector import Detector, DetectorEntry
 from passband.detection.evaluation import evaluate
 from passband.detection.evidence import LabelWatch, check_labels
@@ -40,12 +41,14 @@ from passband.detection.load import load_detector
 from passband.detection.shown import Shown
 from passband.detection.view import WHOLE, View, in_order
 from passband.detection.views import choose_views, unchanged_images
+from passband.environment import versions
 from passband.errors import InputError
 from passband.files import digest, place_of, write_json
 from passband.notices import Notice
 from passband.rows import COLUMNS, OBJECT_COLUMNS, read_table, to_table
 from passband.serial import read_tensors, write_tensors
 from passband.types import Progress
+from passband.user_modules import imported_code
 
 RESAMPLES = 1000
 ROUNDING = 1e-3
@@ -84,6 +87,22 @@ OBJECT_RESULTS = pl.Schema(
         "shown": pl.String(),
     }
 )
+
+
+class Detecting(NamedTuple):
+    """What an audit shows a detector, and where it looks for what was found: the arguments of `passband.detection.detect.detect`.
+
+    Attributes:
+        labeling: How labels are read, which the first images tell to be wrong: see `passband.detection.evidence.LabelWatch`.
+    """
+
+    detector: Detector
+    dataset: DetectionDataset
+    showing: Showing
+    folder: Path
+    batch_size: int
+    labeling: Labeling
+    progress: Progress | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +192,7 @@ def audit_detector(
     seed: int = 0,
     result_folder: Path | None = None,
     progress: Progress | None = None,
+    ahead: Callable[[Detecting], None] | None = None,
 ) -> DetectorAudit:
     """Measure which spatial frequencies a detector needs.
 
@@ -193,6 +213,8 @@ def audit_detector(
         result_folder: Where the result will be saved: what was found is kept beside it while it is measured, and goes on from
             there after an interrupt. None keeps it only as long as this runs.
         progress: Called along the way.
+        ahead: Called before the detector is shown anything, with all that it is to be shown, of which it may put in place what is
+            found: `passband.engine.scenes.detect_side_by_side` has several processes do so. It changes no number.
 
     Raises:
         InputError: If detector, images and settings do not fit together.
@@ -209,13 +231,25 @@ def audit_detector(
     fingerprint = dataset.fingerprint(progress)
     labeling = read_labels(label_ids, dataset.annotations, detector.label_names)
     watch = LabelWatch(labeling, dataset.annotations)
-    with _kept(result_folder, repr(detector.entry), fingerprint, repr(showing)) as place:
+    views_at_once = batch_size or BATCH.get(detector.device.type, 1)
+    identity = (
+        repr(versions()),
+        repr(sorted(imported_code().items())),
+        repr(detector.entry),
+        detector.device.type,
+        fingerprint,
+        repr(showing),
+    )
+    with _kept(result_folder, *identity) as place:
+        if ahead is not None:
+            with alone(place):
+                ahead(Detecting(detector, dataset, showing, place, views_at_once, labeling, progress))
         found = detect(
             detector,
             dataset,
             showing,
             place,
-            batch_size=batch_size or BATCH.get(detector.device.type, 1),
+            batch_size=views_at_once,
             on_image=watch.see,
             progress=progress,
         )

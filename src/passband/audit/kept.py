@@ -70,7 +70,8 @@ class Shelf:
         """Return what an instrument finds, as audits show it: what was kept, or else what it finds now."""
         if self.folder is None or not _is_own(instrument):
             return _reading(instrument, subject)
-        looks = digest(_settings(instrument, subject), _bytes(subject.samples))
+        beside = repr(subject.batch_size).encode()
+        looks = digest(_settings(instrument, subject), beside, _bytes(subject.samples))
         place = self.folder / f"{instrument.name}-{looks}"
         found = _kept(place, ExtraReading)
         if found is None:

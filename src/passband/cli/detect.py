@@ -15,6 +15,7 @@ from passband.choices import SplitAt, ViewAmplitude
 from passband.cli import options
 from passband.cli.ci import annotate, check_junit, write_junit
 from passband.cli.console import percent, print_json, print_lines, print_table, progress_bars, say
+from passband.cli.engines import SHARD_DEFAULTS, ShardFlags
 from passband.detection.view import WHOLE, View, parse_view
 from passband.errors import InputError
 from passband.files import check_target, slug, written_whole
@@ -56,6 +57,34 @@ class DetectorOptions:
         return load_detector(
             source, weights=self.weights, weights_key=self.weights_key, decoder=self.decoder, device=device
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading:
+    """How the command loads detector and images: called in another process with a device, it returns both.
+
+    Attributes:
+        model: As the command has it.
+        images: Likewise.
+        annotations: Likewise.
+        limit: Likewise.
+        detector_options: Likewise.
+    """
+
+    model: str
+    images: str
+    annotations: str | None
+    limit: int | None
+    detector_options: DetectorOptions
+
+    def __call__(
+        self, device: str
+    ) -> tuple[passband.detection.detector.Detector, passband.detection.dataset.DetectionDataset]:
+        """Load them."""
+        from passband.detection.sources import open_detection_data
+
+        dataset = open_detection_data(self.images, self.annotations, limit=self.limit)
+        return self.detector_options.load(self.model, device), dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +141,7 @@ def detect(
     *sources: str,
     detector_options: Detectors = DETECTOR_DEFAULTS,
     view_options: Views = VIEW_DEFAULTS,
+    shard_options: ShardFlags = SHARD_DEFAULTS,
     split_at: SplitAt = "original",
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     resamples: Annotated[int, Parameter(validator=Number(gte=1))] = 1000,
@@ -153,6 +183,9 @@ def detect(
             "--write makes what a detector is to be shown, --results takes what it found: give one of them"
         )
     elsewhere = write is not None or results is not None
+    shard_options.check()
+    if elsewhere and not shard_options.alone:
+        raise InputError("--workers is for detectors that run here: --write and --results take one process")
     model, images, annotations = _named(sources, with_model=not elsewhere)
     requirements = [parse_detector_requirement(text) for text in require or []]
     check_junit(junit, requirements)
@@ -181,7 +214,14 @@ def detect(
         say(f"Loading the detector {model}")
         detector = detector_options.load(model, device)
         folder = _folder(out, detector.entry.name, dataset, overwrite=overwrite)
-        with progress_bars() as progress:
+        load = Loading(
+            model=model,
+            images=images,
+            annotations=annotations,
+            limit=limit,
+            detector_options=detector_options,
+        )
+        with progress_bars() as progress, shard_options.ahead_of_detector(load, device) as ahead:
             audited = audit_detector(
                 detector,
                 dataset,
@@ -194,6 +234,7 @@ def detect(
                 seed=seed,
                 result_folder=folder,
                 progress=progress,
+                ahead=ahead,
             )
     else:
         folder = _folder(out, _origin(result_files).resolve().name, dataset, overwrite=overwrite)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -13,8 +13,10 @@ from passband.checks import check_at_least_one, check_workers
 from passband.errors import InputError
 
 if TYPE_CHECKING:
+    import passband.audit.detector
     import passband.audit.kept
     import passband.engine.engine
+    import passband.engine.scenes
     import passband.engine.shards
 
 
@@ -84,6 +86,19 @@ class ShardOptions(EngineOptions):
 
         with self.open() as engine:
             yield side_by_side(engine, load=load, threads=self.threads)
+
+    @contextmanager
+    def ahead_of_detector(
+        self, load: passband.engine.scenes.LoadDetector, device: str
+    ) -> Generator[Callable[[passband.audit.detector.Detecting], None] | None]:
+        """Yield the same for the images of a detector that `load` loads."""
+        if self.alone:
+            yield None
+            return
+        from passband.engine.scenes import detect_side_by_side
+
+        with self.open() as engine:
+            yield detect_side_by_side(engine, load, device=device, threads=self.threads)
 
 
 ENGINE_DEFAULTS = EngineOptions()

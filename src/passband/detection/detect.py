@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +21,7 @@ from passband.detection.objects import Detections, detections_table
 from passband.detection.shown import Shown
 from passband.detection.view import WHOLE, View
 from passband.errors import InputError
-from passband.files import write_file
+from passband.files import digest, write_file
 from passband.memory import give_back
 from passband.rows import DETECTION_COLUMNS
 from passband.types import Progress
@@ -66,20 +68,20 @@ class Found:
     folder: Path
 
     def parts(self) -> list[Path]:
-        """Return the files in the order of the images."""
+        """Return the files in the order of the images; their names say of which ones, and what the content must hash to."""
         return sorted(self.folder.glob("images-*.parquet"))
 
-    def done(self) -> int:
-        """Return of how many images, from the first on, it holds what was found."""
-        done = 0
+    def missing(self, images: range) -> list[range]:
+        """Return of which images it does not hold what was found, as runs of consecutive ones; files that are damaged are removed."""
+        left, start = [], images.start
         for part in self.parts():
-            start, stop = map(int, part.stem.split("-")[1:])
-            if start != done:
-                raise InputError(
-                    f"{self.folder} lacks what was found in image {done}: remove it, and start again"
-                )
-            done = stop
-        return done
+            if (bounds := _bounds(part)) is None:
+                part.unlink()
+            elif bounds.stop > start and bounds.start < images.stop:
+                left.append(range(start, bounds.start))
+                start = bounds.stop
+        left.append(range(start, images.stop))
+        return [run for run in left if len(run)]
 
     def of(self, view: View) -> pl.DataFrame:
         """Return what was found in a view, with the columns `passband.rows.DETECTION_COLUMNS`."""
@@ -97,10 +99,11 @@ def detect(
     folder: Path,
     *,
     batch_size: int,
+    images: range | None = None,
     on_image: Callable[[int, Detections], None] = lambda name, found: None,
     progress: Progress | None = None,
 ) -> Found:
-    """Show a detector all views of all images, from the first image on of which `folder` does not hold what was found.
+    """Show a detector all views of those images of which `folder` does not hold what was found.
 
     Memory does not grow with the number of images.
 
@@ -110,33 +113,54 @@ def detect(
         showing: What it is shown of them.
         folder: Takes the parts; made if it is not there.
         batch_size: Views of an image that it is given at a time.
+        images: Positions of the images, where other processes look at the others; None is all.
         on_image: Is handed an image's id and what was found in the whole of it.
         progress: Called along the way.
 
     Raises:
         InputError: If an image cannot be read, the detector fails on one, or another process is at it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            found = Found(folder)
+    with alone(folder, images):
+        found, wanted = Found(folder), range(len(dataset)) if images is None else images
+        left = found.missing(wanted)
+        done = len(wanted) - sum(map(len, left))
+        for run in left:
             kept: list[pl.DataFrame] = []
-            start, last = found.done(), time.monotonic()
-            for index in range(start, len(dataset)):
+            start, last = run.start, time.monotonic()
+            for index in run:
                 name = dataset.annotations.pictures[index].id
                 each = _in_image(detector, dataset.image(index), name, showing, batch_size)
                 on_image(name, next(what for view, what in each if view == WHOLE))
                 kept += [_table(view, name, what) for view, what in each]
+                done += 1
                 if progress is not None:
-                    progress("images", index + 1, len(dataset))
+                    progress("images", done, len(wanted))
                 if dataset.image_bytes(index) * len(showing.views) > LARGE:
                     give_back()
-                if time.monotonic() - last > SECONDS or index + 1 == len(dataset):
+                if time.monotonic() - last > SECONDS or index + 1 == run.stop:
                     _write(folder, start, index + 1, kept)
                     kept, start, last = [], index + 1, time.monotonic()
+    return found
+
+
+@contextmanager
+def alone(folder: Path, images: range | None = None) -> Generator[None]:
+    """Keep other processes from measuring the same; what is at some of the images keeps off those only.
+
+    Raises:
+        InputError: If another process is at it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = ".lock" if images is None else f".lock-{images.start:09}-{images.stop:09}"
+    lock = FileLock(folder / name)
+    try:
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise InputError(f"another process measures the same: {folder} is in use. Wait for it.") from error
-    return found
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _in_image(
@@ -166,4 +190,13 @@ def _table(view: View, name: int, found: Detections) -> pl.DataFrame:
 
 def _write(folder: Path, start: int, stop: int, kept: Sequence[pl.DataFrame]) -> None:
     pl.concat([pl.DataFrame(schema=FOUND), *kept]).write_parquet(buffer := BytesIO())
-    write_file(folder / f"images-{start:09}-{stop:09}.parquet", buffer.getbuffer())
+    content = buffer.getbuffer()
+    write_file(folder / f"images-{start:09}-{stop:09}-{digest(content)}.parquet", content)
+
+
+def _bounds(part: Path) -> range | None:
+    """Return of which images a file holds what was found; None if it is damaged."""
+    named = re.fullmatch(r"images-(\d+)-(\d+)-(\w+)", part.stem)
+    if named is None or digest(part.read_bytes()) != named[3]:
+        return None
+    return range(int(named[1]), int(named[2]))

@@ -204,7 +204,7 @@ def side_by_side(engine: Engine, *, load: Load | None = None, threads: int = 1) 
             device=subject.device,
             threads=threads,
             on_event=None if watch is None else watch.told,
-            on_ended=_refuse_failed,
+            on_ended=refuse_failed,
         )
 
     return ahead
@@ -311,7 +311,7 @@ def _further(
     report(stage, before + count * done // of, total)
 
 
-def _refuse_failed(ended: Ended) -> None:
+def refuse_failed(ended: Ended) -> None:
     """Stop all others where one group cannot be looked at: nothing can be joined without it."""
     if ended.status == "failed":
         raise PassbandError(ended.message)
