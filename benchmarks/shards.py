@@ -4,9 +4,10 @@
     OMP_NUM_THREADS=1 python benchmarks/shards.py folder:PATH --images 400 --workers 2 --place /tmp/shards
 
 The images are made of those of SOURCE: crops of a random part, flipped at random, resized and saved as JPEG files in a folder for each
-class, so that they are decoded whenever they are looked at (`--memory-limit 0`). A small network is trained on the first of
-them, and audited with FGSM at 8/255 by `passband audit`: by one process, and by several. Either audit is made whole, then once more
-into another folder, where all its processes are killed (SIGKILL) after half of the time, and the same command is given again.
+class, so that they are decoded whenever they are looked at (`--memory-limit 0`). A small network is trained on the first of them, and
+audited by `passband audit` at two radii and with FGSM at 8/255, without its checks, which look at 100 images however many there are: by
+one process, and by several. Either audit is made whole, then once more into another folder, where all its processes are killed
+(SIGKILL) after half of the time, and the same command is given again.
 
 Printed are wall times, speed-up, and of each process the most memory in the middle and in the last third of its time (what it alone
 has, and its part of what it shares: Pss): flat, if it does not grow. All tables must equal those of the first audit.
@@ -33,7 +34,8 @@ from PIL import Image
 import passband as pb
 
 TABLES = ("rows", "samples", "attacks", "counterexamples")
-TRAINED_ON, LOOK_EVERY = 1000, 0.5
+TRAINING = "--limit 4000 --epochs 4 --width 16 --batch-norm --learning-rate 0.01"
+LOOK_EVERY = 0.5
 SHORT = 20
 """Looks at a process, at least, before its memory says anything."""
 
@@ -65,7 +67,19 @@ def audit_command(place: Path, out: str, workers: int, decoding: int) -> list[st
         "--num-workers",
         decoding,
     ]
-    line += ["--attack", "fgsm", "--epsilon", "8/255", "--no-report", "--device", "cpu"]
+    line += [
+        "--radii",
+        8,
+        16,
+        "--attack",
+        "fgsm",
+        "--epsilon",
+        "8/255",
+        "--no-sanity",
+        "--no-report",
+        "--device",
+        "cpu",
+    ]
     line += ["--out", place / out, "--workers", workers, "--overwrite"]
     return [sys.executable, "-m", "passband", *map(str, line)]
 
@@ -174,19 +188,8 @@ def main() -> None:
         if not (place / "data").is_dir():
             make_images(asked.source, place / "data", asked.images, asked.size)
         if not (place / "run").is_dir():
-            line = [
-                "train",
-                f"folder:{place / 'data'}",
-                "--limit",
-                TRAINED_ON,
-                "--epochs",
-                2,
-                "--out",
-                place / "run",
-            ]
-            subprocess.run(
-                [sys.executable, "-m", "passband", *map(str, line)], check=True, capture_output=True
-            )
+            line = ["train", f"folder:{place / 'data'}", *TRAINING.split(), "--out", str(place / "run")]
+            subprocess.run([sys.executable, "-m", "passband", *line], check=True, capture_output=True)
         print(f"{asked.images:,} images of {asked.size} pixels")
         one = measure(place, 1, asked.decoding)
         several = measure(place, asked.workers, asked.decoding)

@@ -111,3 +111,8 @@ def test_a_file_that_is_missing_damaged_or_of_something_else_is_named(tmp_path):
     write_tensors(path, Held(torch.rand(2), None, ()))
     with pytest.raises(InputError, match=r"image must be a tensor Float.*got 'torch.float32 \(2,\)'"):
         read_tensors(path, Held)
+
+
+def test_what_cannot_be_written_is_an_error_of_the_system(tmp_path):
+    with pytest.raises(OSError, match="nowhere/held.safetensors cannot be written: .*No such file"):
+        write_tensors(tmp_path / "nowhere" / "held.safetensors", Held(torch.rand(2, 2), None, ()))

@@ -98,10 +98,17 @@ def fields_from_plain(kind: type[Value], plain: Any, where: str) -> Value:
 
 
 def write_tensors(path: Path, value: Any) -> None:
-    """Write a value that holds tensors as one safetensors file, with all else as JSON in its header."""
+    """Write a value that holds tensors as one safetensors file, with all else as JSON in its header.
+
+    Raises:
+        OSError: If it cannot be written, as on a full disk.
+    """
     tensors: Tensors = {}
     plain = to_plain(value, tensors)
-    save_file(tensors, path, metadata={METADATA_KEY: json.dumps(plain, allow_nan=False)})
+    try:
+        save_file(tensors, path, metadata={METADATA_KEY: json.dumps(plain, allow_nan=False)})
+    except SafetensorError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def read_tensors(path: Path, kind: type[Value]) -> Value:

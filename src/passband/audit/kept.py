@@ -55,7 +55,7 @@ class Shelf:
             _keep(place, found)
         elif subject.progress is not None:
             count = shard.stop - shard.start
-            subject.progress(instrument.name, count, count)
+            subject.progress(instrument.stage, count, count)
         return found
 
     def place(self, instrument: Sharded, subject: Subject, shard: Shard) -> Path | None:

@@ -97,7 +97,7 @@ class PlannedShards(Planned):
         batch_size: Likewise.
         parts: The shards.
         places: Their folders on the shelf.
-        images: How many images they have, by instrument.
+        images: How many images they have, by what the progress of instruments is called.
         cost: What they cost, in answers.
     """
 
@@ -147,7 +147,7 @@ class PlannedShards(Planned):
             report, done = advancing(tell), Counter[str]()
             for part in self.parts:
                 at = subject if part.indices is None else subject.at(part.indices)
-                stage, visited = part.instrument.name, part.instrument.visited(at)
+                stage, visited = part.instrument.stage, part.instrument.visited(at)
                 for start, stop in part.bounds:
                     progress = partial(_further, report, stage, done[stage], stop - start, self.images[stage])
                     within = replace(at, progress=progress)
@@ -284,7 +284,7 @@ def _parts(shards: Sequence[_Left]) -> Iterator[ShardsOf]:
 def _images(shards: Sequence[_Left]) -> Counter[str]:
     images = Counter[str]()
     for each in shards:
-        images[each.look.instrument.name] += each.images
+        images[each.look.instrument.stage] += each.images
     return images
 
 

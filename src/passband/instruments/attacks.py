@@ -149,6 +149,11 @@ class AttackSearch(Sharded[SeenAttack, FoundOutcome]):
         """Return the search that a plan asks for."""
         return cls(plan.attack, plan.epsilons, plan.samples, keep_images)
 
+    @property
+    def stage(self) -> str:
+        """What its progress is called."""
+        return f"attack: {self.attack.label}"
+
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
         """Return the cost of the attack: see `cost_of`."""
         return cost_of(AttackPlan(self.attack, self.epsilons, self.samples), samples)

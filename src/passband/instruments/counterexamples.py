@@ -134,6 +134,11 @@ class RobustnessCeiling(Sharded[Counterexamples, FoundCeiling]):
         if self.radii is not None and not self.radii:
             raise InputError("at least one radius is needed, got none")
 
+    @property
+    def stage(self) -> str:
+        """What its progress is called."""
+        return "counterexamples"
+
     def cost(self, samples: int, size: tuple[int, int]) -> Cost:
         """Return that of each sample the whole image is shown, and about four in five of the LFCs at the radii."""
         every = range(math.ceil(corner_radius(*size)))

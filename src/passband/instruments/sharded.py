@@ -63,6 +63,11 @@ class Sharded(Instrument[Found], Generic[Seen, Found]):
 
     seen: ClassVar[type[Any]]
 
+    @property
+    def stage(self) -> str:
+        """What its progress is called."""
+        return self.name
+
     def visited(self, subject: Subject) -> Int64[Tensor, " visited"]:  # most look at all
         """Return the positions of the images that it looks at, in its order."""
         return subject.samples
