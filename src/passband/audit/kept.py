@@ -119,10 +119,17 @@ def kept_beside(result_folder: Path, subject: Subject) -> Path:
         repr([None if each is None else each.tolist() for each in asked]),
         dataset.fingerprint,
         repr((dataset.classes, dataset.subset, dataset.preparation)),
-        repr((subject.seed, subject.training_batch, place.type)),
+        repr((subject.seed, subject.training_batch, _rounding(place))),
         repr(sorted(imported_code().items())),
         digest(_bytes(logits.cpu())),
     )
+
+
+def _rounding(device: torch.device) -> tuple[str, str]:
+    """Return on what kind of device, and by which of its instructions, numbers are rounded."""
+    if device.type == "cuda":
+        return device.type, torch.cuda.get_device_name(device)
+    return device.type, torch.backends.cpu.get_cpu_capability()
 
 
 def _reading(instrument: Instrument, subject: Subject) -> ExtraReading:

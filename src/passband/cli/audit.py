@@ -144,7 +144,7 @@ def audit(
             seed=seed,
             result_folder=folder,
             progress=progress,
-            expect=_say_expected,
+            expect=partial(_say_expected, alone=shard_options.alone),
             ahead=ahead,
         )
     checked = [found.check(r.text) for r in requirements]
@@ -291,9 +291,9 @@ def _check_comparison(
         check_target(out, overwrite=overwrite)
 
 
-def _say_expected(seconds: dict[str, float]) -> None:
+def _say_expected(seconds: dict[str, float], *, alone: bool) -> None:
     parts = ", ".join(f"{name} {duration(each)}" for name, each in seconds.items() if each >= 0.5)
-    say(f"About {duration(sum(seconds.values()))}: {parts}")
+    say(f"About {duration(sum(seconds.values()))}{'' if alone else ' of this process alone'}: {parts}")
 
 
 def _print_audit(found: passband.audit.classifier.Audit) -> None:

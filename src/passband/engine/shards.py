@@ -32,9 +32,9 @@ from passband.models.trial import tried
 from passband.types import Progress
 from passband.user_modules import said
 
-GROUPS = 4
-"""Groups of shards for each process that works at a time: few, since model and data are loaded for each; more than one, so that a
-group that takes longer does not leave the others idle."""
+GROUPS = 2
+"""Groups of shards for each process that works at a time: few, since a process starts and loads model and data for each; more than
+one, so that a slow processor does not leave the others idle for long."""
 
 Load = Callable[[], tuple[nn.Module, ImageDataset]]
 """Loads model and data in another process; picklable."""
@@ -211,35 +211,46 @@ def side_by_side(engine: Engine, *, load: Load | None = None, threads: int = 1) 
 
 
 def plan_shards(looks: Sequence[Look], load: Load, *, groups: int) -> list[PlannedShards]:
-    """Return so many groups, about, of all shards of some looks that are not on the shelf, in groups of about equal cost."""
-    left = list(_left(looks))
+    """Return so many groups at most of all shards of some looks that are not on the shelf, of about equal cost.
+
+    Each has its part of every look, so that it takes about as long as the others though nobody knows what an attack costs.
+    """
     subject, shelf = looks[0].subject, looks[0].subject.keep
     assert isinstance(shelf, Shelf)
     assert shelf.folder is not None
-    identity = identity_of(subject.model, subject.dataset)
-    total, before, numbered = sum(each.cost for each in left), 0.0, []
-    for each in left:
-        numbered.append((min(int(groups * (before + each.cost / 2) / total), groups - 1), each))
-        before += each.cost
-    planned = []
-    for number, members in groupby(numbered, key=lambda pair: pair[0]):
-        shards = [each for _, each in members]
-        planned.append(
-            PlannedShards(
-                id=f"group {number + 1} of {groups} of the shards",
-                folder=shelf.folder,
-                load=load,
-                identity=identity,
-                run=subject.run,
-                seed=subject.seed,
-                batch_size=subject.batch_size,
-                parts=tuple(_parts(shards)),
-                places=tuple(each.place for each in shards),
-                images=_images(shards),
-                cost=sum(each.cost for each in shards),
-            )
+    members: list[list[_Left]] = [[] for _ in range(groups)]
+    for _, those in groupby(_left(looks), key=lambda each: id(each.look)):
+        for part in _cut(list(those), groups):
+            min(members, key=_cost).extend(part)
+    members = [shards for shards in members if shards]
+    identity = identity_of(subject.model, subject.dataset) if members else ""
+    return [
+        PlannedShards(
+            id=f"group {number} of {len(members)} of the shards",
+            folder=shelf.folder,
+            load=load,
+            identity=identity,
+            run=subject.run,
+            seed=subject.seed,
+            batch_size=subject.batch_size,
+            parts=tuple(_parts(shards)),
+            places=tuple(each.place for each in shards),
+            images=_images(shards),
+            cost=_cost(shards),
         )
-    return planned
+        for number, shards in enumerate(members, 1)
+    ]
+
+
+def _cut(shards: Sequence[_Left], most: int) -> Iterator[Sequence[_Left]]:
+    """Yield so many parts at most, of about as many consecutive shards each."""
+    count = min(most, len(shards))
+    for part in range(count):
+        yield shards[part * len(shards) // count : (part + 1) * len(shards) // count]
+
+
+def _cost(shards: Sequence[_Left]) -> float:
+    return sum(each.cost for each in shards)
 
 
 @dataclass(frozen=True, eq=False)
