@@ -19,7 +19,8 @@ from passband.audit.kept import Look, Shelf, looks_of
 from passband.data.load import load_dataset
 from passband.engine.events import Advance
 from passband.engine.local import Local
-from passband.engine.shards import Given, identity_of, plan_shards, side_by_side
+from passband.engine.shard_group import Given, identity_of
+from passband.engine.shards import plan_shards, side_by_side
 from passband.errors import InputError, PassbandError
 from passband.files import SEAL, remove_unfinished
 from passband.instruments.components import ComponentAccuracy

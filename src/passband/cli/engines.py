@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import passband.audit.kept
     import passband.engine.engine
     import passband.engine.scenes
-    import passband.engine.shards
+    import passband.engine.shard_group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class ShardOptions(EngineOptions):
             )
 
     @contextmanager
-    def ahead(self, load: passband.engine.shards.Load) -> Generator[passband.audit.kept.Ahead | None]:
+    def ahead(self, load: passband.engine.shard_group.Load) -> Generator[passband.audit.kept.Ahead | None]:
         """Yield what looks at shards ahead of an audit of the model and data that `load` loads; None where this process does."""
         if self.alone:
             yield None
