@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -47,7 +46,7 @@ def side_by_side(engine: Engine, *, load: Load | None = None, threads: int = 1) 
         loading = load
         if loading is None:
             # What is taken anew has no digest of its images yet, which could not be pickled.
-            loading = Given(deepcopy(subject.model).cpu(), subject.dataset.take(slice(None)))
+            loading = Given(subject.model, subject.dataset.take(slice(None)))
             loading.check()
         planned = plan_shards(looks, loading, groups=GROUPS * engine.at_once)
         watch = None if subject.progress is None else _Watch(subject.progress, planned)
