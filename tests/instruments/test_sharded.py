@@ -9,9 +9,10 @@ from PIL import Image
 from polars.testing import assert_frame_equal
 
 import passband as pb
-from helpers import noise, subject
+from helpers import Memory, noise, subject
 from killed_audits import SHARDED, small_shards
 from passband.attacks import FGSM, PGD
+from passband.attacks.library import AutoAttack
 from passband.audit.kept import Shelf
 from passband.data.load import load_dataset
 from passband.instruments.attacks import AttackSearch, UnderAttack
@@ -148,3 +149,19 @@ def test_progress_counts_the_images_of_all_shards(pictures, network, tmp_path):
             network, pictures, batch_size=4, keep=Shelf(tmp_path), progress=lambda *each: told.append(each)
         ).read(PhaseSwap())
         assert told == [("phase-swap", min(4 * k, 25), 25) for k in range(1, 8)]
+
+
+def test_autoattack_draws_for_a_batch_whichever_shard_comes_before():
+    data = noise(samples=6, classes=4, size=(8, 8))
+    search = AttackSearch(AutoAttack(), (60 / 255,), None)
+    at = subject(Memory(data), data, batch_size=3, keep=Shelf(), seed=3)
+    with small_shards():
+        first, second = search.shards(at)
+    forth = [search.look(at, shard) for shard in (first, second)]
+    torch.manual_seed(99)  # nor what somebody else draws
+    back = [search.look(at, shard) for shard in (second, first)]
+    for one, other in zip(forth, reversed(back), strict=True):
+        assert one.predictions.equal(other.predictions)
+        assert one.distance.equal(other.distance)
+        assert one.sums.power.equal(other.sums.power)
+    assert any((each.predictions != each.labels).any() for each in forth)
