@@ -69,7 +69,7 @@ def attack(
         data=data,
         size=size,
         model_options=model_options,
-        data_options=data_options.shared_out(shard_options.workers),
+        data_options=data_options.shared_out(shard_options.here),
     )
     with progress_bars() as progress, shard_options.ahead(load) as ahead:
         found = measure_robustness(

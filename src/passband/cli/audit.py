@@ -126,7 +126,7 @@ def audit(
         data=data,
         size=size,
         model_options=model_options,
-        data_options=data_options.shared_out(shard_options.workers),
+        data_options=data_options.shared_out(shard_options.here),
     )
     with progress_bars() as progress, shard_options.ahead(load) as ahead:
         found = run_audit(

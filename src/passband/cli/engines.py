@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from cyclopts import Parameter
 
 from passband.checks import check_at_least_one, check_workers
 from passband.errors import InputError
+from passband.optional import require
 
 if TYPE_CHECKING:
     import passband.audit.detector
@@ -25,27 +26,56 @@ class EngineOptions:
     """Where work is done.
 
     Attributes:
-        workers: Processes at a time.
+        workers: Processes at a time: 2 here where nothing is said, and on a cluster as many as its nodes have room for.
         threads: Threads of each; they decide how sums are rounded.
+        engine: local (processes of this computer) or ray (a Ray cluster).
+        address: The Ray cluster, HOST:PORT or auto; by default one is started that is this computer alone.
+        gpus: GPUs of the Ray cluster that each process takes: 0.25 lets four share one.
+        shared: A path or URL, such as s3://bucket/folder, through which results come back from nodes that do not see the store.
     """
 
-    workers: int = 2
+    workers: int | None = None
     threads: int = 1
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    gpus: float = 0
+    shared: str | None = None
+
+    usual: ClassVar[int] = 2
+    """Processes of this computer at a time, where nothing is said."""
+
+    @property
+    def here(self) -> int:
+        """How many processes of this computer there are at a time."""
+        return self.usual if self.workers is None else self.workers
 
     def check(self) -> None:
-        """Refuse impossible numbers, before anything heavy is imported.
+        """Refuse impossible numbers, and what only a cluster has, before anything heavy is imported.
 
         Raises:
-            InputError: If there is no worker, or no thread.
+            InputError: If there is no worker, or no thread, or the engine does not have what is asked for.
+            MissingDependencyError: If ray is needed and not installed.
         """
-        check_workers(self.workers)
+        check_workers(self.here)
         check_at_least_one("threads", self.threads)
+        if self.engine == "ray":
+            require("ray", extra="cluster", purpose="working on a Ray cluster")
+            return
+        for name in ("address", "gpus", "shared"):
+            if getattr(self, name):
+                raise InputError(f"--{name} is of a Ray cluster: add --engine ray")
 
     def open(self) -> passband.engine.engine.Engine:
         """Return the engine, which is to be closed."""
+        if self.engine == "ray":
+            from passband.engine.cluster import Cluster
+
+            return Cluster(
+                self.address, at_once=self.workers, threads=self.threads, gpus=self.gpus, shared=self.shared
+            )
         from passband.engine.local import Local
 
-        return Local(self.workers)
+        return Local(self.here)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +83,17 @@ class ShardOptions(EngineOptions):
     """Where the shards of an audit are looked at.
 
     Attributes:
-        workers: Processes that look at images side by side, each GPU its own where there are several; with 1, this one alone does.
+        workers: Processes that look at images side by side, each GPU its own where there are several; with 1, this one alone does. On a
+            cluster as many as its nodes have room for, where nothing is said.
         threads: Threads of each where there are several.
     """
 
-    workers: int = 1
+    usual: ClassVar[int] = 1
 
     @property
     def alone(self) -> bool:
         """Whether this process looks at all images itself."""
-        return self.workers == 1
+        return self.here == 1 and self.engine == "local"
 
     def check(self) -> None:
         """Refuse impossible numbers, and threads of processes that there are not.
