@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from importlib.abc import SourceLoader
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +21,9 @@ from passband.errors import InputError
 from passband.files import digest
 
 _HASHES: dict[str, str | None] = {}  # of the source of each file and module, as it was imported last
+_FILES: dict[str, bytes] = {}  # the source of each file, likewise
+_BROUGHT: dict[str, bytes] = {}  # that of files of another computer, whose paths need not be there here
+_HOME = Path()  # where relative paths begin; with files of another computer, the working folder there
 
 
 def split_place(place: str, *, kind: str, prefix: str = "") -> tuple[str, str]:
@@ -71,6 +75,17 @@ def is_file(module: str) -> bool:
     return module.endswith(".py")
 
 
+def whole_name(module: str) -> str:
+    """Return a file with its whole path, and a module as it is."""
+    return str((_HOME / module).resolve()) if is_file(module) else module
+
+
+def is_there(module: str) -> bool:
+    """Return whether the file that names a module lies here, or was brought."""
+    place = whole_name(module)
+    return place in _BROUGHT or Path(place).is_file()
+
+
 def code_hash(module: str) -> str:
     """Return a hash of the source of `package.module` or `path/to/file.py`, as this process imported it last.
 
@@ -79,9 +94,9 @@ def code_hash(module: str) -> str:
     Raises:
         InputError: If it cannot be imported, or has no source.
     """
-    if _key(module) not in _HASHES:
+    if whole_name(module) not in _HASHES:
         import_code(module)
-    found = _HASHES[_key(module)]
+    found = _HASHES[whole_name(module)]
     if found is None:
         raise InputError(f"{module} has no source in Python, so a change of it would not be noticed")
     return found
@@ -90,6 +105,23 @@ def code_hash(module: str) -> str:
 def imported_code() -> dict[str, str]:
     """Return the user's files and modules that this process has imported, with the hashes of their source."""
     return {module: found for module, found in _HASHES.items() if found is not None}
+
+
+def imported_files() -> dict[str, bytes]:
+    """Return the source of the user's files that this process has imported, by their paths."""
+    return dict(_FILES)
+
+
+def bring_files(files: Mapping[str, bytes], home: str) -> None:
+    """Let this process import another computer's files as if they lay here. What they import from beside them must lie here.
+
+    Args:
+        files: What `imported_files` returned there.
+        home: The working folder there.
+    """
+    global _HOME
+    _BROUGHT.update(files)
+    _HOME = Path(home)
 
 
 def import_again(code: Mapping[str, str]) -> None:
@@ -121,15 +153,32 @@ def said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".strip(": ")
 
 
-def _import_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    path = path.resolve()
-    source = path.read_bytes()
+class _Source(SourceLoader):
+    """Loads a file of which the source was read already, perhaps on another computer."""
+
+    def __init__(self, path: Path, source: bytes) -> None:
+        self._path, self._source = path, source
+
+    def get_filename(self, fullname: str) -> str:
+        """Return the file's path."""
+        return str(self._path)
+
+    def get_data(self, path: str) -> bytes:
+        """Return its source."""
+        return self._source
+
+
+def _import_file(asked: Path) -> ModuleType:
+    path = (_HOME / asked).resolve()
+    source = _BROUGHT.get(str(path))
+    if source is None:
+        if not path.is_file():
+            raise FileNotFoundError(f"no file {asked}")
+        source = path.read_bytes()
     stem = re.sub(r"\W", "_", path.stem)
     name = f"passband_user_{stem}_{digest(str(path).encode(), source)}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
+        spec = importlib.util.spec_from_file_location(name, path, loader=_Source(path, source))
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -139,9 +188,5 @@ def _import_file(path: Path) -> ModuleType:
         except BaseException:
             del sys.modules[name]
             raise
-    _HASHES[_key(str(path))] = digest(source)
+    _HASHES[str(path)], _FILES[str(path)] = digest(source), source
     return sys.modules[name]
-
-
-def _key(module: str) -> str:
-    return str(Path(module).resolve()) if is_file(module) else module

@@ -17,7 +17,16 @@ from passband.models.networks import PYTHON
 from passband.models.pixels import PixelModel
 from passband.models.sources import Found, Options
 from passband.models.weights import load_state
-from passband.user_modules import code_hash, import_code, importable, is_file, said, split_place
+from passband.user_modules import (
+    code_hash,
+    import_code,
+    importable,
+    is_file,
+    is_there,
+    said,
+    split_place,
+    whole_name,
+)
 
 
 def from_python(place: str, options: Options) -> Found:
@@ -136,15 +145,14 @@ def describe_code(source: str) -> dict[str, str]:
         InputError: If the code cannot be imported, or has no source.
     """
     module, name = split_place(source.removeprefix(PYTHON), kind="a Python model", prefix=PYTHON)
-    place = str(Path(module).resolve()) if is_file(module) else module
-    return {"name": f"{PYTHON}{place}:{name}", "code": code_hash(module)}
+    return {"name": f"{PYTHON}{whole_name(module)}:{name}", "code": code_hash(module)}
 
 
 def _check_unchanged(module: str, code: str, source: str) -> None:
     advice = (
         f"If its layers are the same, {source} with --weights and the run's weights.safetensors loads it."
     )
-    if is_file(module) and not Path(module).is_file():
+    if is_file(module) and not is_there(module):
         raise InputError(
             f"the network was made by {source}, and there is no file {module} any more. {advice}"
         )
