@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from passband.data.dataset import ImageDataset
 from passband.data.load import load_dataset
 from passband.engine.run import load_datasets
 from passband.environment import choose_device, describe_environment, limited_threads
@@ -25,7 +26,12 @@ from passband.types import Progress, Subset
 
 
 def finished_run(
-    folder: Path, *, subset: Subset = "test", test_limit: int | None = None, device: str = "auto"
+    folder: Path,
+    *,
+    subset: Subset = "test",
+    test_limit: int | None = None,
+    images: ImageDataset | None = None,
+    device: str = "auto",
 ) -> Subject:
     """Return a trained network with its images, of the size and channels that it takes.
 
@@ -33,20 +39,27 @@ def finished_run(
         folder: The run's folder. Its seed decides what an instrument draws, too.
         subset: Its test images, or those that it was trained on, labelled as the data have them.
         test_limit: How many test images are used, from the first on; None is all.
+        images: These, if `measured_images` has loaded them already.
         device: Where the network answers.
 
     Raises:
         InputError: If the run has no network, or its data cannot be loaded.
     """
     description = read_description(folder)
+    images = measured_images(description, subset, test_limit) if images is None else images
+    seed = description["config"]["seed"]
+    return Subject(load_model(folder), images, description["run"], run_seed=seed, seed=seed, device=device)
+
+
+def measured_images(
+    description: Mapping[str, Any], subset: Subset = "test", test_limit: int | None = None
+) -> ImageDataset:
+    """Load the images that a run, whose `config.json` says this, is measured on; see `finished_run`."""
     config, data = RunConfig.from_dict(description["config"]), description["data"]
     if subset == "train" or "notices" in data:  # some of the training images may have been held out for test
-        images = load_datasets(config, test_limit)[subset]
-    else:
-        size = tuple(data["size"]) if config.size is None else config.size
-        images = load_dataset(config.dataset, subset, size=size, channels=data["channels"], limit=test_limit)
-    seed = config.seed
-    return Subject(load_model(folder), images, description["run"], run_seed=seed, seed=seed, device=device)
+        return load_datasets(config, test_limit)[subset]
+    size = tuple(data["size"]) if config.size is None else config.size
+    return load_dataset(config.dataset, subset, size=size, channels=data["channels"], limit=test_limit)
 
 
 def measure(
@@ -56,6 +69,7 @@ def measure(
     *,
     fingerprint: str,
     test_limit: int | None = None,
+    images: ImageDataset | None = None,
     device: str = "auto",
     threads: int | None = None,
     progress: Progress | None = None,
@@ -72,6 +86,7 @@ def measure(
         folder: Takes `config.json`, `rows.parquet` and `environment.json`, and what the reading saves beside them.
         fingerprint: Identifies the images that are meant: the run's test images, or those that it was trained on.
         test_limit: How many test images are used, from the first on; None is all.
+        images: These, if `measured_images` has loaded them already.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:N"` or `"mps"`.
         threads: Threads of this process; None leaves them as they are. They decide how sums are rounded.
         progress: Called along the way.
@@ -86,7 +101,7 @@ def measure(
     description = read_description(run_folder)
     subset = instrument.subset
     with limited_threads(threads):
-        subject = finished_run(run_folder, subset=subset, test_limit=test_limit, device=device)
+        subject = finished_run(run_folder, subset=subset, test_limit=test_limit, images=images, device=device)
         subject = replace(subject, progress=progress)
     # Not that of the loaded network, in which counters of batches (BatchNorm's) start anew.
     name, weights = measurement_id(instrument, subject.run), description["weights_hash"]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from passband.data.dataset import ImageDataset
 from passband.engine.events import Tell, advancing, keep_quiet, noting
 from passband.engine.measure import measure, measurement_id
 from passband.engine.planned import Planned
@@ -17,9 +18,10 @@ from passband.engine.run import Datasets, identify, load_datasets
 from passband.engine.run import run as train_run
 from passband.environment import limited_threads
 from passband.errors import InputError
+from passband.files import read_json
 from passband.instruments.instrument import Instrument
-from passband.results.store import holds_measurement, holds_run
-from passband.results.tables import failure, read_description
+from passband.results.store import CONFIG, holds_measurement, holds_run
+from passband.results.tables import failure
 from passband.train.config import RunConfig, check_data
 from passband.types import Subset
 
@@ -39,6 +41,7 @@ class PlannedRun(Planned):
         shape: Channels, height and width of an image.
         classes: How many classes there are.
         test_limit: How many test images are used, from the first on; None is all.
+        datasets: Its data, where they came with it; None loads them from where they lie.
     """
 
     config: RunConfig
@@ -48,6 +51,7 @@ class PlannedRun(Planned):
     shape: tuple[int, int, int]
     classes: int
     test_limit: int | None = None
+    datasets: Datasets | None = None
 
     @property
     def done(self) -> bool:
@@ -61,8 +65,10 @@ class PlannedRun(Planned):
 
     def do(self, *, device: str, threads: int, tell: Tell = keep_quiet) -> Path:
         """Train the network."""
-        with limited_threads(threads):
-            datasets = load_datasets(self.config, self.test_limit)
+        datasets = self.datasets
+        if datasets is None:
+            with limited_threads(threads):
+                datasets = load_datasets(self.config, self.test_limit)
         if identify(self.config, self.probe, datasets) != self.id:
             code = f" or the code of {self.config.model}" * self.config.has_own_model
             raise InputError(
@@ -82,7 +88,9 @@ class PlannedRun(Planned):
 
     def failure(self) -> str | None:
         """Return why the run ended before its last epoch, or None if it did not."""
-        return failure(read_description(self.folder))
+        return failure(
+            read_json(self.folder / CONFIG)
+        )  # whoever asks has just found the run whole, or made it
 
 
 @dataclass(frozen=True)
@@ -92,10 +100,12 @@ class PlannedMeasurement(Planned):
     Attributes:
         measurement: What is measured.
         run: Of which run.
+        images: Those that are measured, where they came with it; None loads them from where they lie.
     """
 
     measurement: Instrument
     run: PlannedRun
+    images: ImageDataset | None = None
 
     @property
     def needs(self) -> PlannedRun:
@@ -124,6 +134,7 @@ class PlannedMeasurement(Planned):
             self.folder,
             fingerprint=self.run.fingerprints[self.measurement.subset],
             test_limit=self.run.test_limit,
+            images=self.images,
             device=device,
             threads=threads,
             progress=advancing(tell),
