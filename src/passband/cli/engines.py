@@ -11,7 +11,6 @@ from cyclopts import Parameter
 
 from passband.checks import check_at_least_one, check_workers
 from passband.errors import InputError
-from passband.optional import require
 
 if TYPE_CHECKING:
     import passband.audit.detector
@@ -54,15 +53,11 @@ class EngineOptions:
 
         Raises:
             InputError: If there is no worker, or no thread, or the engine does not have what is asked for.
-            MissingDependencyError: If ray is needed and not installed.
         """
         check_workers(self.here)
         check_at_least_one("threads", self.threads)
-        if self.engine == "ray":
-            require("ray", extra="cluster", purpose="working on a Ray cluster")
-            return
         for name in ("address", "gpus", "shared"):
-            if getattr(self, name):
+            if getattr(self, name) and self.engine != "ray":
                 raise InputError(f"--{name} is of a Ray cluster: add --engine ray")
 
     def open(self) -> passband.engine.engine.Engine:

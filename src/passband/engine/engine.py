@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
@@ -50,6 +51,16 @@ class Engine(ABC):
     @abstractmethod
     def end(self) -> None:
         """End what runs and start nothing else; another thread than those that call may do so."""
+
+    def check(self, store: Path) -> None:  # noqa: B027 - one computer sees its own folders
+        """Refuse places that are not fit for our work, before any of it is given to them.
+
+        Args:
+            store: Where results will be.
+
+        Raises:
+            InputError: If one would compute with something else than this computer, or does not see what is written here.
+        """
 
     def devices(self, device: str) -> Sequence[str]:
         """Return the devices that calls which are made at the same time take by turns, where `device` was asked for.

@@ -89,6 +89,8 @@ def do_studies(
     for store in {one.folder.parents[1] for one in everything.values()}:
         check_schema(store, everything)
     with engine:
+        for store in {one.folder.parents[1] for one in everything.values()}:
+            engine.check(store)
         watch.begin(list(everything.values()), name_planned(planned))
         try:
             return execute(
