@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -37,9 +37,26 @@ from passband.user_modules import import_code
 
 pytestmark = pytest.mark.slow
 
+PATIENCE = 60.0
+"""Seconds within which what is waited for must come: nodes start processes, on a machine that may be busy."""
+
 NODE = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}
 EPOCHS = 12
 PROBE = Probe(radii=(2, 4), components=("lfc",), samples=20)
+
+
+@pytest.fixture(autouse=True)
+def nothing_imported(monkeypatch):
+    """Let files that other tests imported, and have changed since, be none of ours: nodes would import them again."""
+    for name in ("_HASHES", "_FILES"):
+        monkeypatch.setattr(user_modules, name, {})
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +130,7 @@ def contents(store: Path) -> dict[str, tuple]:
     }
 
 
-def test_a_call_is_in_another_process_and_errors_come_back(nodes, tmp_path, monkeypatch):
-    for name in ("_HASHES", "_FILES"):  # other tests import again what was imported
-        monkeypatch.setattr(user_modules, name, {})
+def test_a_call_is_in_another_process_and_errors_come_back(nodes, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("def double(number):\n    return 2 * number\n")
     double = import_code(str(file)).double
@@ -146,8 +161,7 @@ def test_calls_are_ended_and_no_others_are_begun(nodes):
 
         waiting = Thread(target=wait)
         waiting.start()
-        while not found:
-            time.sleep(0.05)
+        wait_until(lambda: found)
         cluster.end()
         waiting.join(20)
         assert found == [Note("it begins"), "ended"]
