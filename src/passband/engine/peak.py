@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from passband.engine.cost import made_up
 from passband.engine.plan import PlannedRun
@@ -19,10 +20,6 @@ def measure_peak(run: PlannedRun, *, device: str, threads: int) -> int | None:
 
     It is meant for a process of its own: what that held before counts too.
     """
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
     from passband.train.loop import train  # imports Lightning Fabric, which takes seconds
 
     with limited_threads(threads):
@@ -38,5 +35,18 @@ def measure_peak(run: PlannedRun, *, device: str, threads: int) -> int | None:
             for _ in few.measure(model, {"train": batch}, 1, "made-up", 0, training_batch=config.batch_size):
                 pass
         del datasets
+    return _peak()
+
+
+def _peak() -> int | None:
+    # Of Linux's two numbers `ru_maxrss` begins with what the process held that started this one.
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return 1024 * int(line.split()[1])
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

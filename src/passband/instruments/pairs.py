@@ -112,7 +112,7 @@ class SeenPairs:
     """The pairs of a shard and whether they hold, radius by radius."""
 
     pairs: tuple[Pairs, ...]
-    verified: tuple[Bool[Tensor, " pairs"], ...]
+    verified: tuple[Bool[Tensor, " _"], ...]
 
 
 @dataclass(frozen=True)
