@@ -11,8 +11,8 @@ from passband.frequency.component import Low
 from passband.instruments.attacks import UnderAttack
 from passband.instruments.instrument import Subject
 from passband.models.pixels import PixelModel
-from passband.robustness.evaluate import attack_rows
-from passband.robustness.plan import AttackPlan, run_plan
+from passband.robustness.evaluate import attack_rows, evaluate_attack
+from passband.robustness.plan import AttackPlan, concluded
 
 DATA = noise(samples=40, size=(8, 8))
 MODEL = PixelModel(Memory(DATA), name="memory")
@@ -23,7 +23,9 @@ def test_its_rows_are_those_of_the_plan():
     instrument = UnderAttack(PGD(steps=3), (0.1, 0.05), samples=3, sanity_samples=2)
     reading = SUBJECT.read(instrument)
     plan = AttackPlan(PGD(steps=3), (0.05, 0.1), samples=3, sanity_samples=2)
-    found = run_plan(MODEL, DATA, plan, indices=SUBJECT.indices, seed=7, device="cpu")
+    how = {"seed": 7, "device": "cpu"}
+    outcome = evaluate_attack(MODEL, DATA, plan.attack, plan.epsilons, indices=SUBJECT.indices[:3], **how)
+    found = concluded(MODEL, DATA, plan, outcome, **how)
     assert list(reading.rows()) == list(attack_rows(found.outcome, DATA, run="r", seed=3))
     assert reading.attacked.outcome.samples.tolist() == [5, 3, 9]
     assert reading.attacked.findings == found.findings

@@ -8,12 +8,19 @@ from helpers import Memory, noise
 from passband.attacks import FGSM, PGD, AutoAttack
 from passband.errors import InputError
 from passband.frequency.component import High, Low
-from passband.robustness.plan import EXAMPLES, AttackPlan, check_plans, run_plan
+from passband.instruments.attacks import attack
+from passband.instruments.instrument import Subject
+from passband.models.pixels import as_pixel_model
+from passband.robustness.plan import EXAMPLES, Attacked, AttackPlan, check_plans
 from passband.rows import ATTACK_COLUMNS
 
 DATA = noise(samples=40)
 MODEL = Memory(DATA)
 ONE_STEP = AttackPlan(FGSM(), (24 / 255, 1 / 255), sanity_samples=0)
+
+
+def run_plan(model: nn.Module, data: pb.ImageDataset, plan: AttackPlan, **settings) -> Attacked:
+    return attack(Subject(as_pixel_model(model), data, "r", **settings), plan)
 
 
 class Detached(Memory):

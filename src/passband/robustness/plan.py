@@ -163,58 +163,6 @@ def check_plans(plans: Sequence[AttackPlan], model: nn.Module, dataset: ImageDat
         plan.attack.check(pixels, image, label)
 
 
-def run_plan(
-    model: nn.Module,
-    dataset: ImageDataset,
-    plan: AttackPlan,
-    *,
-    indices: Int64[Tensor, " samples"] | None = None,
-    keep_images: bool = False,
-    batch_size: int | None = None,
-    device: str = "auto",
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Attacked:
-    """Run an attack, check it, and keep some examples.
-
-    Args:
-        model: A classifier of [0, 1] pixels, with gradients.
-        dataset: Labelled images of the size that the model takes.
-        plan: The attack.
-        indices: Positions of the samples to attack, of which the plan may take the first ones; None takes all.
-        keep_images: Whether the outcome holds all adversarial images.
-        batch_size: Images at a time; None chooses by size and device.
-        device: See `passband.environment.choose_device`.
-        seed: Draws random starts.
-        progress: Called along the way.
-    """
-    if indices is None:
-        indices = torch.arange(len(dataset))
-    pixels = tried(model, dataset, choose_device(device))
-    outcome = evaluate_attack(
-        pixels,
-        dataset,
-        plan.attack,
-        plan.epsilons,
-        indices=indices[: plan.samples],
-        batch_size=batch_size,
-        device=device,
-        seed=seed,
-        keep_images=keep_images,
-        progress=named(progress, plan.attack.label),
-    )
-    return concluded(
-        pixels,
-        dataset,
-        plan,
-        outcome,
-        batch_size=batch_size,
-        device=device,
-        seed=seed,
-        progress=progress,
-    )
-
-
 def concluded(
     model: nn.Module,
     dataset: ImageDataset,
