@@ -23,20 +23,15 @@ from passband.audit.card import (
     CeilingUnderAttack,
     Clean,
 )
-from passband.audit.kept import Ahead, Shelf, kept_beside, looks_of
+from passband.audit.kept import Ahead, looks_of
+from passband.audit.opening import check_ahead, open_shelf, open_subject
 from passband.audit.pictures import PICTURES, Pictures, read_pictures
-from passband.data.dataset import ImageDataset, to_pixels
-from passband.environment import choose_device
+from passband.data.dataset import ImageDataset
 from passband.errors import InputError
 from passband.files import read_json, write_json
 from passband.instruments.attacks import AttackSearch, attack
 from passband.instruments.counterexamples import Counterexamples
-from passband.instruments.instrument import Subject
-from passband.instruments.spectrum import DataSpectrum, Spectrum
-from passband.models.fingerprint import weights_hash
-from passband.models.independence import check_independent
-from passband.models.pixels import as_pixel_model
-from passband.models.trial import tried
+from passband.instruments.spectrum import DataSpectrum
 from passband.robustness.evaluate import attack_rows
 from passband.robustness.plan import Attacked, AttackPlan, check_plans
 from passband.robustness.sanity import Finding
@@ -127,26 +122,11 @@ def measure_robustness(
     """
     if not plans:
         raise InputError("at least one attack is needed, got none")
-    pixels = as_pixel_model(model)
-    run = weights_hash(pixels)
-    pixels = tried(pixels, dataset, choose_device(device))
+    subject = open_subject(model, dataset, seed=seed, batch_size=batch_size, device=device, progress=progress)
+    pixels, run = subject.model, subject.run
     check_plans(plans, pixels, dataset)
-    if ahead is not None and result_folder is None:
-        raise InputError("what is looked at ahead is kept beside the result: give result_folder too")
-    subject = Subject(
-        pixels,
-        dataset,
-        run,
-        seed=seed,
-        batch_size=batch_size,
-        device=device,
-        progress=progress,
-        keep=Shelf(),
-    )
-    check_independent(pixels, to_pixels(dataset.images[:1], choose_device(device)))
-    spectrum = subject.read(Spectrum()).spectrum  # a pass over all images, with which their fingerprint comes
-    if result_folder is not None:
-        subject = replace(subject, keep=Shelf(kept_beside(result_folder, subject)))
+    check_ahead(ahead, result_folder)
+    subject, _, spectrum = open_shelf(subject, result_folder)
     if ahead is not None:
         ahead(looks_of([AttackSearch.of(plan, keep_images=keep_images) for plan in plans], subject))
     attacks = tuple(attack(subject, plan, keep_images=keep_images) for plan in plans)

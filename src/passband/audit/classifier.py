@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -16,12 +16,12 @@ from passband.audit import parts
 from passband.audit.attack import attack_entry, robustness_rows, samples_table
 from passband.audit.card import Ceiling, ClassifierCard, Settings, read_card
 from passband.audit.gate import Checked, check
-from passband.audit.kept import Ahead, Shelf, kept_beside, looks_of
+from passband.audit.kept import Ahead, looks_of
+from passband.audit.opening import check_ahead, open_shelf, open_subject
 from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictures
 from passband.audit.requirement import parse_requirement
 from passband.choices import Search
 from passband.data.dataset import ImageDataset, to_pixels
-from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
 from passband.files import write_json
 from passband.frequency.fourier import corner_radius, split_many
@@ -36,12 +36,8 @@ from passband.instruments.counterexamples import (
 )
 from passband.instruments.flips import FlipExample, Flips
 from passband.instruments.forecast import forecast
-from passband.instruments.instrument import Instrument, Subject
-from passband.instruments.spectrum import DataSpectrum, Spectrum
-from passband.models.fingerprint import weights_hash
-from passband.models.independence import check_independent
-from passband.models.pixels import as_pixel_model
-from passband.models.trial import tried
+from passband.instruments.instrument import Instrument
+from passband.instruments.spectrum import DataSpectrum
 from passband.robustness.plan import Attacked, AttackPlan, check_plans
 from passband.rows import COLUMNS, SAMPLE_COLUMNS, read_table, to_table
 from passband.serial import write_tensors
@@ -224,27 +220,14 @@ def audit(
         raise InputError(f"ceiling_samples must be >= 0, got {ceiling_samples}")
     if ceiling not in get_args(Search):
         raise UnknownNameError("search", ceiling, get_args(Search))
-    pixels = as_pixel_model(model)
-    run = weights_hash(pixels)
-    pixels = tried(pixels, dataset, choose_device(device))
-    shelf = Shelf()
-    subject = Subject(
-        pixels,
-        dataset,
-        run,
-        seed=seed,
-        batch_size=batch_size,
-        device=device,
-        progress=progress,
-        keep=shelf,
-    )
+    subject = open_subject(model, dataset, seed=seed, batch_size=batch_size, device=device, progress=progress)
+    pixels, run = subject.model, subject.run
     chosen = tuple(sorted(map(float, default_radii(dataset.size) if radii is None else radii)))
     flips, corollary = Flips(chosen, amplitude, precision), _ceiling(ceiling, ceiling_samples, chosen)
     check_plans(attacks, pixels, dataset)
     for instrument in (flips, *corollary, *instruments):
         instrument.check(subject)
-    if ahead is not None and result_folder is None:
-        raise InputError("what is looked at ahead is kept beside the result: give result_folder too")
+    check_ahead(ahead, result_folder)
 
     attacking = tuple(map(UnderAttack.of, attacks))
     needed = flips.answers_needed(dataset.size)
@@ -253,11 +236,7 @@ def audit(
         asked += [(plan.measure, each) for plan, each in zip(attacks, attacking, strict=True)]
         if seconds := forecast(subject, needed, asked):
             expect(seconds)
-    check_independent(pixels, to_pixels(dataset.images[:1], choose_device(device)))
-    spectrum = subject.read(Spectrum()).spectrum  # a pass over all images, with which their fingerprint comes
-    if result_folder is not None:
-        shelf = Shelf(kept_beside(result_folder, subject))
-        subject = replace(subject, keep=shelf)
+    subject, shelf, spectrum = open_shelf(subject, result_folder)
     evaluated = subject.at(needed.visited(subject))
     if ahead is not None:
         ahead(looks_of([flips], subject) + looks_of([*corollary, *attacking, *instruments], evaluated))
