@@ -57,21 +57,15 @@ def attack(
     from passband.report.page import write_attack_report
 
     plans = attack_options.plans(default=("pgd",))
-    say(f"Loading the model {model}")
-    loaded = model_options.load(model, size)
-    say(f"Loading the data {data}")
-    dataset = data_options.load(data, model=loaded, size=size)
+    loading = options.Loading(
+        model=model, data=data, size=size, model_options=model_options, data_options=data_options
+    )
+    loaded, dataset = loading.here()
     folder = out or Path("attacks") / slug(f"{loaded.name}-on-{dataset.name}")
     check_target(folder, overwrite=overwrite)
 
-    load = options.Loading(
-        model=model,
-        data=data,
-        size=size,
-        model_options=model_options,
-        data_options=data_options.shared_out(shard_options.here),
-    )
-    with progress_bars() as progress, shard_options.ahead(load) as ahead:
+    elsewhere = loading.shared_out(shard_options.here)
+    with progress_bars() as progress, shard_options.ahead(elsewhere) as ahead:
         found = measure_robustness(
             loaded,
             dataset,

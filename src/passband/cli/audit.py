@@ -109,10 +109,10 @@ def audit(
 
     plans = attack_options.plans(samples=attack_samples)
     instruments = _instruments(with_instruments or [], requirements)
-    say(f"Loading the model {model}")
-    loaded = model_options.load(model, size)
-    say(f"Loading the data {data}")
-    dataset = data_options.load(data, model=loaded, size=size)
+    loading = options.Loading(
+        model=model, data=data, size=size, model_options=model_options, data_options=data_options
+    )
+    loaded, dataset = loading.here()
     folder = out or Path("audits") / slug(f"{loaded.name}-{dataset.name}")
     check_target(folder, overwrite=overwrite)
 
@@ -121,14 +121,8 @@ def audit(
     wanted = {r.radius for r in requirements if r.radius is not None}
     if wanted:
         radii = sorted(wanted | set(default_radii(dataset.size) if radii is None else radii))
-    load = options.Loading(
-        model=model,
-        data=data,
-        size=size,
-        model_options=model_options,
-        data_options=data_options.shared_out(shard_options.here),
-    )
-    with progress_bars() as progress, shard_options.ahead(load) as ahead:
+    elsewhere = loading.shared_out(shard_options.here)
+    with progress_bars() as progress, shard_options.ahead(elsewhere) as ahead:
         found = run_audit(
             loaded,
             dataset,

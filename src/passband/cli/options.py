@@ -240,6 +240,19 @@ class Loading:
         loaded = self.model_options.load(self.model, self.size)
         return loaded, self.data_options.read(self.data, model=loaded, size=self.size)
 
+    def here(self) -> tuple[passband.models.pixels.PixelModel, passband.data.dataset.ImageDataset]:
+        """Load them in the process of the command, which says so."""
+        from passband.cli.console import say
+
+        say(f"Loading the model {self.model}")
+        loaded = self.model_options.load(self.model, self.size)
+        say(f"Loading the data {self.data}")
+        return loaded, self.data_options.load(self.data, model=loaded, size=self.size)
+
+    def shared_out(self, workers: int) -> Loading:
+        """Return the same for each of several processes: see `DataOptions.shared_out`."""
+        return replace(self, data_options=self.data_options.shared_out(workers))
+
 
 @dataclass(frozen=True, kw_only=True)
 class AttackOptions:
