@@ -67,10 +67,7 @@ def estimate_seconds(
 
 
 def _training_seconds(run: PlannedRun, trained: float, answered: float) -> float:
-    answers = sum(run.images.values())  # of the finished network, to all whole images
-    if run.probe is not None:
-        answers += run.probe.count_answers(run.config.epochs, run.images)
-    return run.config.epochs * run.images["train"] * trained + answers * answered
+    return run.config.epochs * run.images["train"] * trained + run.answers * answered
 
 
 def _kind(config: RunConfig) -> RunConfig:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from passband.engine.detection import PlannedDetection, PlannedDetector
 from passband.engine.plan import PlannedMeasurement, PlannedRun
 from passband.engine.planned import Planned
 from passband.models.catalog import build_model
@@ -73,7 +72,7 @@ class Work:
 
 
 def count_work(planned: Iterable[Planned]) -> dict[str, Work]:
-    """Return what each run and measurement of a classifier is, by its id; what the store holds is nothing.
+    """Return what each run and measurement of a classifier is, by its id.
 
     Each kind of network is built, and sent one batch of made-up images forward and back. Splits and what is not counted
     (activations, normalization, optimizers) come on top. A detector is left out.
@@ -81,16 +80,14 @@ def count_work(planned: Iterable[Planned]) -> dict[str, Work]:
     known: dict[tuple, Flops] = {}
     found = {}
     for one in planned:
-        if isinstance(one, PlannedDetector | PlannedDetection):
+        if not isinstance(one, PlannedRun | PlannedMeasurement):  # of a detector
             continue
-        run = one if isinstance(one, PlannedRun) else None
-        run = one.run if isinstance(one, PlannedMeasurement) else run
-        assert run is not None
+        run = one if isinstance(one, PlannedRun) else one.run
         config = run.config
         kind = (config.model, config.width, config.batch_norm, run.shape, run.classes)
         if kind not in known:
             known[kind] = count_network(config, run.shape, run.classes)
-        found[one.id] = Work(0, 0) if one.done else _work(one, run, known[kind])
+        found[one.id] = _work(one, run, known[kind])
     return found
 
 
@@ -124,10 +121,7 @@ def _work(one: Planned, run: PlannedRun, flops: Flops) -> Work:
         )
     images = run.config.epochs * run.images["train"]
     attacked = run.config.passes - 1  # gradients with respect to each image, before the step
-    answers = sum(run.images.values())
-    if run.probe is not None:
-        answers += run.probe.count_answers(run.config.epochs, run.images)
     return Work(
-        images * (flops.step + attacked * flops.gradient) + answers * flops.answer,
-        run.config.epochs * math.ceil(run.images["train"] / batch) * run.config.passes + answers / batch,
+        images * (flops.step + attacked * flops.gradient) + run.answers * flops.answer,
+        run.config.epochs * math.ceil(run.images["train"] / batch) * run.config.passes + run.answers / batch,
     )

@@ -63,6 +63,12 @@ class PlannedRun(Planned):
         """Images that are sent forward and back until the run is done."""
         return self.config.epochs * self.images["train"] * self.config.passes
 
+    @property
+    def answers(self) -> int:
+        """Images that the network only answers: those of its probe, and all whole images once it is finished."""
+        probed = 0 if self.probe is None else self.probe.count_answers(self.config.epochs, self.images)
+        return probed + sum(self.images.values())
+
     def do(self, *, device: str, threads: int, tell: Tell = keep_quiet) -> Path:
         """Train the network."""
         datasets = self.datasets

@@ -81,20 +81,21 @@ def plan_budget(
     """
     everything = {one.id: one for study in planned for one in study.everything}
     seconds = estimate_seconds(everything.values(), device)
-    work = count_work(everything.values())
+    left = [one for one in everything.values() if seconds[one.id]]  # what the store holds takes none
+    work = count_work(left)
     runs = {run.id for study in planned for _, run in study.runs}
     users = Counter(id for study in planned for id in {run.id for _, run in study.runs})
     total = sum(seconds.values())
     longest = max(seconds.values(), default=0.0)
-    left = [one for one in everything.values() if isinstance(one, PlannedRun) and not one.done]
+    trained = [one for one in left if isinstance(one, PlannedRun)]
     # The more arithmetic a step is, the more of it is remembered until it goes back.
-    largest = max(left, key=lambda one: work[one.id].flops / work[one.id].steps, default=None)
+    largest = max(trained, key=lambda one: work[one.id].flops / work[one.id].steps, default=None)
     peak = None if largest is None else engine.call(measure_peak, largest, device=device, threads=threads)
     return Budget(
         shares=tuple(_share(study, seconds, users) for study in planned),
         runs=len(runs),
         measurements=len(everything) - len(runs),
-        held=sum(one.done for one in everything.values()),
+        held=len(everything) - len(left),
         seconds=total,
         wall=max(longest, total / engine.at_once),
         memory=peak,
