@@ -21,7 +21,7 @@ import polars as pl
 
 from passband.analysis.contrast import Contrast, accuracy, fit
 from passband.analysis.lookup import NotMeasured, seeds_of, values_of
-from passband.engine.execute import Ended
+from passband.engine.execute import finished
 from passband.engine.plan import PlannedRun
 from passband.frequency.component import lows_and_highs
 from passband.report.studies import corrected_text, estimate_text, verdict_text, write_study
@@ -35,11 +35,11 @@ WITH_FIT = ("label-shuffle", "train-on-components", "batchnorm-on-lfc")
 """Studies whose networks are trained on something else than whole images with their labels."""
 
 
-def finished(planned: PlannedStudy) -> StudyResult | None:
+def concluded(planned: PlannedStudy) -> StudyResult | None:
     """Return what came of a study of which everything is in the store."""
     if not all(one.done for one in planned.everything):
         return None
-    return conclude(planned, {one.id: Ended(one, "found") for one in planned.everything})
+    return conclude(planned, {one.id: finished(one, "found") for one in planned.everything})
 
 
 def page(
@@ -171,7 +171,7 @@ def main() -> None:
     planned = plan_studies(
         asked.studies, preset="laptop", data=asked.data, seeds=asked.seeds, store=asked.store
     )
-    results = {one.study.name: finished(one) for one in planned}
+    results = {one.study.name: concluded(one) for one in planned}
     data = Path(asked.data.rpartition(":")[2]).name
     there = [one for one in results.values() if one is not None]
     missing = [name for name, one in results.items() if one is None]

@@ -202,10 +202,10 @@ def check_made(results: Sequence[passband.studies.result.StudyResult]) -> None:
         InputError: If some could not be made: their processes crashed, or the disk was full.
     """
     everything = {one.id: one for result in results for one in result.planned.everything}
-    lacking = sum(not one.done for one in everything.values())
+    lacking = frozenset().union(*(result.lacking for result in results))
     if lacking:
         raise InputError(
-            f"{lacking} of {len(everything)} runs and measurements could not be made, as was said above; what was made of them is in "
+            f"{len(lacking)} of {len(everything)} runs and measurements could not be made, as was said above; what was made of them is in "
             "the results. The same command tries the rest again."
         )
 

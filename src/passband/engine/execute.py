@@ -29,11 +29,13 @@ class Ended:
         planned: The run or measurement.
         status: `"found"` in the store, `"done"` now, or `"failed"`.
         message: Why it failed; empty otherwise.
+        held: Whether the store holds it: a run that diverged is there, and what crashed or was refused is not.
     """
 
     planned: Planned
     status: Literal["found", "done", "failed"]
     message: str = ""
+    held: bool = True
 
 
 def execute(
@@ -80,7 +82,7 @@ def execute(
 
     for one in everything:
         if one.done:
-            arrived(_finished(one, "found"))
+            arrived(finished(one, "found"))
     left = longest_first(one for one in everything if one.id not in ended)
     if not left:
         return ended
@@ -132,7 +134,7 @@ def _needed(one: Planned, ended: Mapping[str, Ended]) -> str:
 def _lost(one: Planned, ended: Mapping[str, Ended]) -> Ended:
     needed = ended[one.needs.id] if one.needs is not None else None
     message = "" if needed is None else f"the run {needed.planned.id} that it needs failed: {needed.message}"
-    return Ended(one, "failed", message)
+    return Ended(one, "failed", message, held=False)
 
 
 def _do(one: Planned, work: Callable[[], object], stopped: Signal, tell: Tell) -> Ended:
@@ -143,7 +145,7 @@ def _do(one: Planned, work: Callable[[], object], stopped: Signal, tell: Tell) -
         tell(Started(attempt))
         try:
             work()
-            return _finished(one, "done")
+            return finished(one, "done")
         except Exception as error:  # whatever it is, the others must go on
             message = str(error) or type(error).__name__
             if isinstance(error, PassbandError) and not isinstance(error, Crashed):
@@ -153,9 +155,10 @@ def _do(one: Planned, work: Callable[[], object], stopped: Signal, tell: Tell) -
         except BaseException:
             stopped.set()
             raise
-    return Ended(one, "failed", message)
+    return Ended(one, "failed", message, held=False)
 
 
-def _finished(one: Planned, status: Literal["found", "done"]) -> Ended:
+def finished(one: Planned, status: Literal["found", "done"]) -> Ended:
+    """Return what became of what the store holds: it counts as failed where its training did not come to its end."""
     message = one.failure()
     return Ended(one, status) if message is None else Ended(one, "failed", message)

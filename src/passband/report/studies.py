@@ -81,7 +81,7 @@ def _write_examples(result: StudyResult, folder: Path) -> None:
     """
     tables = []
     for label, planned in result.planned.measurements:
-        if not planned.done:
+        if planned.id in result.lacking:
             continue
         if isinstance(planned, PlannedDetection):
             pictures = read_tensors(planned.folder / PICTURES, DetectorPictures)

@@ -26,6 +26,7 @@ class StudyResult:
         rows: What was measured; see `passband.results.tables.RUN_COLUMNS`.
         table: The numbers behind the figure; see `passband.analysis.figure.TABLE` and `KERNEL_TABLE`.
         judgements: What came of each claim.
+        lacking: The ids of runs and measurements that could not be made: their processes crashed, or were refused.
     """
 
     planned: PlannedStudy
@@ -33,6 +34,7 @@ class StudyResult:
     rows: pl.DataFrame
     table: pl.DataFrame
     judgements: tuple[Judgement, ...]
+    lacking: frozenset[str] = frozenset()
 
 
 def conclude(planned: PlannedStudy, ended: Mapping[str, Ended]) -> StudyResult:
@@ -44,8 +46,8 @@ def conclude(planned: PlannedStudy, ended: Mapping[str, Ended]) -> StudyResult:
     """
     study, setting, runs, measurements = planned.study, planned.setting, planned.runs, planned.measurements
     rows = read_runs(
-        [(label, run.folder) for label, run in runs if run.done],
-        [(label, measurement.folder) for label, measurement in measurements if measurement.done],
+        [(label, run.folder) for label, run in runs if ended[run.id].held],
+        [(label, measurement.folder) for label, measurement in measurements if ended[measurement.id].held],
     )
     names = [
         *((run.id, f"{label}, seed {run.config.seed}") for label, run in runs),
@@ -53,7 +55,7 @@ def conclude(planned: PlannedStudy, ended: Mapping[str, Ended]) -> StudyResult:
     ]
     figure = study.figure(setting)
     if isinstance(figure, KernelFigure):
-        finished = {label: run.folder for label, run in reversed(runs) if run.done and run.failure() is None}
+        finished = {label: run.folder for label, run in reversed(runs) if ended[run.id].status != "failed"}
         table = kernel_table(figure, finished)  # of each run the first seed that there is
     else:
         table = figure_table(figure, rows)
@@ -63,6 +65,7 @@ def conclude(planned: PlannedStudy, ended: Mapping[str, Ended]) -> StudyResult:
         rows,
         table,
         judge_claims(study.claims(setting), rows, verdicts=setting.verdicts),
+        frozenset(one.id for one in planned.everything if not ended[one.id].held),
     )
 
 
