@@ -10,7 +10,6 @@ people made of the numbers is written by people.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,12 +24,14 @@ from passband.engine.execute import finished
 from passband.engine.plan import PlannedRun
 from passband.frequency.component import lows_and_highs
 from passband.report.studies import corrected_text, estimate_text, verdict_text, write_study
+from passband.results.tables import processor_seconds
 from passband.studies.catalog import STUDIES
 from passband.studies.plan import PlannedStudy, plan_studies
+from passband.studies.reproduction import Reproduction
 from passband.studies.result import StudyResult, conclude
 
+VERDICTS = Reproduction.VERDICTS
 HOME = Path(__file__).parents[1] / "docs" / "results"
-VERDICTS = ("supported", "contradicted", "undecided", "not tested", "no verdict")
 WITH_FIT = ("label-shuffle", "train-on-components", "batchnorm-on-lfc")
 """Studies whose networks are trained on something else than whole images with their labels."""
 
@@ -94,13 +95,8 @@ def cost(results: Sequence[StudyResult]) -> Iterator[str]:
     taken = [sum(processor_seconds(one.folder) for one in some.values()) / 3600 for some in (runs, measured)]
     yield (
         f"**Cost.** {len(runs)} runs took {taken[0]:.1f} hours of processor time, and {len(measured)} measurements of finished networks "
-        f"{taken[1]:.1f}; each has one thread.\n"
+        f"{taken[1]:.1f}; each has one thread. Detectors, which do not say what they took, count by the clock.\n"
     )
-
-
-def processor_seconds(folder: Path) -> float:
-    """Return what a run or a measurement took of the processor, its start aside."""
-    return json.loads((folder / "environment.json").read_text()).get("processor_seconds") or 0.0
 
 
 def of_study(result: StudyResult, data: str) -> Iterator[str]:

@@ -10,6 +10,8 @@ import polars as pl
 
 from passband.detection.runs import find_detector
 from passband.errors import InputError
+from passband.files import read_json
+from passband.results.places import ENVIRONMENT
 from passband.results.store import find_measurement, find_run
 from passband.rows import COLUMNS, read_table
 
@@ -61,6 +63,16 @@ def read_description(folder: Path) -> dict[str, Any]:
     if description is None:
         raise InputError(f"{folder} is not the folder of a run: `passband train` writes such folders")
     return description
+
+
+def processor_seconds(folder: Path) -> float:
+    """Return what a run or a measurement took of the processor, its start aside; of a detector, which does not say it, what it took by
+    the clock; 0 where nothing tells."""
+    if not (folder / ENVIRONMENT).is_file():
+        return 0.0
+    environment = read_json(folder / ENVIRONMENT)
+    names = ("processor_seconds", "training_seconds", "seconds")
+    return next((environment[name] for name in names if environment.get(name)), 0.0)
 
 
 def failure(description: Mapping[str, Any]) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import ClassVar
 import polars as pl
 
 from passband.analysis.judge import Judgement, Verdict
+from passband.results.tables import processor_seconds
 from passband.studies.plan import PlannedStudy
 from passband.studies.result import StudyResult, describe_claims
 
@@ -85,9 +85,9 @@ class Reproduction:
         return f"Of {len(of_paper)} claims of the paper, {text}.{stand}"
 
     def processor_seconds(self) -> float:
-        """Return what all runs and measurements took of the processor, in whatever sessions; detectors' training is by the clock."""
+        """Return what all runs and measurements took, in whatever sessions: see `passband.results.tables.processor_seconds`."""
         folders = {one.id: one.folder for result in self.results for one in result.planned.everything}
-        return sum(map(_processor_seconds, folders.values()))
+        return sum(map(processor_seconds, folders.values()))
 
     def to_table(self) -> pl.DataFrame:
         """Return one row a claim."""
@@ -114,16 +114,3 @@ SAID = {
 def reproduction_folder(store: Path, planned: Sequence[PlannedStudy]) -> Path:
     """Return where the page of studies in one setting belongs: `STORE/reproductions/PRESET-DATA`."""
     return store / "reproductions" / planned[0].folder.name.removeprefix(f"{planned[0].study.name}-")
-
-
-def _processor_seconds(folder: Path) -> float:
-    try:
-        environment = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    except OSError:  # of what failed there may be none
-        return 0.0
-    return (
-        environment.get("processor_seconds")
-        or environment.get("training_seconds")
-        or environment.get("seconds")
-        or 0.0
-    )
