@@ -27,6 +27,7 @@ from passband.environment import choose_device, describe_environment, limited_th
 from passband.errors import InputError
 from passband.files import digest, remove_unfinished
 from passband.results.lock import locked
+from passband.results.places import Store
 from passband.results.store import holds_measurement, write_measurement
 from passband.train.config import SCHEMA
 
@@ -221,7 +222,7 @@ def plan_detectors(
                 scenes[key] = made.fingerprint(), len(made)
             fingerprint, images = scenes[key]
         name = detector_id(config, fingerprint)
-        by_id.setdefault(name, PlannedDetector(name, store / "runs" / name, config, images))
+        by_id.setdefault(name, PlannedDetector(name, Store(store).runs / name, config, images))
         planned.append(by_id[name])
     return planned
 
@@ -251,7 +252,7 @@ def plan_detection(
     fingerprint, images = known[key]
     settings = json.dumps([SCHEMA, measurement.to_dict()], sort_keys=True)
     name = digest(run.id.encode(), settings.encode(), fingerprint.encode())[:12]
-    return PlannedDetection(name, store / "measurements" / name, measurement, run, images, fingerprint)
+    return PlannedDetection(name, Store(store).measurements / name, measurement, run, images, fingerprint)
 
 
 def detection_seconds(

@@ -20,7 +20,8 @@ from passband.environment import limited_threads
 from passband.errors import InputError
 from passband.files import read_json
 from passband.instruments.instrument import Instrument
-from passband.results.store import CONFIG, holds_measurement, holds_run
+from passband.results.places import CONFIG, Store
+from passband.results.store import holds_measurement, holds_run
 from passband.results.tables import failure
 from passband.train.config import RunConfig, check_data
 from passband.types import Subset
@@ -187,7 +188,7 @@ def plan_runs(
                 id=run,
                 config=config,
                 probe=probe,
-                folder=store / "runs" / run,
+                folder=Store(store).runs / run,
                 images={subset: len(dataset) for subset, dataset in loaded[key].items()},
                 fingerprints={subset: dataset.fingerprint for subset, dataset in loaded[key].items()},
                 shape=(train.channels, *train.size),
@@ -201,4 +202,4 @@ def plan_runs(
 def plan_measurement(measurement: Instrument, run: PlannedRun, store: Path) -> PlannedMeasurement:
     """Return a measurement of a run as planned; it is in the folder `measurements` of the store."""
     name = measurement_id(measurement, run.id)
-    return PlannedMeasurement(name, store / "measurements" / name, measurement, run)
+    return PlannedMeasurement(name, Store(store).measurements / name, measurement, run)

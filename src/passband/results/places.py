@@ -40,6 +40,11 @@ class Store:
         return self.root / "studies"
 
     @property
+    def reproductions(self) -> Path:
+        """The pages of all studies together, each in a folder."""
+        return self.root / "reproductions"
+
+    @property
     def curves(self) -> Path:
         """TensorBoard's files of the runs of studies: a folder for each, whose name ends in the run's id."""
         return self.root / "tensorboard"

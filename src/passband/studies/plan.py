@@ -18,6 +18,7 @@ from passband.engine.plan import PlannedMeasurement, PlannedRun, plan_measuremen
 from passband.errors import InputError
 from passband.files import slug
 from passband.instruments.instrument import Instrument
+from passband.results.places import Store
 from passband.studies.find import find_studies
 from passband.studies.presets import Setting, find_setting
 from passband.studies.study import Study, shortened, with_seeds
@@ -142,4 +143,4 @@ def result_folder(store: Path, study: Study, setting: Setting, cut: str = "") ->
     data = Path(argument).name or kind
     reading = "" if setting.source == "text" else setting.source
     parts = (study.name, setting.preset, data, reading, cut)
-    return store / "studies" / slug("-".join(part for part in parts if part))
+    return Store(store).studies / slug("-".join(part for part in parts if part))

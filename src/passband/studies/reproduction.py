@@ -11,6 +11,7 @@ from typing import ClassVar
 import polars as pl
 
 from passband.analysis.judge import Judgement, Verdict
+from passband.results.places import Store
 from passband.results.tables import processor_seconds
 from passband.studies.plan import PlannedStudy
 from passband.studies.result import StudyResult, describe_claims
@@ -113,4 +114,4 @@ SAID = {
 
 def reproduction_folder(store: Path, planned: Sequence[PlannedStudy]) -> Path:
     """Return where the page of studies in one setting belongs: `STORE/reproductions/PRESET-DATA`."""
-    return store / "reproductions" / planned[0].folder.name.removeprefix(f"{planned[0].study.name}-")
+    return Store(store).reproductions / planned[0].folder.name.removeprefix(f"{planned[0].study.name}-")
