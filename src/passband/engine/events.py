@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import polars as pl
+
 from passband.choices import Progress
-from passband.rows import ComponentRow, Row
+from passband.rows import FIT_LOSS
 
 
 class Measured(NamedTuple):
@@ -109,20 +111,29 @@ def advancing(tell: Tell) -> Progress:
     return progress
 
 
-def name_measured(rows: Iterable[Row]) -> tuple[Measured, ...]:
-    """Return the numbers of all classes together that rows of images hold, by what they are of.
+FINAL = "final/"
+"""Begins the names of what was measured of the finished network, which has no epoch."""
+
+
+def measured_in(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return what the rows of a run hold of all classes together, of a network as it was shown images.
+
+    Returns:
+        A table with `epoch`, `name` (see `Measured`) and `value`.
 
     Example:
         >>> from passband.frequency.component import Low
+        >>> from passband.rows import ComponentRow, to_table
         >>> row = ComponentRow(run="", seed=0, epoch=3, subset="test", component=Low(8), metric="accuracy", value=0.5, count=2)
-        >>> name_measured([row])
-        (Measured(name='test/accuracy/lfc:8', value=0.5),)
+        >>> measured_in(to_table([row])).row(0)
+        (3, 'test/accuracy/lfc:8', 0.5)
     """
-    return tuple(
-        Measured(
-            f"{'final/' * (row.epoch is None)}{row.subset}/{row.metric}/{row.component}",
-            row.value,
-        )
-        for row in rows
-        if isinstance(row, ComponentRow) and row.class_name is None
+    shown = pl.col("component").is_not_null() | (pl.col("metric") == FIT_LOSS)  # a detector's has none
+    return rows.filter(pl.col("class").is_null(), shown).select(
+        "epoch",
+        pl.concat_str(
+            pl.when(pl.col("epoch").is_null()).then(pl.lit(FINAL)).otherwise(pl.lit("")),
+            pl.concat_str("subset", "metric", "shown", separator="/", ignore_nulls=True),
+        ).alias("name"),
+        "value",
     )

@@ -17,7 +17,7 @@ import torch
 from lightning_fabric import Fabric
 
 from passband.data.dataset import ImageDataset
-from passband.engine.events import EpochDone, name_measured
+from passband.engine.events import EpochDone, Measured, measured_in
 from passband.engine.probe import Probe
 from passband.environment import describe_environment, limited_threads
 from passband.errors import InputError
@@ -55,16 +55,17 @@ class History:
     rows: pl.DataFrame = field(default_factory=lambda: to_table([]))
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TIMES, 0.0))
 
-    def add(self, rows: Iterable[Row]) -> list[Row]:
-        """Add measurements, and return them; those of time are counted apart."""
+    def add(self, rows: Iterable[Row]) -> pl.DataFrame:
+        """Add measurements, and return them as a table; those of time are counted apart."""
         kept = []
         for row in rows:
             if row.metric == PROBE_SECONDS:
                 self.seconds["probe"] += row.value
             else:
                 kept.append(row)
-        self.rows = pl.concat([self.rows, to_table(kept)])
-        return kept
+        added = to_table(kept)
+        self.rows = pl.concat([self.rows, added])
+        return added
 
     def state_dict(self) -> dict[str, Any]:
         """Return the history as a checkpoint holds it."""
@@ -152,7 +153,7 @@ def _work(
             history.seconds["training"] += report.seconds
             rows = history.add(_fit_rows(report, run, config, len(original)))
             try:
-                rows += history.add(_measurements(learner, judged, history, config, probe))
+                measured = history.add(_measurements(learner, judged, history, config, probe))
             except InputError as error:  # of answers that are not finite: all else was checked beforehand
                 broken = (
                     f"{error} This was after epoch {report.epoch}; try a tenth of the rate {config.rate}."
@@ -162,7 +163,7 @@ def _work(
                 state = {**history.state_dict(), "learner": learner.state_dict()}
                 save_checkpoint(folder, state, about | {"epoch": report.epoch})
                 if on_epoch is not None:
-                    on_epoch(_told(report, config, rows))
+                    on_epoch(_told(report, config, pl.concat([rows, measured])))
         broken = fabric.broadcast(broken)  # the others wait here, and hear it
         if broken is not None:
             raise TrainingDiverged(broken)
@@ -245,7 +246,8 @@ def _fit_rows(report: EpochReport, run: str, config: RunConfig, count: int) -> I
         )
 
 
-def _told(report: EpochReport, config: RunConfig, rows: Iterable[Row]) -> EpochDone:
+def _told(report: EpochReport, config: RunConfig, rows: pl.DataFrame) -> EpochDone:
+    measured = measured_in(rows).select("name", "value")
     return EpochDone(
         report.epoch,
         config.epochs,
@@ -253,7 +255,7 @@ def _told(report: EpochReport, config: RunConfig, rows: Iterable[Row]) -> EpochD
         report.accuracy,
         report.seconds,
         report.images_per_second,
-        name_measured(rows),
+        tuple(Measured(*each) for each in measured.drop_nulls().iter_rows()),
     )
 
 

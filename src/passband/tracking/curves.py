@@ -9,15 +9,13 @@ from pathlib import Path
 
 import polars as pl
 
+from passband.engine.events import measured_in
 from passband.results.places import ROWS
 from passband.rows import COLUMNS, FIT_LOSS, read_table
 from passband.train.checkpoint import load_checkpoint
 
 Curves = dict[int, dict[str, float]]
 """Numbers by epoch and by name."""
-
-FINAL = "final/"
-"""Begins the names of what was measured of the finished network, which has no epoch: it stands at the last one."""
 
 
 def drop_doubled(values: Iterable[tuple[str, float]]) -> dict[str, float]:
@@ -52,17 +50,10 @@ def read_curves_so_far(folder: Path) -> Curves:
 
 def curves_of(rows: pl.DataFrame) -> Curves:
     """Return the curves that the rows of a run hold: numbers of all classes together, of a network as it was shown images."""
-    last = pl.lit(rows["epoch"].max(), dtype=pl.Int64)
-    found = rows.filter(
-        pl.col("class").is_null(), pl.col("component").is_not_null() | (pl.col("metric") == FIT_LOSS)
-    ).select(
-        epoch=pl.col("epoch").fill_null(last),
-        name=pl.concat_str(
-            pl.when(pl.col("epoch").is_null()).then(pl.lit(FINAL)).otherwise(pl.lit("")),
-            pl.concat_str("subset", "metric", "shown", separator="/", ignore_nulls=True),
-        ),
-        value="value",
-    )
+    last = pl.lit(
+        rows["epoch"].max(), dtype=pl.Int64
+    )  # where what was measured of the finished network stands
+    found = measured_in(rows).with_columns(pl.col("epoch").fill_null(last))
     curves: dict[int, list[tuple[str, float]]] = {}
     for epoch, name, value in found.drop_nulls().sort("epoch", maintain_order=True).iter_rows():
         curves.setdefault(epoch, []).append((name, value))
