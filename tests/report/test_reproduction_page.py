@@ -75,3 +75,9 @@ def test_the_folder_is_named_by_what_all_studies_have_in_common(result, tmp_path
     assert (
         reproduction_folder(tmp_path, [planned]) == tmp_path / "reproductions" / "smoke-fashion-mnist-limit40"
     )
+
+
+def test_what_was_left_out_is_said(found, tmp_path):
+    said = "Left out: detection, for which there were no images with boxes."
+    assert said not in write_reproduction(found, tmp_path / "all").read_text()
+    assert said in write_reproduction(replace(found, left_out=("detection",)), tmp_path / "less").read_text()

@@ -28,6 +28,7 @@ def reproduce(
     *,
     study_options: Flags = LAPTOP,
     out: options.Out = None,
+    detection_data: str | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
     engine_options: EngineFlags = ENGINE_DEFAULTS,
     track_options: TrackFlags = TRACK_DEFAULTS,
@@ -41,17 +42,22 @@ def reproduce(
 
     Args:
         out: Folder of the page, replaced if it is there.
+        detection_data: Images with boxes for the preset paper, such as coco:FOLDER; without them it leaves detection out.
         dry_run: Only say which runs there are, which are shared, and what they will cost: time and memory here, hours of a GPU.
     """
     engine_options.check()
     if not dry_run:
         options.check_report_extra()
-    from passband.studies.plan import plan_studies
+    from passband.studies.reproduction import Reproduction, plan_reproduction, reproduction_folder
 
     engine = engine_options.open()
     engine.devices(device)
     say(f"Loading the data {study_options.data}")
-    planned = plan_studies(list(STUDIES), **asdict(study_options))
+    planned, left_out = plan_reproduction(
+        list(STUDIES), detection_data=detection_data, **asdict(study_options)
+    )
+    if left_out:
+        say(f"Left out: {', '.join(left_out)}, which wants images with boxes: --detection-data coco:FOLDER")
     if dry_run:
         from passband.studies.budget import plan_budget
 
@@ -67,7 +73,6 @@ def reproduce(
     from passband.engine.watch import Watches
     from passband.report.reproduction import write_reproduction
     from passband.report.studies import write_study
-    from passband.studies.reproduction import Reproduction, reproduction_folder
     from passband.studies.result import conclude, describe_claims
     from passband.studies.run import do_studies
     from passband.tracking.trackers import Trackers
@@ -80,7 +85,9 @@ def reproduce(
     for result in results:
         write_study(result, command=command)
     made = sum(one.status == "done" for one in ended.values())
-    found = Reproduction(results, command=command, made=made, seconds=time.monotonic() - began)
+    found = Reproduction(
+        results, command=command, made=made, seconds=time.monotonic() - began, left_out=left_out
+    )
     page = write_reproduction(found, out or reproduction_folder(study_options.store, planned))
     if json:
         claims = {result.planned.study.name: describe_claims(result) for result in results}

@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import polars as pl
 
 from passband.analysis.judge import Judgement, Verdict
+from passband.errors import InputError
 from passband.results.places import Store
 from passband.results.tables import processor_seconds
-from passband.studies.plan import PlannedStudy
+from passband.studies.plan import PlannedStudy, plan_studies
 from passband.studies.result import StudyResult, describe_claims
 
 
@@ -26,12 +27,14 @@ class Reproduction:
         command: The command line that made it.
         made: How many runs and measurements were made by it; the rest was in the store.
         seconds: What it took by the clock.
+        left_out: The names of studies that want other data, and were left out.
     """
 
     results: tuple[StudyResult, ...]
     command: str
     made: int
     seconds: float
+    left_out: tuple[str, ...] = ()
 
     VERDICTS: ClassVar[tuple[Verdict, ...]] = (
         "supported",
@@ -103,6 +106,9 @@ class Reproduction:
         return pl.DataFrame(rows, infer_schema_length=None)
 
 
+DETECTION = "detection"
+"""The name of the study whose data, in the preset `paper`, are images with boxes."""
+
 SAID = {
     "supported": "are supported",
     "contradicted": "are contradicted",
@@ -110,6 +116,41 @@ SAID = {
     "not tested": "were not tested, since what they presuppose did not hold",
     "no verdict": "have no verdict",
 }
+
+
+def plan_reproduction(
+    studies: Sequence[str], *, preset: str, detection_data: str | None = None, **settings: Any
+) -> tuple[list[PlannedStudy], tuple[str, ...]]:
+    """Return studies as planned, and the names of those that are left out since they want other data.
+
+    The paper's detection wants images with boxes, which no other study takes.
+
+    Args:
+        studies: Their names.
+        preset: As `plan_studies` takes it.
+        detection_data: Annotated images for detection, such as `coco:FOLDER`; where they are needed and None are given, detection is
+            left out.
+        **settings: As `plan_studies` takes them.
+
+    Raises:
+        InputError: As `plan_studies`, or if annotated images are given where detection makes its own.
+    """
+    if preset != "paper":
+        if detection_data is not None:
+            raise InputError(
+                f"the preset {preset} draws its own scenes for detection: --detection-data is for the preset paper"
+            )
+        return plan_studies(studies, preset=preset, **settings), ()
+    others = [name for name in studies if name != DETECTION]
+    planned = plan_studies(others, preset=preset, **settings)
+    if DETECTION not in studies:
+        return planned, ()
+    if detection_data is None:
+        return planned, (DETECTION,)
+    settings["data"] = detection_data
+    found = plan_studies(DETECTION, preset=preset, **settings)
+    place = {name: position for position, name in enumerate(studies)}
+    return sorted([*planned, *found], key=lambda each: place[each.study.name]), ()
 
 
 def reproduction_folder(store: Path, planned: Sequence[PlannedStudy]) -> Path:
