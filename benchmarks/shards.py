@@ -6,8 +6,9 @@
 The images are made of those of SOURCE: crops of a random part, flipped at random, resized and saved as JPEG files in a folder for each
 class, so that they are decoded whenever they are looked at (`--memory-limit 0`). A small network is trained on the first of them, and
 audited by `passband audit` at two radii and with FGSM at 8/255, without its checks, which look at 100 images however many there are: by
-one process, and by several. Either audit is made whole, then once more into another folder, where all its processes are killed
-(SIGKILL) after half of the time, and the same command is given again.
+one process, by several, and with `--ray` by a Ray cluster of two nodes that is started on this computer, with a processor each. Each
+audit is made whole, then once more into another folder, where all its processes are killed (SIGKILL; of the cluster the command, whose
+tasks end with it) after half of the time, and the same command is given again.
 
 Printed are wall times, speed-up, and of each process the most memory in the middle and in the last third of its time (what it alone
 has, and its part of what it shares: Pss): flat, if it does not grow. All tables must equal those of the first audit.
@@ -24,7 +25,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,9 @@ import passband as pb
 TABLES = ("rows", "samples", "attacks", "counterexamples")
 TRAINING = "--limit 4000 --epochs 4 --width 16 --batch-norm --learning-rate 0.01"
 LOOK_EVERY = 0.5
+FIRST = "whole-1-process"
+"""The folder of the audit that all others must equal."""
+
 SHORT = 20
 """Looks at a process, at least, before its memory says anything."""
 
@@ -56,8 +61,8 @@ def make_images(source: str, place: Path, count: int, size: int) -> None:
         made.save(folder / f"{number:06}.jpg", quality=90)
 
 
-def audit_command(place: Path, out: str, workers: int, decoding: int) -> list[str]:
-    """Return the command of an audit."""
+def audit_command(place: Path, out: str, engine: Sequence[str | int], decoding: int) -> list[str]:
+    """Return the command of an audit; `engine` are its options that say where it is done."""
     line = [
         "audit",
         place / "run",
@@ -80,7 +85,7 @@ def audit_command(place: Path, out: str, workers: int, decoding: int) -> list[st
         "--device",
         "cpu",
     ]
-    line += ["--out", place / out, "--workers", workers, "--overwrite"]
+    line += ["--out", place / out, *engine, "--overwrite"]
     return [sys.executable, "-m", "passband", *map(str, line)]
 
 
@@ -120,15 +125,16 @@ class Watched:
 
 
 def processes_of(session: int) -> list[int]:
-    """Return the processes of a session."""
+    """Return the processes of a session, and the workers of a Ray cluster, which are in none of ours."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                title = (entry / "cmdline").read_bytes()
             except OSError:  # it has ended
                 continue
-            if int(fields[3]) == session:
+            if int(fields[3]) == session or title.startswith(b"ray::"):
                 found.append(int(entry.name))
     return found
 
@@ -153,24 +159,41 @@ def different(place: Path, first: str, second: str) -> list[str]:
     ]
 
 
-def measure(place: Path, workers: int, decoding: int) -> float:
-    """Audit with so many processes, whole and killed once; print what was measured and return the time of the whole one."""
-    name = f"{workers} {'process' if workers == 1 else 'workers'}"
-    whole = Watched(audit_command(place, f"whole-{workers}", workers, decoding))
+def measure(place: Path, name: str, engine: Sequence[str | int], decoding: int) -> float:
+    """Audit somewhere, whole and killed once; print what was measured and return the time of the whole one."""
+    folder = name.replace(" ", "-")
+    whole = Watched(audit_command(place, f"whole-{folder}", engine, decoding))
     taken = whole.wait()
     print(f"{name}: {taken:.1f} s")
     for middle, last in whole.growth():
         print(f"  most memory of a process: {middle:.0f} MiB in the middle, {last:.0f} MiB in the last third")
-    command = audit_command(place, f"killed-{workers}", workers, decoding)
+    command = audit_command(place, f"killed-{folder}", engine, decoding)
     before = Watched(command).wait(taken / 2)
     after = Watched(command).wait()
     print(f"{name}, killed after {before:.1f} s: {after:.1f} s more, {before + after - taken:+.1f} s in all")
-    for out in (f"whole-{workers}", f"killed-{workers}"):
-        differing = different(place, "whole-1", out)
+    for out in (f"whole-{folder}", f"killed-{folder}"):
+        differing = different(place, FIRST, out)
         print(f"  {out}: {'equal to the last bit' if not differing else f'DIFFERS in {differing}'}")
     left = [path.name for path in place.iterdir() if path.name.startswith(".")]
     print(f"  left behind: {', '.join(left) or 'nothing'}")
     return taken
+
+
+@contextmanager
+def two_nodes() -> Iterator[str]:
+    """Start a Ray cluster of two nodes on this computer, and yield its address."""
+    from passband.engine.nodes import ALONE
+
+    os.environ.update(ALONE)  # before the library is imported: it keeps to this computer
+    from ray.cluster_utils import Cluster as Nodes
+
+    node = {"num_cpus": 1, "node_ip_address": "127.0.0.1", "object_store_memory": 100 * 2**20}
+    nodes = Nodes(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    try:
+        nodes.add_node(**node)
+        yield nodes.address
+    finally:
+        nodes.shutdown()
 
 
 def main() -> None:
@@ -181,6 +204,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--decoding", type=int, default=1, help="processes that decode, of all together")
+    parser.add_argument("--ray", action="store_true", help="also by a Ray cluster of two nodes")
     parser.add_argument("--place", type=Path, help="folder for all of it; by default a temporary one")
     asked = parser.parse_args()
     place = asked.place or Path(tempfile.mkdtemp(prefix="passband-shards-"))
@@ -191,9 +215,15 @@ def main() -> None:
             line = ["train", f"folder:{place / 'data'}", *TRAINING.split(), "--out", str(place / "run")]
             subprocess.run([sys.executable, "-m", "passband", *line], check=True, capture_output=True)
         print(f"{asked.images:,} images of {asked.size} pixels")
-        one = measure(place, 1, asked.decoding)
-        several = measure(place, asked.workers, asked.decoding)
+        one = measure(place, "1 process", ["--workers", 1], asked.decoding)
+        several = measure(place, f"{asked.workers} workers", ["--workers", asked.workers], asked.decoding)
         print(f"{asked.workers} workers are {one / several:.2f} times as fast as one process")
+        if asked.ray:
+            with two_nodes() as address:
+                cluster = measure(
+                    place, "2 nodes of Ray", ["--engine", "ray", "--address", address], asked.decoding
+                )
+            print(f"2 nodes of Ray are {one / cluster:.2f} times as fast as one process")
     finally:
         if asked.place is None:
             shutil.rmtree(place)
