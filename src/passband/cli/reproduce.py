@@ -112,7 +112,8 @@ def _print_budget(budget: passband.studies.budget.Budget, workers: int) -> None:
     lines = [
         "",
         f"In all {budget.runs} runs and {budget.measurements} measurements of finished networks, of which the store holds {budget.held}.",
-        f"Time here: {duration(budget.wall)} with {at_once}, from a few real steps; {duration(budget.seconds)} one after the other.",
+        f"Time here: {duration(budget.wall)} with {at_once} at best, from a few real steps, each alone on the machine; "
+        f"{duration(budget.seconds)} one after the other.",
     ]
     if budget.memory is not None:
         each = budget.memory / 2**30
