@@ -22,6 +22,7 @@ from passband.errors import InputError
 from passband.files import SEAL, digest
 from passband.instruments.instrument import Subject
 from passband.instruments.sharded import Shard, Sharded
+from passband.memory import kept
 from passband.models.fingerprint import weights_hash
 from passband.models.pixels import as_pixel_model
 from passband.models.trial import tried
@@ -119,7 +120,10 @@ class PlannedShards(Planned):
         Raises:
             InputError: If model or data are no longer those of the audit, or as the instruments.
         """
-        with limited_threads(threads):
+        with (
+            limited_threads(threads),
+            kept(),
+        ):  # all along: a shard is too short to ask the system for memory anew
             model, dataset = self.load()
             pixels = as_pixel_model(model)
             if identity_of(pixels, dataset) != self.identity:
