@@ -306,12 +306,37 @@ def test_a_drop_is_held_against_each_audit(several):
     assert check_each_drop(["alone"], each[:1]) is each[0]
 
 
+def test_of_a_drop_the_upper_end_of_its_interval_may_count(folders):
+    (clean,) = [d for d in compare(*folders).differences if d.measure == "clean"]
+    drop, most = clean.first - clean.second, -clean.low
+    assert drop < most < 1
+    for text, met in (("", True), (" at 95%", False)):
+        checked = check_drop(parse_drop(f"clean-drop <= {(drop + most) / 2}{text}"), [clean])
+        assert (checked.met, checked.value, checked.high) == (met, drop, most)
+    alone = dataclasses.replace(clean, low=None, high=None, p=None)
+    with pytest.raises(
+        InputError, match="is about an interval, and there is none here: .* audits of the same images"
+    ):
+        check_drop(parse_drop("clean-drop <= 0.5 at 95%"), [alone])
+
+
+def test_a_model_at_chance_is_warned_of_and_has_no_critical_radius_to_lose(folders):
+    found = compare(*folders)
+    assert any(
+        "Constant answers" in warning and "not measurably better than naming" in warning
+        for warning in found.warnings
+    )
+    assert not any("Memory answers" in warning for warning in found.warnings)
+    with pytest.raises(InputError, match="needs critical95, which one of the two audits does not have"):
+        check_drop(parse_drop("critical95-drop <= 1"), found.differences)
+
+
 def test_an_audit_that_shares_other_samples_with_the_first_is_told(several):
-    assert compare(*several).warnings == ()
+    assert not any("shares other samples" in warning for warning in compare(*several).warnings)
     path = several[2] / "samples.parquet"
     table = pl.read_parquet(path)
     table.filter(pl.col("sample") < 40).write_parquet(path)
-    (warning,) = compare(*several).warnings
+    *_, warning = compare(*several).warnings
     assert warning.startswith(
         "Constant (third) shares other samples with the first audit than Constant (second) does"
     )

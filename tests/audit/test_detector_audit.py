@@ -243,6 +243,11 @@ def test_two_detectors_are_compared_over_the_same_images(found, dataset, tmp_pat
     requirement = parse_detector_requirement("map-drop <= 0.01", drop=True)
     checked = check_detector_drop(requirement, compared.differences)
     assert (checked.met, checked.value) == (False, pytest.approx(whole.first - whole.second))
+    assert (checked.low, checked.high) == (-whole.high, -whole.low)
+    between = (checked.value + checked.high) / 2  # met by the value, not by its interval
+    for at, met in (("", True), (" at 95%", False)):
+        requirement = parse_detector_requirement(f"map-drop <= {between}{at}", drop=True)
+        assert check_detector_drop(requirement, compared.differences).met is met
     same = compare_detectors(tmp_path / "a", tmp_path / "a", resamples=50)
     assert {(each.low, each.high) for each in same.differences if each.low is not None} == {(0.0, 0.0)}
 
@@ -251,7 +256,11 @@ def test_requirements_are_held_against_the_card(found):
     assert found.check("map >= 0.99").met
     assert not found.check("map-lfc@4 > 0.9").met
     assert found.check("lose-lfc@4 >= 0.1").met
-    with pytest.raises(InputError, match="needs the view lfc:5; measured were full, lfc:4"):
+    entry = found.card.view("lfc:4").numbers[MAP]
+    assert found.check(f"map-lfc@4 >= {entry.value - 1e-6:.6f}").met
+    assert not found.check(f"map-lfc@4 >= {entry.low + 1e-3:.6f} at 95%").met
+    assert found.check(f"map-lfc@4 <= {entry.high + 1e-3:.6f} at 95%").met
+    with pytest.raises(InputError, match="needs the view lfc:5; measured were full, lfc:4.* require="):
         found.check("map-lfc@5 > 0.9")
     with pytest.raises(InputError, match="no object in the images has that size"):
         found.check("map-large > 0.9")

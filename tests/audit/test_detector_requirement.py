@@ -45,8 +45,18 @@ def test_a_drop_is_about_two_audits():
         ("gain >= 0.1", "needs a view"),
         ("map >= 1/0", "divides by zero"),
         ("map == 0.3", "has the form"),
+        ("map >= 30", "no number meets .* 30 percent are 0.3: did you mean 'map >= 0.3'?"),
+        ("map-lfc@128 >= 30%", "and no percent: write 'map-lfc@128 >= 0.3'"),
+        ("map <= 1", "every number meets"),
     ],
 )
 def test_what_cannot_be_read_is_refused(text, message):
     with pytest.raises(InputError, match=message):
         parse_detector_requirement(text)
+
+
+def test_an_interval_may_be_meant_of_a_detector():
+    assert parse_detector_requirement("map-lfc@128 >= 0.25 at 95%").sure
+    assert parse_detector_requirement("map-drop <= 0.02 at 95%", drop=True).sure
+    with pytest.raises(InputError, match="every number meets .* 'map-drop <= 0.01'"):
+        parse_detector_requirement("map-drop <= 1", drop=True)

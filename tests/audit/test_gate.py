@@ -6,6 +6,8 @@ import torch
 
 from helpers import Constant, Memory, noise
 from passband.attacks import FGSM, PGD
+from passband.audit import parts
+from passband.audit.card import Baselines, CriticalRadii, CriticalRadius
 from passband.audit.classifier import audit
 from passband.audit.gate import check
 from passband.audit.requirement import AT_RADIUS, CEILINGS, PLAIN, parse_requirement
@@ -80,7 +82,75 @@ def test_a_model_that_has_collapsed_meets_no_requirement_of_a_critical_radius():
     for text in ("critical95 <= 12", "critical50 <= 12"):
         found = collapsed.check(text)
         assert not found.met
-        assert "guessing alone would reach it" in str(found)
+        assert "not measurably better than naming the most frequent class" in str(found)
+
+
+def test_a_model_a_little_above_the_majority_by_chance_has_no_critical_radius():
+    """16 of 60 right, of which 15 would be by naming one class: 95% of that is more than guessing, and means nothing."""
+    share, majority = parts.share(torch.arange(60) < 16), 15 / 60
+    assert share.value * 0.95 > majority > share.low
+    card = replace(CARD, clean=replace(CARD.clean, accuracy=share), baselines=Baselines(majority))
+    old = replace(card, critical_radius=CriticalRadii(CriticalRadius(2.0, None), CriticalRadius(2.5, None)))
+    for each in (card, old):  # cards written before this was known name a radius
+        found = check(parse_requirement("critical95 <= 12"), each, None, AUDIT.rows)
+        assert (found.met, found.value) == (False, None)
+        assert str(found).endswith("not measurably better than naming the most frequent class throughout")
+    assert "; the model is not measurably better than" in str(
+        check(parse_requirement("clean >= 0.1"), card, None, AUDIT.rows)
+    )
+    assert "measurably" not in str(AUDIT.check("clean >= 0.1"))
+
+
+def test_of_an_interval_the_worse_end_counts():
+    share = parts.share(torch.arange(60) < 48)
+    assert share.low == pytest.approx(0.6822, abs=1e-4)  # Wilson's, 48 of 60
+    assert share.high == pytest.approx(0.8817, abs=1e-4)
+    card = replace(CARD, clean=replace(CARD.clean, accuracy=share))
+
+    def met(text: str) -> bool:
+        return check(parse_requirement(text), card, None, AUDIT.rows).met
+
+    assert met("clean >= 0.8")
+    assert not met("clean >= 0.8 at 95%")
+    assert met("clean >= 0.68 at 95%")
+    assert not met("clean > 0.69 at 95%")
+    assert met("clean <= 0.8")
+    assert not met("clean <= 0.8 at 95%")
+    assert met("clean < 0.89 at 95%")
+    found = check(parse_requirement("clean >= 0.8 at 95%"), card, None, AUDIT.rows)
+    assert (found.value, found.low, found.high) == (share.value, share.low, share.high)
+    assert str(found) == (
+        "FAILED clean >= 0.8 at 95%: 0.8000 [0.6822, 0.8817] of 60 samples; the lower end of the interval counts"
+    )
+
+
+def test_what_a_requirement_is_on_is_measured_in_python_too():
+    found = audit(
+        Memory(DATA), DATA, radii=[2], ceiling_samples=0, require=["lfc@4 >= 0", "hfc@2 >= 0", "clean >= 0"]
+    )
+    assert found.card.settings.radii == (2, 4)
+    assert found.check("lfc@4 >= 0").met
+    with pytest.raises(InputError, match=r"passband.audit\(..., require=\['lfc@5 >= 0'\]\) or --require"):
+        found.check("lfc@5 >= 0")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lfc@8 > 60", "did you mean 'lfc@8 > 0.6'"),
+        ("pgd@8/255 >= 0.1", "needs an attack that is not asked for"),
+        ("ceiling-l2@1 >= 0.1", "ceiling_samples=0"),
+        ("top5 >= 0.1", "measured of more than 20 classes"),
+        ("lfc@80 >= 0.1", "not below the corner"),
+        ("skew-flips <= 0.1", "cannot be prepared otherwise"),
+    ],
+)
+def test_what_an_audit_will_not_answer_is_refused_before_the_work(text, message):
+    def refused(*_: object) -> None:
+        raise AssertionError("the work began")
+
+    with pytest.raises(InputError, match=message):
+        audit(Memory(DATA), DATA, radii=[2], ceiling_samples=0, require=[text], progress=refused)
 
 
 def test_top_5_can_be_required_of_many_classes_only():

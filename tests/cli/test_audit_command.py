@@ -69,13 +69,13 @@ def test_the_ceiling_says_which_search_it_was_and_on_how_many_images(audited):
 
 
 def test_requirements_decide_the_exit_code_and_add_their_radii(audited, tmp_path):
-    met = audited("--no-report", "--out", "a", "--require", "clean >= 0", "--require", "lfc@3.5 <= 1")
+    met = audited("--no-report", "--out", "a", "--require", "clean >= 0", "--require", "lfc@3.5 >= 0")
     assert met.code == 0
-    assert "ok     lfc@3.5 <= 1: " in met.out
-    failed = audited("--no-report", "--out", "b", "--require", "clean >= 0", "--require", "hfc@5 > 1")
+    assert "ok     lfc@3.5 >= 0: " in met.out
+    failed = audited("--no-report", "--out", "b", "--require", "clean >= 0", "--require", "hfc@5 > 0.99")
     assert failed.code == 1
     assert "ok     clean >= 0: " in failed.out
-    assert "FAILED hfc@5 > 1: " in failed.out
+    assert "FAILED hfc@5 > 0.99: " in failed.out
     card = json.loads((tmp_path / "a" / "card.json").read_text())
     assert card["settings"]["radii"] == [2, 3.5, 5]
     assert (tmp_path / "b" / "card.json").exists()  # the evidence stays
@@ -84,7 +84,7 @@ def test_requirements_decide_the_exit_code_and_add_their_radii(audited, tmp_path
 def test_attacks_go_into_card_samples_report_and_requirements(audited, tmp_path):
     ran = audited(
         "--attack", "fgsm", "pgd", "--epsilon", "0.01", "8/255", "--steps", "2", "--no-sanity",
-        "--attack-samples", "12", "--require", "fgsm@8/255 <= 1", "--require", "pgd@0.01 > 1", "--out", "a",
+        "--attack-samples", "12", "--require", "fgsm@8/255 >= 0", "--require", "pgd@0.01 > 0.99", "--out", "a",
     )  # fmt: skip
     assert ran.code == 1
     card = json.loads((tmp_path / "a" / "card.json").read_text())
@@ -94,8 +94,8 @@ def test_attacks_go_into_card_samples_report_and_requirements(audited, tmp_path)
     ]
     table = pl.read_parquet(tmp_path / "a" / "attacks.parquet")
     assert table["sample"].n_unique() == 12
-    assert "ok     fgsm@8/255 <= 1: " in ran.out
-    assert "FAILED pgd@0.01 > 1: " in ran.out
+    assert "ok     fgsm@8/255 >= 0: " in ran.out
+    assert "FAILED pgd@0.01 > 0.99: " in ran.out
     assert "under attack (test, 12 images)" in ran.out
     assert "Under attack" in (tmp_path / "a" / "report.html").read_text()
 
@@ -276,7 +276,16 @@ def test_several_audits_are_compared_in_one_table_and_figure(audited, command, t
     for name, mean in (("a", "0"), ("b", "0.5"), ("c", "0.9")):
         assert audited("--no-report", "--out", name, "--mean", mean, "--std", "0.25").code == 0
     ran = command(
-        "compare", "a", "b", "c", "--out", "d", "--require", "clean-drop <= 1", "--require", "clean-drop < -1"
+        "compare",
+        "a",
+        "b",
+        "c",
+        "--out",
+        "d",
+        "--require",
+        "clean-drop < 1",
+        "--require",
+        "clean-drop < -0.99",
     )
     assert ran.code == 1
     assert "p by Holm's correction for all of them" in ran.out
@@ -380,16 +389,16 @@ def test_a_requirement_on_skew_adds_the_instrument_that_measures_it(command, fil
         "2",
     )
     quick = ("--ceiling-samples", "0", "--no-report")
-    ran = command(*line, *quick, "--size", "12", "--require", "skew-flips <= 1", "--out", "a", "--json")
+    ran = command(*line, *quick, "--size", "12", "--require", "skew-flips < 1", "--out", "a", "--json")
     assert ran.code == 0
     (found,) = json.loads(ran.out)["requirements"]
     rows = pl.read_parquet(tmp_path / "a" / "rows.parquet")
     assert found["value"] == rows.filter(metric="skew-flips")["value"].max()
     ran = command(
-        *line, *quick, "--size", "12", "--with", "skew", "--require", "skew-flips > 1", "--out", "b"
+        *line, *quick, "--size", "12", "--with", "skew", "--require", "skew-flips > 0.99", "--out", "b"
     )
     assert ran.code == 1
-    assert re.search(r"FAILED skew-flips > 1: [\d.]+ \[.*\] of 12 samples, \S+, the largest of ", ran.out)
+    assert re.search(r"FAILED skew-flips > 0.99: [\d.]+ \[.*\] of 12 samples, \S+, the largest of ", ran.out)
     assert "skew: Prepared by pillow-bicubic instead of pillow-lanczos, " in ran.out
 
 

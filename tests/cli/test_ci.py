@@ -37,14 +37,17 @@ def cases(path: Path) -> dict[str, str | None]:
 
 
 def test_one_testcase_a_requirement_with_the_measured_value(audit, tmp_path):
-    ran = audit("--require", "clean >= 0", "--require", "lfc@4 > 1", "--junit", "found.xml", "--out", "a")
+    ran = audit("--require", "clean >= 0", "--require", "lfc@4 > 0.99", "--junit", "found.xml", "--out", "a")
     assert ran.code == 1
     found = cases(tmp_path / "found.xml")
-    assert list(found) == ["clean >= 0", "lfc@4 > 1"]
+    assert list(found) == ["clean >= 0", "lfc@4 > 0.99"]
     assert found["clean >= 0"] is None
-    failure = found["lfc@4 > 1"]
+    failure = found["lfc@4 > 0.99"]
     assert failure is not None
-    assert re.search(r"^lfc@4 > 1: 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\] of 30 samples$", failure)
+    assert re.search(
+        r"^lfc@4 > 0.99: 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\] of 30 samples; the model is not measurably better than ",
+        failure,
+    )
     assert failure in ran.out
 
 
@@ -84,12 +87,12 @@ def test_whatever_is_in_a_name_the_file_is_well_formed(tmp_path):
 
 
 def test_github_gets_an_annotation_of_each_requirement_that_is_not_met(audit, monkeypatch):
-    asked = ("--require", "clean >= 0", "--require", "lfc@4 > 1", "--out", "a")
+    asked = ("--require", "clean >= 0", "--require", "lfc@4 > 0.99", "--out", "a")
     assert "::error" not in audit(*asked).out
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     ran = audit(*asked)
     (line,) = [line for line in ran.out.splitlines() if line.startswith("::error")]
-    assert re.match(r"::error title=\S+ on data%3A lfc@4 > 1::not met: 0\.\d+ \[", line)
+    assert re.match(r"::error title=\S+ on data%3A lfc@4 > 0.99::not met: 0\.\d+ \[", line)
     ran = audit(*asked, "--json")
     assert json.loads(ran.out)["requirements"][1]["met"] is False
     assert "::error title=" in ran.err
@@ -110,14 +113,16 @@ def test_drops_are_the_first_audit_minus_the_second(two, command, tmp_path):
     asked = [
         f"clean-drop <= {drop + 0.001:.6f}",
         f"clean-drop >= {drop - 0.001:.6f}",
-        f"lfc@4-drop > {2}",
-        "hfc@4-drop < 2",
+        f"lfc@4-drop > {0.9}",
+        "hfc@4-drop < 1",
     ]
     ran = command(
         "compare", *two, "--junit", "drops.xml", *(part for text in asked for part in ("--require", text))
     )
     assert ran.code == 1
-    assert [name for name, failure in cases(tmp_path / "drops.xml").items() if failure] == ["lfc@4-drop > 2"]
+    assert [name for name, failure in cases(tmp_path / "drops.xml").items() if failure] == [
+        "lfc@4-drop > 0.9"
+    ]
     assert f"{drop:+.4f} [{-clean['high']:+.4f}, {-clean['low']:+.4f}]" in ran.out
     assert command("compare", *two, "--require", asked[0]).code == 0
     assert (

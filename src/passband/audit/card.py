@@ -455,6 +455,11 @@ AttackedCard = ClassifierCard | AttackCard
 """A card that holds attacks."""
 
 
+def is_at_chance(accuracy: Share, baselines: Baselines) -> bool:
+    """Return whether an accuracy on whole images is not measurably better than what needs no image."""
+    return accuracy.low <= baselines.majority
+
+
 def read_card(path: Path) -> ClassifierCard:
     """Read a frequency card from its file, or from the folder of an audit.
 

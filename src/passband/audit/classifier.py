@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from passband.audit import parts
+from passband.audit.asked import with_needed
 from passband.audit.attack import attack_entry, robustness_rows, samples_table
 from passband.audit.card import Ceiling, ClassifierCard, Settings, read_card
 from passband.audit.gate import Checked, check
@@ -27,7 +28,7 @@ from passband.files import write_json
 from passband.frequency.fourier import corner_radius, split_many
 from passband.frequency.spectrum import energy_within
 from passband.instruments.attacks import UnderAttack
-from passband.instruments.components import Answers, default_radii
+from passband.instruments.components import Answers
 from passband.instruments.counterexamples import (
     BOUNDED_SAMPLES,
     NORMS,
@@ -152,7 +153,7 @@ class Audit:
         """Say whether a requirement such as `"lfc@8 >= 0.6"` is met: see `passband.audit.requirement`.
 
         Raises:
-            InputError: If it cannot be read, or asks for what was not measured.
+            InputError: If it cannot be read, or asks for what was not measured: `audit(..., require=[...])` measures it.
         """
         return check(parse_requirement(requirement), self.card, self.counterexamples, self.rows)
 
@@ -168,6 +169,7 @@ def audit(
     ceiling: Search = "bounded",
     ceiling_samples: int | None = None,
     instruments: Sequence[Instrument] = (),
+    require: Sequence[str] = (),
     batch_size: int | None = None,
     device: str = "auto",
     seed: int = 0,
@@ -194,6 +196,8 @@ def audit(
             leaves it out. None takes 100 where it is bounded, and all where it is exact.
         instruments: What else to look at the model with, on the samples that were evaluated:
             `passband.instruments.catalog.INSTRUMENTS` lists.
+        require: Requirements that `check` will be asked about, such as `["lfc@8 >= 0.6"]`: the radii and instruments that they are on
+            are measured too, and one that the audit cannot answer is refused before the work.
         batch_size: Images at a time; it does not change the result. None chooses by size and device.
         device: `"auto"`, `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`; the model is moved there.
         seed: Draws the samples where `precision` is given, those of the ceiling, and the random starts of attacks.
@@ -209,8 +213,8 @@ def audit(
         The audit: `.card`, `.rows`, `.samples`, `.save(folder)`, `Audit.load(folder)`, `.check("lfc@8 >= 0.6")`.
 
     Raises:
-        InputError: If model, data and settings do not fit together, or the model's answer to an image depends on the
-            images beside it.
+        InputError: If model, data, settings and requirements do not fit together, or the model's answer to an image depends on
+            the images beside it.
         MissingDependencyError: If an attack needs a library that is not installed.
 
     Source:
@@ -220,9 +224,16 @@ def audit(
         raise InputError(f"ceiling_samples must be >= 0, got {ceiling_samples}")
     if ceiling not in get_args(Search):
         raise UnknownNameError("search", ceiling, get_args(Search))
+    chosen, instruments = with_needed(
+        require,
+        dataset,
+        radii=radii,
+        instruments=instruments,
+        attacks=attacks,
+        ceiling=ceiling_samples != 0,
+    )
     subject = open_subject(model, dataset, seed=seed, batch_size=batch_size, device=device, progress=progress)
     pixels, run = subject.model, subject.run
-    chosen = tuple(sorted(map(float, default_radii(dataset.size) if radii is None else radii)))
     flips, corollary = Flips(chosen, amplitude, precision), _ceiling(ceiling, ceiling_samples, chosen)
     check_plans(attacks, pixels, dataset)
     for instrument in (flips, *corollary, *instruments):
@@ -267,7 +278,7 @@ def audit(
         baselines=baselines,
         curves=points,
         classes=parts.classes(answers, chosen, dataset),
-        critical_radius=parts.critical_radii(points, whole.accuracy.value, baselines.majority),
+        critical_radius=parts.critical_radii(points, whole.accuracy, baselines),
         area=parts.areas(points),
         flips=parts.flips(found.flips, found.expected, chosen, eligible=int(answers.correct[0].sum())),
         ceiling=None if counterexamples is None else parts.ceiling(counterexamples),

@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from passband.attacks.epsilon import write_epsilon
-from passband.audit.card import AttackEntry, AttackPoint, ClassifierCard, read_card
+from passband.audit.card import AttackEntry, AttackPoint, ClassifierCard, is_at_chance, read_card
+from passband.audit.parts import AT_CHANCE, known_radii
 from passband.errors import InputError
 from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table
 from passband.stats import bootstrap_difference, holm, mcnemar
@@ -174,6 +175,7 @@ def _prepared_otherwise(cards: tuple[ClassifierCard, ClassifierCard]) -> str | N
 
 def _values(card: ClassifierCard, radii: list[float]) -> dict[str, float | None]:
     """Return a card's measures by the names that the gate has for them."""
+    radii_kept = known_radii(card)
     values: dict[str, float | None] = {
         "clean": card.clean.accuracy.value,
         "loss": card.clean.loss,
@@ -185,8 +187,8 @@ def _values(card: ClassifierCard, radii: list[float]) -> dict[str, float | None]
         if point.radius in radii:
             values[f"{point.component}@{point.radius:g}"] = point.accuracy.value
     values |= {
-        "critical50": card.critical_radius.half.radius,
-        "critical95": card.critical_radius.most.radius,
+        "critical50": radii_kept.half.radius,
+        "critical95": radii_kept.most.radius,
         "area-lfc": card.area.lfc,
         "area-hfc": card.area.hfc,
     }
@@ -282,4 +284,9 @@ def _warnings(cards: tuple[ClassifierCard, ClassifierCard]) -> list[str]:
             found.append(f"different settings of {measure}: {one.label!r} and {two.label!r}")
     for measure in sorted(attacks[0].keys() ^ attacks[1].keys()):
         found.append(f"only one of the two was attacked by {measure}, which is not compared")
+    for card in cards:
+        if is_at_chance(clean := card.clean.accuracy, card.baselines):
+            found.append(
+                f"{card.model.name} answers {clean.value:.1%} of {clean.count:,} images right: {AT_CHANCE}"
+            )
     return found

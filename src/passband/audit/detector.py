@@ -22,7 +22,7 @@ from passband.audit.detector_card import (
     read_detector_card,
 )
 from passband.audit.detector_examples import DetectorPictures, Lookup, find_examples
-from passband.audit.detector_gate import check_detector
+from passband.audit.detector_gate import check_detector, check_measured
 from passband.audit.detector_requirement import parse_detector_requirement
 from passband.audit.gate import Checked
 from passband.audit.parts import manifest
@@ -187,6 +187,7 @@ def audit_detector(
     amplitude: ViewAmplitude = "picture",
     split_at: SplitAt = "original",
     label_ids: str | Path | None = None,
+    require: Sequence[str] = (),
     resamples: int = RESAMPLES,
     batch_size: int | None = None,
     seed: int = 0,
@@ -207,6 +208,8 @@ def audit_detector(
             [0, 1], an HFC on middle gray, and rounded to 256 levels where the original is split: pictures, which any detector takes.
         split_at: Whether the original image is split, or what the network's own resize makes of it.
         label_ids: How labels become ids of categories: see `passband.detection.categories`.
+        require: Requirements that `check` will be asked about, such as `["map-lfc@48 >= 0.25"]`: their cut-offs are measured too,
+            unless `views` are given; then one on another view is refused before the work.
         resamples: How often images are drawn anew for intervals.
         batch_size: Views of one image that are shown at a time; by default 1 on a CPU, else 8.
         seed: Draws images anew, and the control's noise.
@@ -217,15 +220,19 @@ def audit_detector(
             found: `passband.engine.scenes.detect_side_by_side` has several processes do so. It changes no number.
 
     Raises:
-        InputError: If detector, images and settings do not fit together.
+        InputError: If detector, images, settings and requirements do not fit together.
         MissingDependencyError: If hotcoco is not installed.
     """
     began = time.perf_counter()
     check_at_least_one("batch_size", batch_size)
     check_at_least_one("resamples", resamples)  # now, not after hours
+    requirements = [parse_detector_requirement(text) for text in require]
     if views is None:
-        views = choose_views(dataset, radii=radii, cycles_per_pixel=cycles_per_pixel)
+        wanted = [requirement.view for requirement in requirements]
+        views = choose_views(dataset, radii=radii, cycles_per_pixel=cycles_per_pixel, wanted=wanted)
     views = in_order(views)
+    for requirement in requirements:
+        check_measured(requirement, tuple(map(str, views)))
     detector = load_detector(detector)
     showing = Showing(views, Shown(amplitude, seed=seed), split_at)
     fingerprint = dataset.fingerprint(progress)

@@ -10,7 +10,7 @@ from passband.audit.compare import Comparison, Difference, side_by_side
 from passband.audit.detector import DetectorAudit
 from passband.audit.detector_card import DetectorCard, ViewEntry
 from passband.audit.detector_requirement import DetectorRequirement
-from passband.audit.gate import Checked
+from passband.audit.gate import Checked, judge, lost
 from passband.detection.bootstrap import Resamples, bootstrap
 from passband.detection.evaluation import evaluate
 from passband.detection.matches import Matches
@@ -74,18 +74,9 @@ def check_detector_drop(requirement: DetectorRequirement, differences: Sequence[
     """Hold a requirement on a drop against what a comparison found: the first audit minus the second.
 
     Raises:
-        InputError: If the comparison does not have that measure.
+        InputError: As `passband.audit.gate.check_drop`.
     """
-    for found in differences:
-        if found.measure == requirement.measure and found.first is not None and found.second is not None:
-            drop = found.first - found.second
-            between = ""
-            if found.low is not None and found.high is not None:
-                between = f" [{-found.high:+.4f}, {-found.low:+.4f}]"
-            detail = f"{drop:+.4f}{between}, from {found.first:.4f} to {found.second:.4f}"
-            return Checked(requirement, requirement.is_met(drop), drop, detail)
-    compared = ", ".join(each.measure for each in differences)
-    raise InputError(f"{requirement.text!r} is about what is not compared; compared are {compared}")
+    return judge(requirement, lost(requirement, requirement.measure, differences))
 
 
 def _matches(audit: DetectorAudit, views: Sequence[str]) -> list[Matches]:

@@ -1,6 +1,6 @@
 """Requirements on a detector, such as `map-lfc@128 >= 0.25`, as they are written and read.
 
-A requirement is MEASURE RELATION NUMBER. Relations are >=, <=, > and <. Measures:
+A requirement is MEASURE RELATION NUMBER, of the 95% interval with `at 95%` behind it; see `passband.audit.requirement`. Measures:
 
 - `map`, `map50`, `map75`, `map-small`, `map-medium`, `map-large`, `ar1`, `ar10`, `ar100`, `ar-small`, `ar-medium`, `ar-large`: COCO's
   numbers on whole images, fractions;
@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from passband.audit.requirement import DROP, NUMBER, RELATIONS, parse_number
+from passband.audit.bound import BOUND, DROP, Range, read_bound
 from passband.choices import DETECTION_NUMBERS
 from passband.detection.view import WHOLE, Kind, View, parse_cutoff
 from passband.errors import InputError, UnknownNameError
@@ -27,13 +27,16 @@ VIEWS: tuple[Kind, ...] = ("lfc", "hfc", "control")
 
 PATTERN = re.compile(
     rf"\s*(?P<number>[a-z][a-z0-9-]*?)(?:-(?P<kind>{'|'.join(VIEWS)}))?(?:@(?P<at>[0-9.]+(?:px)?))?(?P<drop>{DROP})?\s*"
-    rf"(?P<relation>>=|<=|>|<)\s*(?P<bound>-?(?:{NUMBER})(?:/(?:{NUMBER}))?)\s*"
+    rf"{BOUND}"
 )
 
 
 @dataclass(frozen=True)
 class DetectorRequirement:
-    """A parsed requirement: a number in a view, or what is lost of it, stands in `relation` to `bound`."""
+    """A parsed requirement: a number in a view, or what is lost of it, stands in `relation` to `bound`.
+
+    Where it is to be `sure`, the worse end of its 95% interval does.
+    """
 
     text: str
     number: str
@@ -41,15 +44,12 @@ class DetectorRequirement:
     relation: str
     bound: float
     drop: bool = False
+    sure: bool = False
 
     @property
     def measure(self) -> str:
         """How number and view are written together."""
         return self.number if self.view == WHOLE else f"{self.number}-{self.view.kind}@{self.view.at}"
-
-    def is_met(self, value: float) -> bool:
-        """Return whether a value meets it."""
-        return RELATIONS[self.relation](value, self.bound)
 
 
 def parse_detector_requirement(text: str, *, drop: bool = False) -> DetectorRequirement:
@@ -60,7 +60,8 @@ def parse_detector_requirement(text: str, *, drop: bool = False) -> DetectorRequ
         drop: Whether it is on what is lost from one audit to another; else it is on one audit.
 
     Raises:
-        InputError: If it does not have the form, is of the other kind, or lacks or does not take an `@`.
+        InputError: If it does not have the form, is of the other kind, lacks or does not take an `@`, or is one that no number meets,
+            or every number.
         UnknownNameError: If there is no such measure.
 
     Example:
@@ -91,5 +92,6 @@ def parse_detector_requirement(text: str, *, drop: bool = False) -> DetectorRequ
         raise InputError(
             f"{match['number']} is against whole images and needs a view, such as gain-lfc@128; got {text!r}"
         )
-    bound = parse_number(match["bound"], text)
-    return DetectorRequirement(text.strip(), match["number"], view, match["relation"], bound, drop)
+    within = Range(-1.0, 1.0) if drop else Range(0.0, 1.0)
+    relation, bound, sure = read_bound(match, "what is lost of it" if drop else match["number"], within)
+    return DetectorRequirement(text.strip(), match["number"], view, relation, bound, drop, sure)

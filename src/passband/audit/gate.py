@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from passband.attacks.epsilon import write_epsilon
-from passband.audit.card import ClassifierCard, Share
+from passband.audit.bound import LEVEL, RELATIONS
+from passband.audit.card import ClassifierCard, Share, is_at_chance
 from passband.audit.compare import Difference
 from passband.audit.detector_requirement import DetectorRequirement
-from passband.audit.parts import share
-from passband.audit.requirement import ATTACKS, CEILINGS, RELATIONS, Requirement
+from passband.audit.parts import AT_CHANCE, known_radii, share
+from passband.audit.requirement import ATTACKS, CEILINGS, Requirement
 from passband.errors import InputError
 from passband.instruments.components import FEW_CLASSES
 from passband.instruments.counterexamples import Counterexamples, within_ceiling
@@ -21,12 +23,23 @@ from passband.stats import wilson_interval
 
 @dataclass(frozen=True)
 class Checked:
-    """A requirement held against an audit: whether it is met, and by what value; `str()` is one line for a log."""
+    """A requirement held against an audit: whether it is met, and by what value; `str()` is one line for a log.
+
+    Attributes:
+        requirement: The requirement.
+        met: Whether it is met.
+        value: What was measured; None where it does not exist.
+        detail: The same in words, with its interval and the number of samples.
+        low: Lower end of its 95% interval; None where it has none.
+        high: Its upper end.
+    """
 
     requirement: Requirement | DetectorRequirement
     met: bool
     value: float | None
     detail: str
+    low: float | None = None
+    high: float | None = None
 
     def __str__(self) -> str:
         """Return one line: met or not, the requirement, the measured value."""
@@ -44,6 +57,35 @@ def check_classes(requirement: Requirement, classes: int) -> None:
             f"{requirement.text!r} needs top-5 accuracy, which is measured of more than {FEW_CLASSES} classes; the data have "
             f"{classes}. Require clean, the accuracy, instead."
         )
+
+
+@dataclass(frozen=True)
+class Held:
+    """A measured value, in words too, with its 95% interval where it has one."""
+
+    value: float | None
+    detail: str
+    low: float | None = None
+    high: float | None = None
+
+
+def judge(requirement: Requirement | DetectorRequirement, held: Held) -> Checked:
+    """Return whether a value meets a requirement, or where that is to be sure, the worse end of its interval.
+
+    Raises:
+        InputError: If it is to be sure, and there is no interval.
+    """
+    value, detail = held.value, held.detail
+    if requirement.sure and value is not None:
+        value, end = (held.low, "lower") if ">" in requirement.relation else (held.high, "upper")
+        if value is None:
+            raise InputError(
+                f"{requirement.text!r} is about an interval, and there is none here: it takes more images than one, and of a "
+                f"comparison audits of the same images. Leave out 'at {LEVEL}%'."
+            )
+        detail += f"; the {end} end of the interval counts"
+    met = value is not None and RELATIONS[requirement.relation](value, requirement.bound)
+    return Checked(requirement, met, held.value, detail, held.low, held.high)
 
 
 def check(
@@ -65,35 +107,49 @@ def check(
             out, an instrument that was not asked for, or top-5 accuracy of few classes.
     """
     if requirement.instrument is not None:
-        value, detail = _largest(requirement, rows)
+        held = _largest(requirement, rows)
     else:
-        value, detail = _value(requirement, card, counterexamples)
-    met = value is not None and RELATIONS[requirement.relation](value, requirement.bound)
-    return Checked(requirement, met, value, detail)
+        held = _value(requirement, card, counterexamples)
+    if held.value is not None and is_at_chance(card.clean.accuracy, card.baselines):
+        held = replace(held, detail=f"{held.detail}; {AT_CHANCE}")
+    return judge(requirement, held)
 
 
 def check_drop(requirement: Requirement, differences: Sequence[Difference]) -> Checked:
     """Hold a requirement on a drop against what a comparison found: the first audit minus the second.
 
     Raises:
-        InputError: If the comparison does not have that measure, or one of the audits has no value of it.
+        InputError: If the comparison does not have that measure, one of the audits has no value of it, or no interval and the
+            requirement is about that.
     """
     at = requirement.at
     written = requirement.measure
     if at is not None:
         written += f"@{at:g}" if requirement.radius is not None else f"@{write_epsilon(at)}"
+    return judge(requirement, lost(requirement, written, differences))
+
+
+def lost(
+    requirement: Requirement | DetectorRequirement, measure: str, differences: Sequence[Difference]
+) -> Held:
+    """Return what is lost of a measure from the first audit to the second.
+
+    Raises:
+        InputError: If the comparison does not have that measure, or one of the audits has no value of it.
+    """
     for found in differences:
-        if found.measure != written:
+        if found.measure != measure:
             continue
         if found.first is None or found.second is None:
             raise InputError(
                 f"{requirement.text!r} needs {found.measure}, which one of the two audits does not have"
             )
         drop = found.first - found.second
-        detail = f"{drop:+.4f}, from {found.first:.4f} to {found.second:.4f}"
-        if found.low is not None and found.high is not None:
-            detail = f"{drop:+.4f} [{-found.high:+.4f}, {-found.low:+.4f}], from {found.first:.4f} to {found.second:.4f}"
-        return Checked(requirement, RELATIONS[requirement.relation](drop, requirement.bound), drop, detail)
+        between = f", from {found.first:.4f} to {found.second:.4f}"
+        if found.low is None or found.high is None:
+            return Held(drop, f"{drop:+.4f}{between}")
+        low, high = -found.high, -found.low
+        return Held(drop, f"{drop:+.4f} [{low:+.4f}, {high:+.4f}]{between}", low, high)
     compared = ", ".join(each.measure for each in differences)
     raise InputError(f"{requirement.text!r} is about what is not compared; compared are {compared}")
 
@@ -108,13 +164,11 @@ def check_each_drop(names: Sequence[str], each: Sequence[Checked]) -> Checked:
     if len(each) == 1:
         return each[0]
     said = "; ".join(f"{name} {one.detail}" for name, one in zip(names, each, strict=True))
-    drops = [one.value for one in each if one.value is not None]
-    return Checked(each[0].requirement, all(one.met for one in each), max(drops, default=None), said)
+    worst = max(each, key=lambda one: one.value if one.value is not None else -math.inf)
+    return replace(worst, met=all(one.met for one in each), detail=said)
 
 
-def _value(
-    requirement: Requirement, card: ClassifierCard, counterexamples: Counterexamples | None
-) -> tuple[float | None, str]:
+def _value(requirement: Requirement, card: ClassifierCard, counterexamples: Counterexamples | None) -> Held:
     """Return the measured value, and how to say it."""
     measure = requirement.measure
     if measure == "clean":
@@ -129,9 +183,10 @@ def _value(
     if measure in ("loss", "confidence"):
         return _number(card.clean.loss if measure == "loss" else card.clean.confidence)
     if measure.startswith("critical"):
-        found = card.critical_radius.half if measure == "critical50" else card.critical_radius.most
+        radii = known_radii(card)
+        found = radii.half if measure == "critical50" else radii.most
         said = [] if found.radius is None else [f"{found.radius:.2f}"]
-        return found.radius, ", ".join(said + ([found.note] if found.note else []))
+        return Held(found.radius, ", ".join(said + ([found.note] if found.note else [])))
     if measure.startswith("area-"):
         return _number(card.area.lfc if measure == "area-lfc" else card.area.hfc)
     if requirement.at is None:  # the parser lets none through
@@ -142,17 +197,20 @@ def _value(
         if counterexamples is None:
             raise InputError(f"{requirement.text!r} needs Corollary 1's ceiling, which this audit left out")
         distance = counterexamples.distance[measure.removeprefix("ceiling-")]
-        value, detail = _share(share(within_ceiling(counterexamples.correct, distance, requirement.at)))
-        return value, f"{detail}, {counterexamples.search} search"
+        held = _share(share(within_ceiling(counterexamples.correct, distance, requirement.at)))
+        return replace(held, detail=f"{held.detail}, {counterexamples.search} search")
     component, _, what = measure.partition("-")
     for point in card.curves:
         if point.component == component and point.radius == requirement.at:
             return _share(point.agreement if what == "agreement" else point.accuracy)
     measured = ", ".join(f"{radius:g}" for radius in card.settings.radii)
-    raise InputError(f"{requirement.text!r} needs radius {requirement.at:g}; measured were {measured}")
+    raise InputError(
+        f"{requirement.text!r} needs radius {requirement.at:g}; measured were {measured}. Audit again, with "
+        f"passband.audit(..., require=[{requirement.text!r}]) or --require, which measure that radius too."
+    )
 
 
-def _largest(requirement: Requirement, rows: pl.DataFrame) -> tuple[float, str]:
+def _largest(requirement: Requirement, rows: pl.DataFrame) -> Held:
     """Return the largest of the shares of what an instrument shows, and which it is."""
     found = rows.filter(metric=requirement.measure).sort("value", descending=True, maintain_order=True)
     if found.is_empty():
@@ -164,12 +222,12 @@ def _largest(requirement: Requirement, rows: pl.DataFrame) -> tuple[float, str]:
     total = largest["count"]
     shown = list(dict.fromkeys(text.partition(":")[2] for text in found["shown"]))
     successes = round(largest["value"] * total)
-    value, detail = _share(Share(successes / total, *wilson_interval(successes, total), total))
+    held = _share(Share(successes / total, *wilson_interval(successes, total), total))
     among = f", the largest of {', '.join(shown)}" if len(shown) > 1 else ""
-    return value, f"{detail}, {shown[0]}{among}"
+    return replace(held, detail=f"{held.detail}, {shown[0]}{among}")
 
 
-def _robust_accuracy(requirement: Requirement, card: ClassifierCard) -> tuple[float, str]:
+def _robust_accuracy(requirement: Requirement, card: ClassifierCard) -> Held:
     runs = {(run.measure, point.epsilon): point for run in card.attacks for point in run.points}
     for (measure, epsilon), point in runs.items():
         if requirement.concerns(measure, epsilon):
@@ -178,9 +236,10 @@ def _robust_accuracy(requirement: Requirement, card: ClassifierCard) -> tuple[fl
     raise InputError(f"{requirement.text!r} needs an attack that this audit did not run; it ran {ran}")
 
 
-def _share(found: Share) -> tuple[float, str]:
-    return found.value, f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}] of {found.count} samples"
+def _share(found: Share) -> Held:
+    detail = f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}] of {found.count} samples"
+    return Held(found.value, detail, found.low, found.high)
 
 
-def _number(value: float) -> tuple[float, str]:
-    return value, f"{value:.4f}"
+def _number(value: float) -> Held:
+    return Held(value, f"{value:.4f}")

@@ -16,6 +16,7 @@ from passband.audit.card import (
     Ceiling,
     CeilingPoint,
     ClassEntry,
+    ClassifierCard,
     CriticalRadii,
     CriticalRadius,
     CurvePoint,
@@ -28,6 +29,7 @@ from passband.audit.card import (
     Share,
     TracesEntry,
     WholeAnswers,
+    is_at_chance,
 )
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device, describe_environment
@@ -47,6 +49,8 @@ GRAY_SAMPLES = 64  # that are looked at: sets of gray pictures are gray from the
 AT_MOST = "at or below the smallest radius measured"
 NOT_REACHED = "not reached within the radii measured"
 BY_GUESSING = "guessing alone would reach it"
+AT_CHANCE = "the model is not measurably better than naming the most frequent class throughout"
+NOWHERE = CriticalRadii(half=CriticalRadius(None, AT_CHANCE), most=CriticalRadius(None, AT_CHANCE))
 
 
 def share(correct: Bool[Tensor, " samples"]) -> Share:
@@ -97,19 +101,19 @@ def notices(
     """
     settled = model.names is not None and match_classes(model.names, dataset.classes).whole
     of_data = [notice for notice in dataset.notices if not (settled and notice.about == "order")]
-    return (*model.notices, *of_data, *_of_fit(dataset, accuracy, guessing.majority))
+    return (*model.notices, *of_data, *_of_fit(dataset, accuracy, guessing))
 
 
-def _of_fit(dataset: ImageDataset, accuracy: Share, majority: float) -> Iterator[Notice]:
+def _of_fit(dataset: ImageDataset, accuracy: Share, guessing: Baselines) -> Iterator[Notice]:
     if dataset.channels == 3 and _are_gray(dataset.images[:GRAY_SAMPLES]):
         yield Notice(
             "fit", "the pictures are gray, and shown to the model as red, green and blue alike", warning=False
         )
-    if accuracy.low <= majority:
+    if is_at_chance(accuracy, guessing):
         yield Notice(
             "fit",
             f"the accuracy, {accuracy.value:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}] of {accuracy.count} images, is not "
-            f"above the {majority:.1%} of naming the most frequent class throughout. Does the model fit the data? Classes in "
+            f"above the {guessing.majority:.1%} of naming the most frequent class throughout. Does the model fit the data? Classes in "
             "another order (--class-indices), another mean and std (--mean, --std), another size or other weights all look so.",
         )
 
@@ -184,13 +188,23 @@ def classes(given: Answers, radii: Sequence[float], dataset: ImageDataset) -> tu
     return tuple(found)
 
 
-def critical_radii(points: Sequence[CurvePoint], clean: float, guessing: float) -> CriticalRadii:
-    """Return where the LFC reaches half, and 95%, of the clean accuracy; see `critical_radius`."""
+def critical_radii(points: Sequence[CurvePoint], clean: Share, baselines: Baselines) -> CriticalRadii:
+    """Return where the LFC reaches half, and 95%, of the clean accuracy; see `critical_radius`.
+
+    There is none where the clean accuracy itself is not measurably better than guessing.
+    """
+    if is_at_chance(clean, baselines):
+        return NOWHERE
     radii, accuracies = _accuracies(points, "lfc")
     return CriticalRadii(
-        half=critical_radius(radii, accuracies, 0.5 * clean, guessing),
-        most=critical_radius(radii, accuracies, 0.95 * clean, guessing),
+        half=critical_radius(radii, accuracies, 0.5 * clean.value, baselines.majority),
+        most=critical_radius(radii, accuracies, 0.95 * clean.value, baselines.majority),
     )
+
+
+def known_radii(card: ClassifierCard) -> CriticalRadii:
+    """Return a card's critical radii; none of a model at chance, of which older cards name some."""
+    return NOWHERE if is_at_chance(card.clean.accuracy, card.baselines) else card.critical_radius
 
 
 def critical_radius(

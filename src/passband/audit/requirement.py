@@ -1,12 +1,14 @@
 """Requirements on an audit, such as `lfc@8 >= 0.6`, as they are written and read.
 
-A requirement is MEASURE RELATION NUMBER. Relations are >=, <=, > and <. Numbers may be fractions such as 8/255.
-Measures:
+A requirement is MEASURE RELATION NUMBER. Relations are >=, <=, > and <. Numbers may be fractions such as 8/255. With `at 95%` behind
+it, as in `clean >= 0.8 at 95%`, it is about the worse end of the measure's 95% interval. What no number meets, or every number, as where
+a share is written in percent, is refused. Measures:
 
 - `clean`: accuracy on whole images; `top5` on them, where there are more than 20 classes; `loss` and `confidence`;
 - `lfc@8`, `hfc@8`: accuracy on the component at radius 8; `lfc-agreement@8`, `hfc-agreement@8`: how often the
   prediction is that on the whole image;
-- `critical50`, `critical95`: smallest radius at which the LFC accuracy is half, and 95%, of the clean accuracy;
+- `critical50`, `critical95`: smallest radius at which the LFC accuracy is half, and 95%, of the clean accuracy; a model that is not
+  measurably better than guessing has none, and meets no requirement of it;
 - `area-lfc`, `area-hfc`: mean accuracy over the measured range of radii;
 - `skew-flips`: the share of images that is answered otherwise when their pictures are prepared otherwise: the largest over the
   ways that the instrument `skew` compared, which the requirement adds to an audit on the command line;
@@ -22,18 +24,16 @@ second, for each measure that `passband compare` shows.
 from __future__ import annotations
 
 import math
-import operator
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 
 from passband.attacks.catalog import ATTACKS as KINDS
 from passband.attacks.catalog import EVERY_NORM, named_measure
 from passband.attacks.epsilon import write_epsilon
+from passband.audit.bound import BOUND, DROP, NUMBER, Range, parse_number, read_bound
 from passband.errors import InputError, UnknownNameError
 
-RELATIONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 AT_RADIUS = ("lfc", "hfc", "lfc-agreement", "hfc-agreement")
 CEILINGS = ("ceiling-l2", "ceiling-linf")
 ATTACKS = tuple(
@@ -57,24 +57,29 @@ PLAIN = (
     "area-hfc",
     *MEASURED_BY,
 )
-DROP = "-drop"
+UNBOUNDED = ("loss", "critical50", "critical95")
+"""Measures that are no fraction of 1."""
 
-NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+WITHOUT_INTERVAL = ("loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
+
 PATTERN = re.compile(
-    rf"\s*(?P<measure>[a-z][a-z0-9-]*)\s*(?:@\s*(?P<at>(?:{NUMBER})(?:/(?:{NUMBER}))?))?(?P<drop>{DROP})?\s*"
-    rf"(?P<relation>>=|<=|>|<)\s*(?P<bound>(?P<sign>-?)(?:{NUMBER})(?:/(?:{NUMBER}))?)\s*"
+    rf"\s*(?P<measure>[a-z][a-z0-9-]*)\s*(?:@\s*(?P<at>(?:{NUMBER})(?:/(?:{NUMBER}))?))?(?P<drop>{DROP})?\s*{BOUND}"
 )
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """A parsed requirement: `measure` (at a radius or an epsilon), or what is lost of it, stands in `relation` to `bound`."""
+    """A parsed requirement: `measure` (at a radius or an epsilon), or what is lost of it, stands in `relation` to `bound`.
+
+    Where it is to be `sure`, the worse end of its 95% interval does.
+    """
 
     text: str
     measure: str
     at: float | None
     relation: str
     bound: float
+    sure: bool = False
 
     @property
     def radius(self) -> float | None:
@@ -95,7 +100,9 @@ def parse_requirement(text: str) -> Requirement:
     """Read a requirement.
 
     Raises:
-        InputError: If it does not have the form, the measure is unknown, or it lacks or does not take an `@`.
+        InputError: If it does not have the form, lacks or does not take an `@`, is on an interval of what has none, or is one that no
+            number meets, or every number.
+        UnknownNameError: If the measure is unknown.
 
     Example:
         >>> parse_requirement("ceiling-linf@8/255 >= 0.3").at
@@ -131,9 +138,10 @@ def _parse(text: str) -> tuple[Requirement, bool]:
     """Return a requirement, and whether it is on a drop, the only number that may be negative."""
     match = PATTERN.fullmatch(text)
     drop = match is not None and (match["drop"] is not None or match["measure"].endswith(DROP))
-    if match is None or (match["sign"] and not drop):
+    if match is None or (match["bound"].startswith("-") and not drop):
         raise InputError(
-            f"a requirement has the form MEASURE RELATION NUMBER, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; got {text!r}"
+            "a requirement has the form MEASURE RELATION NUMBER, such as 'lfc@8 >= 0.6', 'clean >= 0.8' or, of the interval, "
+            f"'clean >= 0.8 at 95%'; got {text!r}"
         )
     measure = match["measure"].removesuffix(DROP)
     if measure not in (*PLAIN, *AT_RADIUS, *AT_EPSILON):
@@ -144,37 +152,36 @@ def _parse(text: str) -> tuple[Requirement, bool]:
         what, example = ("a radius", "8") if measure in AT_RADIUS else ("an epsilon", "8/255")
         raise InputError(f"{measure} needs {what}, such as {measure}@{example}; got {text!r}")
     at = None if match["at"] is None else parse_number(match["at"], text)
-    return Requirement(text.strip(), measure, at, match["relation"], parse_number(match["bound"], text)), drop
+    most = math.inf if measure in UNBOUNDED else 1.0
+    within = Range(-most, most) if drop else Range(0.0, most, open_=True)
+    relation, bound, sure = read_bound(match, "what is lost of it" if drop else measure, within)
+    if sure and measure in WITHOUT_INTERVAL:
+        raise InputError(f"{measure} has no interval, which {text!r} is about: leave out 'at 95%'")
+    return Requirement(text.strip(), measure, at, relation, bound, sure), drop
 
 
-def check_planned(requirement: Requirement, planned: Iterable[tuple[str, float]]) -> None:
-    """Refuse a requirement on an attack that is not going to be run.
+def check_planned(
+    requirement: Requirement, planned: Iterable[tuple[str, float]], *, ceiling: bool = True
+) -> None:
+    """Refuse a requirement on an attack that is not going to be run, or on a ceiling that is left out.
 
     Args:
         requirement: The requirement.
         planned: The attacks that are, as measure (`pgd-l2`) and epsilon.
+        ceiling: Whether Corollary 1's ceiling is looked for.
 
     Raises:
         InputError: If it is not among them; the message has the options that add it.
     """
+    if requirement.measure in CEILINGS and not ceiling:
+        raise InputError(
+            f"{requirement.text!r} needs the ceiling, which --ceiling-samples 0 leaves out (in Python ceiling_samples=0)"
+        )
     if requirement.measure not in ATTACKS or requirement.at is None:
         return
     if not any(requirement.concerns(measure, epsilon) for measure, epsilon in planned):
         name, _, norm = requirement.measure.partition("-")
         raise InputError(
             f"{requirement.text!r} needs an attack that is not asked for. Add --attack {name}"
-            f"{' --norm l2' if norm else ''} --epsilon {write_epsilon(requirement.at)}."
+            f"{' --norm l2' if norm else ''} --epsilon {write_epsilon(requirement.at)} (in Python attacks=[AttackPlan(...)])."
         )
-
-
-def parse_number(text: str, requirement: str) -> float:
-    """Return a number, or a fraction such as `8/255`, of a requirement.
-
-    Raises:
-        InputError: If it divides by zero.
-    """
-    numerator, _, denominator = text.partition("/")
-    try:
-        return float(Fraction(numerator) / Fraction(denominator or "1"))
-    except ZeroDivisionError as error:
-        raise InputError(f"{text} divides by zero in {requirement!r}") from error

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from passband.audit.detector_requirement import parse_detector_requirement
-from passband.audit.requirement import CEILINGS, check_planned, parse_drop, parse_requirement
+from passband.audit.requirement import check_planned, parse_drop, parse_requirement
 from passband.choices import DETECTION, Amplitude, Search
 from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import passband.audit.classifier
     import passband.audit.compare
     import passband.audit.gate
-    import passband.audit.requirement
     import passband.instruments.instrument
 
 
@@ -81,7 +80,8 @@ def audit(
             where it is exact; 0 for none.
         with_instruments: Other instruments to look at the model with, such as --with kernels rings:rings=6,equal=energy;
             `passband instruments` lists them, and `passband instruments NAME` what can be set.
-        require: A requirement for continuous integration, such as 'lfc@8 >= 0.6' or 'clean >= 0.8'; may be repeated.
+        require: A requirement for continuous integration, such as 'lfc@8 >= 0.6', 'clean >= 0.8', or 'clean >= 0.8 at 95%' of its
+            interval; may be repeated.
         report: Write report.html and figures.
     """
     attacked = attack_options.measures()
@@ -93,9 +93,7 @@ def audit(
         INSTRUMENTS.check(text.partition(":")[0])
     requirements = [parse_requirement(text) for text in require or []]
     for requirement in requirements:
-        if requirement.measure in CEILINGS and ceiling_samples == 0:
-            raise InputError(f"{requirement.text!r} needs the ceiling, which --ceiling-samples 0 leaves out")
-        check_planned(requirement, attacked)
+        check_planned(requirement, attacked, ceiling=ceiling_samples != 0)
     check_junit(junit, requirements)
     shard_options.check()
     if out is not None:
@@ -103,12 +101,10 @@ def audit(
     if report:
         options.check_report_extra()
     from passband.audit.classifier import audit as run_audit
-    from passband.audit.gate import check_classes
-    from passband.instruments.components import default_radii
     from passband.report.page import write_report
 
     plans = attack_options.plans(samples=attack_samples)
-    instruments = _instruments(with_instruments or [], requirements)
+    instruments = _instruments(with_instruments or [])
     loading = options.Loading(
         model=model, data=data, size=size, model_options=model_options, data_options=data_options
     )
@@ -116,11 +112,6 @@ def audit(
     folder = out or Path("audits") / slug(f"{loaded.name}-{dataset.name}")
     check_target(folder, overwrite=overwrite)
 
-    for requirement in requirements:
-        check_classes(requirement, len(dataset.classes))
-    wanted = {r.radius for r in requirements if r.radius is not None}
-    if wanted:
-        radii = sorted(wanted | set(default_radii(dataset.size) if radii is None else radii))
     elsewhere = loading.shared_out(shard_options.here)
     with progress_bars() as progress, shard_options.ahead(elsewhere) as ahead:
         found = run_audit(
@@ -133,6 +124,7 @@ def audit(
             ceiling=ceiling,
             ceiling_samples=ceiling_samples,
             instruments=instruments,
+            require=require or (),
             batch_size=batch_size,
             device=device,
             seed=seed,
@@ -239,10 +231,8 @@ def compare(
     return 0 if all(each.met for each in checked) else 1
 
 
-def _instruments(
-    texts: Sequence[str], requirements: Sequence[passband.audit.requirement.Requirement]
-) -> list[passband.instruments.instrument.Instrument]:
-    """Return the instruments that are asked for, and those that requirements need beside them.
+def _instruments(texts: Sequence[str]) -> list[passband.instruments.instrument.Instrument]:
+    """Return the instruments that are asked for.
 
     Raises:
         InputError: If a setting cannot be read, or one instrument is asked for with several settings.
@@ -255,9 +245,6 @@ def _instruments(
             raise InputError(
                 f"an audit has each instrument once, and {instrument.name} is asked for in two ways"
             )
-    for requirement in requirements:
-        if requirement.instrument is not None and requirement.instrument not in asked:
-            asked[requirement.instrument] = parse_instrument(requirement.instrument)
     return list(asked.values())
 
 
