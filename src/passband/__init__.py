@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from passband.attacks import pgd as pgd
     from passband.audit.classifier import Audit as Audit
     from passband.audit.classifier import audit as audit
+    from passband.audit.compare import Comparison as Comparison
+    from passband.audit.compare import compare as compare
     from passband.audit.detector import DetectorAudit as DetectorAudit
     from passband.audit.detector import audit_detector as audit_detector
+    from passband.audit.detector_compare import compare_detectors as compare_detectors
     from passband.data.dataset import ImageDataset as ImageDataset
     from passband.data.load import load_dataset as load_dataset
     from passband.data.phantom import make_phantom as make_phantom
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from passband.models.catalog import build_model as build_model
     from passband.models.load import load_model as load_model
     from passband.models.pixels import PixelModel as PixelModel
+    from passband.report.comparison import write_comparison as write_comparison
     from passband.report.detector import write_detector_report as write_detector_report
     from passband.report.page import write_report as write_report
     from passband.report.studies import write_study as write_study
@@ -76,6 +80,12 @@ _HOMES = {
     "passband.robustness.plan": ("AttackPlan",),
     "passband.audit.classifier": ("Audit", "audit"),
     "passband.audit.detector": ("DetectorAudit", "audit_detector"),
+    "passband.audit.compare": (
+        "Comparison",
+        "compare",
+    ),
+    "passband.audit.detector_compare": ("compare_detectors",),
+    "passband.report.comparison": ("write_comparison",),
     "passband.detection.dataset": ("DetectionDataset",),
     "passband.detection.load": ("load_detector",),
     "passband.detection.sources": ("open_detection_data",),

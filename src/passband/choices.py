@@ -59,3 +59,6 @@ DETECTION_NUMBERS = {
 
 DETECTION = "detection.json"
 """The card of a detector: by it a folder is known to be that of its audit."""
+
+COMPARISON = "comparison.json"
+"""What audits have beside each other: by it a folder is known to be that of a comparison."""

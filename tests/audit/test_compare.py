@@ -278,6 +278,18 @@ def test_several_audits_are_compared_with_the_first_and_corrected_for_all_tests(
     assert told == pytest.approx(expected)
 
 
+def test_audits_at_hand_are_compared_as_their_folders_are(tmp_path):
+    plans = [AttackPlan(FGSM(), (0.1,), sanity_samples=0)]
+    audits = [audit(Memory(DATA), DATA, radii=[2, 5], ceiling_samples=0, attacks=plans) for _ in range(2)]
+    audits.append(audit(SECOND, DATA, radii=[2], ceiling_samples=0))
+    for place, each in enumerate(audits):
+        each.save(tmp_path / str(place))
+    at_hand, by_text = compare(*audits), compare(*(str(tmp_path / name) for name in "012"))
+    assert at_hand.names == ("Memory (audit 1)", "Memory (audit 2)", "Constant (audit 3)")
+    assert dataclasses.replace(at_hand, names=by_text.names, warnings=by_text.warnings) == by_text
+    assert {d.measure for d in at_hand.differences if d.p is not None} >= {"clean", "lfc@2", "fgsm@0.1"}
+
+
 def test_one_audit_is_compared_with_nothing(folders):
     with pytest.raises(InputError, match="at least two audits are compared, got 1"):
         compare(folders[0])

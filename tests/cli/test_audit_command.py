@@ -295,9 +295,20 @@ def test_several_audits_are_compared_in_one_table_and_figure(audited, command, t
     assert {d["audit"] for d in found["differences"]} == {1, 2}
     assert {path.name for path in (tmp_path / "d").iterdir()} == {
         "comparison.json",
+        "comparison.html",
         "comparison.svg",
         "comparison.png",
+        "figures",
     }
+    page = (tmp_path / "d" / "comparison.html").read_text()
+    assert "<code>clean-drop &lt; 1</code>" in page
+    assert page.count("not met") == 1
+    before = {path: path.read_bytes() for path in (tmp_path / "d").rglob("*") if path.is_file()}
+    (tmp_path / "d" / "comparison.html").unlink()
+    again = command("report", "d")
+    assert again.code == 0, again.err
+    assert again.out == "Report: d/comparison.html\n"
+    assert {path: path.read_bytes() for path in before} == before
     assert command("compare", "a", "b", "c", "--out", "e", "--no-report").code == 0
     assert {path.name for path in (tmp_path / "e").iterdir()} == {"comparison.json"}
 

@@ -110,7 +110,7 @@ def test_two_audits_are_compared(command, scenes):
     several = command("compare", "a", "b", "a", "--require", "map-lfc@8-drop <= 0.01", "--out", "several")
     assert several.code == 0, several.err
     assert "ok     map-lfc@8-drop <= 0.01" in several.out
-    assert several.out.count("(b)") == 2  # the column and the requirement
+    assert several.out.count("(b)") == 3  # the column, the sentence and the requirement
 
 
 def test_elsewhere_is_as_good_as_here(command, scenes, tmp_path):

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import polars as pl
+from typing import TypeVar
 
 from passband.attacks.epsilon import write_epsilon
-from passband.audit.card import AttackEntry, AttackPoint, ClassifierCard, is_at_chance, read_card
+from passband.audit.card import ClassifierCard, is_at_chance
 from passband.audit.parts import AT_CHANCE, known_radii
+from passband.audit.side import AnswerTables, Audited, Side, folder_of, under_attack
 from passband.errors import InputError
-from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table
 from passband.stats import bootstrap_difference, holm, mcnemar
 
-AnswerTables = dict[str, pl.DataFrame]
-"""By measure, which samples are right: the columns `sample` and `correct`."""
+Source = TypeVar("Source")
+"""What an audit is given by: it, its folder or its card file."""
 
 LEAST_PAIRED = 2
 """One sample says nothing about how much another would differ."""
@@ -62,14 +61,14 @@ class Comparison:
     warnings: tuple[str, ...]
 
 
-def compare(*audits: Path, any_preparation: bool = False, seed: int = 0) -> Comparison:
-    """Compare audits with the first of them, given by their folders or card files.
+def compare(*audits: Path | str | Audited, any_preparation: bool = False, seed: int = 0) -> Comparison:
+    """Compare audits with the first of them: what `passband.audit` returned, or folders or card files of audits.
 
     Accuracies are compared on the samples that both audits hold, if both audited the same data and their
     `samples.parquet` (for attacks, `attacks.parquet`) lie beside the cards.
 
     Args:
-        audits: Folder or `card.json` of the audit to compare with, and of those in question.
+        audits: The audit to compare with, and those in question; each may be its folder or `card.json`.
         any_preparation: Compare also audits whose pictures were prepared in different ways.
         seed: Draws the bootstrap's resamples.
 
@@ -78,11 +77,14 @@ def compare(*audits: Path, any_preparation: bool = False, seed: int = 0) -> Comp
             prepared in different ways.
     """
     return side_by_side(
-        audits, lambda first, other: _compare(first, other, any_preparation=any_preparation, seed=seed)
+        audits,
+        lambda first, other: _compare(
+            (Side.of(first), Side.of(other)), any_preparation=any_preparation, seed=seed
+        ),
     )
 
 
-def side_by_side(audits: Sequence[Path], compare_two: Callable[[Path, Path], Comparison]) -> Comparison:
+def side_by_side(audits: Sequence[Source], compare_two: Callable[[Source, Source], Comparison]) -> Comparison:
     """Return the comparisons of the first audit with each other one as a single one, in which p-values are corrected for all.
 
     Raises:
@@ -120,9 +122,11 @@ def _of_samples(pairs: Sequence[Comparison], names: Sequence[str]) -> Iterator[s
             )
 
 
-def _told_apart(audits: Sequence[Path]) -> list[str]:
-    """Return the names of folders, or where two are the same, their paths."""
-    folders = [path if path.is_dir() else path.parent for path in audits]
+def _told_apart(audits: Sequence[object]) -> list[str]:
+    """Return the names of folders, or where two are the same, their paths; what has no folder is counted."""
+    if not all(isinstance(audit, Path | str) for audit in audits):
+        return [f"audit {place}" for place in range(1, len(audits) + 1)]
+    folders = [folder_of(audit) for audit in audits if isinstance(audit, Path | str)]
     short = [folder.resolve().name for folder in folders]
     return short if len(set(short)) == len(short) else [str(folder) for folder in folders]
 
@@ -134,9 +138,9 @@ def _joined(said: Sequence[str], names: Sequence[str]) -> str:
     return "; ".join(f"{name} {each}" for name, each in zip(names, said, strict=True))
 
 
-def _compare(first: Path, second: Path, *, any_preparation: bool, seed: int) -> Comparison:
+def _compare(sides: tuple[Side, Side], *, any_preparation: bool, seed: int) -> Comparison:
     """Compare two audits; p-values are of each test alone."""
-    cards = (read_card(first), read_card(second))
+    cards = (sides[0].card, sides[1].card)
     if not any_preparation and (problem := _prepared_otherwise(cards)):
         raise InputError(
             f"{problem}: a difference between them would be that of the rules as much as that of the models. Audit again "
@@ -151,7 +155,7 @@ def _compare(first: Path, second: Path, *, any_preparation: bool, seed: int) -> 
         for measure in values[0]
         if measure in values[1]
     ]
-    answers, pairing = _pair(cards, (first, second), shared)
+    answers, pairing = _pair(sides, shared)
     if answers is not None:
         differences = _test(differences, answers, seed)
     return Comparison(
@@ -192,59 +196,24 @@ def _values(card: ClassifierCard, radii: list[float]) -> dict[str, float | None]
         "area-lfc": card.area.lfc,
         "area-hfc": card.area.hfc,
     }
-    for attack, point in _under_attack(card):
+    for attack, point in under_attack(card):
         values[f"{attack.measure}@{write_epsilon(point.epsilon)}"] = point.accuracy.value
     return values
 
 
-def _under_attack(card: ClassifierCard) -> Iterator[tuple[AttackEntry, AttackPoint]]:
-    """Yield each attack of a card with each of its epsilons' results."""
-    for attack in card.attacks:
-        for point in attack.points:
-            yield attack, point
-
-
 def _pair(
-    cards: tuple[ClassifierCard, ClassifierCard], paths: tuple[Path, Path], radii: list[float]
+    sides: tuple[Side, Side], radii: list[float]
 ) -> tuple[tuple[AnswerTables, AnswerTables] | None, str]:
     """Return by measure which samples either model gets right, or None and why there is no pairing."""
-    if cards[0].data.fingerprint != cards[1].data.fingerprint:
+    if sides[0].card.data.fingerprint != sides[1].card.data.fingerprint:
         return None, "not paired: the audits are of different data"
-    folders = [path if path.is_dir() else path.parent for path in paths]
-    missing = [folder for folder in folders if not (folder / "samples.parquet").is_file()]
-    if missing:
-        return None, f"not paired: {missing[0] / 'samples.parquet'} is missing"
-    one, two = (_answers(card, folder, radii) for card, folder in zip(cards, folders, strict=True))
+    if missing := [side.missing for side in sides if side.samples is None]:
+        return None, f"not paired: {missing[0]} is missing"
+    one, two = (side.answers(radii) for side in sides)
     both = len(one["clean"].join(two["clean"], on="sample", how="semi"))
     if both < LEAST_PAIRED:
         return None, f"not paired: the audits have {both or 'no'} sample in common"
     return (one, two), f"paired on {both} samples"
-
-
-def _answers(card: ClassifierCard, folder: Path, radii: list[float]) -> AnswerTables:
-    """Return for each measure a table of samples and whether each is right; those of attacks where they were saved."""
-    table = read_table(folder / "samples.parquet", SAMPLE_COLUMNS).with_columns(
-        correct=pl.col("prediction") == pl.col("label")
-    )
-    shown = {"clean": ("full", None)} | {f"{c}@{r:g}": (c, r) for c in ("lfc", "hfc") for r in radii}
-    found = {
-        measure: table.filter(pl.col("component") == component, pl.col("radius").eq_missing(radius)).select(
-            "sample", "correct"
-        )
-        for measure, (component, radius) in shown.items()
-    }
-    whole = table.filter(pl.col("component") == "full")
-    if card.clean.top5 is not None:
-        found["top5"] = whole.select("sample", correct=pl.col("rank") <= 5)
-    if card.attacks and (folder / "attacks.parquet").is_file():
-        table = read_table(folder / "attacks.parquet", ATTACK_COLUMNS)
-        for attack, point in _under_attack(card):
-            found[f"{attack.measure}@{write_epsilon(point.epsilon)}"] = table.filter(
-                pl.col("attack") == attack.label,
-                pl.col("norm") == attack.norm,
-                pl.col("epsilon") == point.epsilon,
-            ).select("sample", correct="robust")
-    return found
 
 
 def _test(

@@ -11,6 +11,7 @@ from passband.audit.detector import DetectorAudit
 from passband.audit.detector_card import DetectorCard, ViewEntry
 from passband.audit.detector_requirement import DetectorRequirement
 from passband.audit.gate import Checked, judge, lost
+from passband.audit.side import folder_of
 from passband.detection.bootstrap import Resamples, bootstrap
 from passband.detection.evaluation import evaluate
 from passband.detection.matches import Matches
@@ -31,14 +32,16 @@ class _Pair:
         return self.drawn.difference(len(self.views) + place, place, number)
 
 
-def compare_detectors(*audits: Path, resamples: int = 1000, seed: int = 0) -> Comparison:
-    """Compare audits of detectors with the first of them, given by their folders.
+def compare_detectors(
+    *audits: Path | str | DetectorAudit, resamples: int = 1000, seed: int = 0
+) -> Comparison:
+    """Compare audits of detectors with the first of them: what `passband.audit_detector` returned, or folders.
 
     Numbers of the same images are drawn anew together, from the detections that lie beside the cards: their intervals are of the
     paired difference.
 
     Args:
-        audits: Folder of the audit to compare with, and of those in question.
+        audits: The audit to compare with, and those in question; each may be its folder.
         resamples: How often images are drawn anew.
         seed: Draws them.
 
@@ -48,8 +51,13 @@ def compare_detectors(*audits: Path, resamples: int = 1000, seed: int = 0) -> Co
     return side_by_side(audits, lambda first, other: _compare(first, other, resamples=resamples, seed=seed))
 
 
-def _compare(first: Path, second: Path, *, resamples: int, seed: int) -> Comparison:
-    audits = [DetectorAudit.load(path if path.is_dir() else path.parent) for path in (first, second)]
+def _compare(
+    first: Path | str | DetectorAudit, second: Path | str | DetectorAudit, *, resamples: int, seed: int
+) -> Comparison:
+    audits = [
+        audit if isinstance(audit, DetectorAudit) else DetectorAudit.load(folder_of(audit))
+        for audit in (first, second)
+    ]
     cards = [audit.card for audit in audits]
     views = tuple(view for view in cards[0].settings.views if view in cards[1].settings.views)
     if len(views) < 2:
@@ -119,4 +127,6 @@ def _warnings(first: DetectorCard, second: DetectorCard) -> list[str]:
         one, two = getattr(first.settings, name), getattr(second.settings, name)
         if one != two:
             found.append(f"different {said}, {one!r} and {two!r}: views are not comparable")
+    for card in (first, second):
+        found += [f"{card.model.name}: {each.message}" for each in card.notices if each.about == "fit"]
     return found

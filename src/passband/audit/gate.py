@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import polars as pl
 
@@ -19,6 +20,18 @@ from passband.errors import InputError
 from passband.instruments.components import FEW_CLASSES
 from passband.instruments.counterexamples import Counterexamples, within_ceiling
 from passband.stats import wilson_interval
+
+
+@dataclass(frozen=True)
+class CheckedEntry:
+    """What became of a requirement, as JSON holds it: see `Checked`."""
+
+    requirement: str
+    met: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,15 @@ class Checked:
     def __str__(self) -> str:
         """Return one line: met or not, the requirement, the measured value."""
         return f"{'ok    ' if self.met else 'FAILED'} {self.requirement.text}: {self.detail}"
+
+    @property
+    def entry(self) -> CheckedEntry:
+        """What became of it as JSON holds it."""
+        return CheckedEntry(self.requirement.text, self.met, self.value, self.low, self.high, self.detail)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as a dictionary."""
+        return asdict(self.entry)
 
 
 def check_classes(requirement: Requirement, classes: int) -> None:
@@ -148,7 +170,7 @@ def lost(
         between = f", from {found.first:.4f} to {found.second:.4f}"
         if found.low is None or found.high is None:
             return Held(drop, f"{drop:+.4f}{between}")
-        low, high = -found.high, -found.low
+        low, high = 0.0 - found.high, 0.0 - found.low  # no negative zero
         return Held(drop, f"{drop:+.4f} [{low:+.4f}, {high:+.4f}]{between}", low, high)
     compared = ", ".join(each.measure for each in differences)
     raise InputError(f"{requirement.text!r} is about what is not compared; compared are {compared}")

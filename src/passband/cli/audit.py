@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from passband.audit.detector_requirement import parse_detector_requirement
 from passband.audit.requirement import check_planned, parse_drop, parse_requirement
-from passband.choices import DETECTION, Amplitude, Search
+from passband.choices import COMPARISON, DETECTION, Amplitude, Search
 from passband.cli import options
 from passband.cli.attack import print_attacks, sanity_lines
 from passband.cli.ci import annotate, check_junit, write_junit
@@ -146,7 +145,11 @@ def audit(
         write_junit(junit, suite, checked)
     if json:
         print_json(
-            {"folder": str(folder), "card": found.card.to_dict(), "requirements": list(map(_plain, checked))}
+            {
+                "folder": str(folder),
+                "card": found.card.to_dict(),
+                "requirements": [each.to_dict() for each in checked],
+            }
         )
     else:
         _print_audit(found)
@@ -182,10 +185,10 @@ def compare(
         first: Folder or card of the audit to compare with.
         others: Folders or cards of the audits in question, one or more.
         any_preparation: Compare also audits whose pictures were resized or cropped in different ways.
-        require: A requirement on what is lost from the first to each other one, such as 'clean-drop <= 0.01' or
-            'lfc@8-drop <= 0.02'; may be repeated.
-        report: Draw the figure.
-        out: Folder to write comparison.json and the figure, comparison.svg and .png, to; by default nothing is written.
+        require: A requirement on what is lost from the first to each other one, such as 'clean-drop <= 0.01', or
+            'lfc@8-drop <= 0.02 at 95%' of its interval; may be repeated.
+        report: Write comparison.html and figures.
+        out: Folder to write comparison.json, the page and its figures to; by default nothing is written.
     """
     audits = (first, *others)
     if not others:
@@ -212,21 +215,31 @@ def compare(
 
         found = compare_audits(*audits, any_preparation=any_preparation, seed=seed)
         checked = [_held(found, partial(check_drop, requirement)) for requirement in requirements]
+    from passband.audit.saved_comparison import SavedComparison
+
+    entries = tuple(each.entry for each in checked)
+    document = SavedComparison(
+        found.names, found.differences, found.pairing, found.warnings, entries
+    ).to_dict()
     if out is not None:
         with written_whole(out) as aside:
-            write_json(aside / "comparison.json", asdict(found))
+            write_json(aside / COMPARISON, document)
             if report:
                 from passband.report.comparison import write_comparison
 
-                write_comparison(found, aside)
+                write_comparison(found, aside, entries)
     suite = f"{', '.join(found.names[1:])} compared with {found.names[0]}"
     if junit is not None:
         write_junit(junit, suite, checked)
     if json:
-        print_json(asdict(found) | ({"requirements": list(map(_plain, checked))} if checked else {}))
+        print_json(document)
     else:
         _print_comparison(found)
         print_lines(list(map(str, checked)))
+        if out is not None:
+            print_lines(
+                [f"Report: {out / 'comparison.html'}" if report else f"Comparison: {out / COMPARISON}"]
+            )
     annotate(suite, checked, json=json)
     return 0 if all(each.met for each in checked) else 1
 
@@ -324,56 +337,56 @@ def _print_audit(found: passband.audit.classifier.Audit) -> None:
 
 
 def _print_comparison(found: passband.audit.compare.Comparison) -> None:
+    from passband.report import comparison_words as words
+
     if len(found.names) > 2:
         _print_several(found)
-        return
-    print_table(
-        f"{found.names[0]} and {found.names[1]} ({found.pairing})",
-        ("Measure", "First", "Second", "Difference", "95% interval", "p (Holm)"),
-        [
-            (
-                d.measure,
-                _number(d.first),
-                _number(d.second),
-                "" if d.first is None or d.second is None else f"{d.second - d.first:+.4f}",
-                "" if d.low is None or d.high is None else f"[{d.low:+.4f}, {d.high:+.4f}]",
-                "" if d.p is None else f"{d.p:.3g}",
-            )
-            for d in found.differences
-        ],
-    )
-    print_lines([f"Warning: {warning}" for warning in found.warnings])
+    else:
+        print_table(
+            f"{found.names[0]} and {found.names[1]} ({found.pairing}), shares in percent, their differences in points",
+            ("Measure", "First", "Second", "Difference", "95% interval", "p (Holm)"),
+            [
+                (
+                    d.measure,
+                    words.value_text(d.measure, d.first),
+                    words.value_text(d.measure, d.second),
+                    words.difference_text(d),
+                    words.interval_text(d),
+                    words.p_text(d.p),
+                )
+                for d in found.differences
+            ],
+        )
+    print_lines([*words.story(found), *(f"Warning: {warning}" for warning in found.warnings)])
 
 
 def _print_several(found: passband.audit.compare.Comparison) -> None:
     """Print a table with a column an audit: the first one's numbers, and how far the others' are from them."""
+    from passband.report import comparison_words as words
+
     firsts: dict[str, float | None] = {}
     cells: dict[str, dict[int, str]] = {}
     for d in found.differences:
         firsts[d.measure] = d.first if firsts.get(d.measure) is None else firsts[d.measure]
-        p = "" if d.p is None else f" p={d.p:.2g}"
-        apart = "" if d.first is None or d.second is None else f" ({d.second - d.first:+.4f}{p})"
-        cells.setdefault(d.measure, {})[d.audit] = f"{_number(d.second)}{apart}"
+        p = "" if d.p is None else f" p={words.p_text(d.p)}"
+        apart = words.difference_text(d)
+        value = words.value_text(d.measure, d.second)
+        cells.setdefault(d.measure, {})[d.audit] = f"{value} ({apart}{p})" if apart else value
     print_table(
         f"Beside {found.names[0]} ({found.pairing}); p by Holm's correction for all of them",
         ("Measure", *found.names),
         [
-            (measure, _number(firsts[measure]), *(row.get(place, "") for place in range(1, len(found.names))))
+            (
+                measure,
+                words.value_text(measure, firsts[measure]),
+                *(row.get(place, "") for place in range(1, len(found.names))),
+            )
             for measure, row in cells.items()
         ],
-        "In parentheses: the difference from the first, on the samples that both have.",
+        "In parentheses: the difference from the first, on the samples that both have, in points where shares are in percent.",
     )
-    print_lines([f"Warning: {warning}" for warning in found.warnings])
 
 
 def _radius(found: passband.audit.card.CriticalRadius) -> str:
     place = "at none" if found.radius is None else f"at {found.radius:.2f}"
     return f"{place} ({found.note})" if found.note else place
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
-def _plain(checked: passband.audit.gate.Checked) -> dict[str, Any]:
-    return {"requirement": checked.requirement.text, "met": checked.met, "value": checked.value}

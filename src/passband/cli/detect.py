@@ -174,7 +174,8 @@ def detect(
         resamples: How often images are drawn anew for intervals.
         write: Write the views of the images to this folder, for a detector that runs elsewhere, and end.
         results: Result files of a detector that ran elsewhere, named after their views: full.json, lfc-128.json, hfc-0.2px.json.
-        require: A requirement for continuous integration, such as 'map-lfc@128 >= 0.25' or 'map50 >= 0.5'; may be repeated.
+        require: A requirement for continuous integration, such as 'map-lfc@128 >= 0.25', or 'map50 >= 0.5 at 95%' of
+            its interval; may be repeated.
         report: Write detection.html and figures.
         batch_size: Views of one image that are shown at a time; it changes no result.
     """
@@ -251,7 +252,7 @@ def detect(
     if junit is not None:
         write_junit(junit, suite, checked)
     if json:
-        met = [{"requirement": c.requirement.text, "met": c.met, "value": c.value} for c in checked]
+        met = [each.to_dict() for each in checked]
         print_json({"folder": str(folder), "card": card.to_dict(), "requirements": met})
     else:
         _print(card)

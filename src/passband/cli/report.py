@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from passband.choices import COMPARISON
 from passband.cli import options
 from passband.cli.console import print_json, print_lines, say
 from passband.errors import InputError
@@ -17,6 +18,7 @@ PAGES = {
     "attack.json": "attack.html",
     "detection.json": "detection.html",
     "spectrum.json": "spectrum.html",
+    COMPARISON: "comparison.html",
 }
 """What a folder's page is called, by the file that shows what kind of folder it is."""
 
@@ -32,7 +34,7 @@ def report(
     """Make the page and figures again from what is on disk, without model or data.
 
     Args:
-        folder: Folder of `passband audit`, `passband attack`, `passband detect` or `passband spectrum`.
+        folder: Folder of `passband audit`, `passband attack`, `passband detect`, `passband spectrum` or `passband compare`.
         out: Folder to write the page and figures to; by default they replace those in FOLDER.
     """
     kind = _kind(folder)
@@ -42,7 +44,9 @@ def report(
     from passband.audit.classifier import Audit
     from passband.audit.detector import DetectorAudit
     from passband.audit.pictures import PICTURES
+    from passband.audit.saved_comparison import SavedComparison
     from passband.instruments.spectrum import DataSpectrum
+    from passband.report.comparison import write_comparison
     from passband.report.detector import write_detector_report
     from passband.report.page import write_attack_report, write_report, write_spectrum_report
     from passband.serial import read_tensors
@@ -51,6 +55,10 @@ def report(
         "card.json": (Audit.load, write_report),
         "attack.json": (RobustnessAudit.load, write_attack_report),
         "detection.json": (DetectorAudit.load, write_detector_report),
+        COMPARISON: (
+            SavedComparison.load,
+            lambda found, aside: write_comparison(found, aside, found.requirements),
+        ),
         "spectrum.json": (lambda found: read_tensors(found / PICTURES, DataSpectrum), write_spectrum_report),
     }
     load, write = ways[kind]
@@ -79,7 +87,8 @@ def _kind(folder: Path) -> str:
     if not folder.is_dir():
         raise InputError(f"no folder {folder}")
     raise InputError(
-        f"{folder} has none of {', '.join(PAGES)}: give the folder that `passband audit`, `attack`, `detect` or `spectrum` wrote."
+        f"{folder} has none of {', '.join(PAGES)}: give the folder that `passband audit`, `attack`, `detect`, `spectrum` or "
+        "`compare` wrote."
     )
 
 

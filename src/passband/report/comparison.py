@@ -1,9 +1,9 @@
-"""Audits side by side as a picture: their curves, and what each has lost or won beside the first one."""
+"""Audits side by side as a page: in a sentence, as one chart of differences with intervals, as curves, and as numbers."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -12,7 +12,12 @@ import polars as pl
 from passband.analysis.contrast import Term
 from passband.analysis.figure import TABLE, Curve, Figure, Panel, Role
 from passband.audit.compare import Comparison, Difference
-from passband.report.figure import draw
+from passband.audit.gate import CheckedEntry
+from passband.files import slug
+from passband.report import comparison_words
+from passband.report.comparison_chart import differences_chart, shown_differences
+from passband.report.figure import draw, draw_panels
+from passband.report.render import write_figures, write_page
 from passband.report.svg import write_chart
 
 CURVES = re.compile(r"(?:map-)?(lfc|hfc)@(.+)")
@@ -22,16 +27,46 @@ ROLES = get_args(Role)
 PURPOSE = "drawing a comparison (leave it out with --no-report)"
 
 
-def write_comparison(found: Comparison, folder: Path) -> None:
-    """Write `comparison.svg` and `comparison.png`, where there is a curve to draw.
+def write_comparison(found: Comparison, folder: Path | str, checked: Sequence[CheckedEntry] = ()) -> Path:
+    """Write a comparison as a page, `comparison.html`, and its figures as files.
+
+    They are `comparison.svg` and `.png`, the curves of all audits, where there are any, and `figures/*.svg` and `*.png`. The page
+    holds all that it shows: it can be sent, and opened without a network.
+
+    Args:
+        found: What was compared: `passband.compare` and `passband.compare_detectors` return it.
+        folder: Where to write; made if it is not there.
+        checked: What became of requirements.
+
+    Returns:
+        The path of the page.
 
     Raises:
-        MissingDependencyError: If altair or vl-convert is not installed.
+        MissingDependencyError: If altair, vl-convert or jinja2 is not installed.
     """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     figure, table = comparison_figure(found)
-    if table.is_empty():
-        return
-    write_chart(draw(figure, table, bands=True), folder, "comparison", purpose=PURPOSE)
+    curves = {} if table.is_empty() else draw_panels(Figure(figure.rows[:1]), table)
+    charts = {slug(title.lower()): chart for title, chart in curves.items()}
+    if shown_differences(found):
+        charts = {"differences": differences_chart(found)} | charts
+    plots = write_figures(charts, {}, folder / "figures")
+    if not table.is_empty():
+        write_chart(draw(figure, table, bands=True), folder, "comparison", purpose=PURPOSE)
+    first, *others = found.names
+    return write_page(
+        folder / "comparison.html",
+        "comparison.html.j2",
+        plots=plots,
+        title=f"{others[0] if len(others) == 1 else f'{len(others)} audits'} beside {first}",
+        found=found,
+        said=comparison_words,
+        rows=list(_table(found)),
+        curves=[slug(title.lower()) for title in curves],
+        checked=checked,
+        of_detectors=any(d.measure.startswith("map") for d in found.differences),
+    )
 
 
 def comparison_figure(found: Comparison) -> tuple[Figure, pl.DataFrame]:
@@ -66,6 +101,17 @@ def comparison_figure(found: Comparison) -> tuple[Figure, pl.DataFrame]:
     ]
     table = pl.DataFrame(rows, schema=TABLE).unique(["panel", "series", "x"], keep="first")
     return figure, table.sort("panel", "series", "x")
+
+
+def _table(found: Comparison) -> Iterator[tuple[str, float | None, list[Difference | None]]]:
+    """Yield each measure with the first audit's value and the differences of the others, None where one does not have it."""
+    firsts: dict[str, float | None] = {}
+    others: dict[str, list[Difference | None]] = {}
+    for d in found.differences:
+        firsts[d.measure] = d.first if firsts.get(d.measure) is None else firsts[d.measure]
+        others.setdefault(d.measure, [None] * (len(found.names) - 1))[d.audit - 1] = d
+    for measure, differences in others.items():
+        yield measure, firsts[measure], differences
 
 
 def _radius(difference: Difference) -> Iterator[tuple[str, float]]:
