@@ -31,6 +31,7 @@ PUBLIC = {
     "PassbandError": None,
     "Study": ["name", "title", "source", "question", "runs", "claims", "figure", "measurements", "table", "deviations"],
     "PixelModel": ["body", "name", "mean", "std", "size", "channels", "classes", "outputs"],
+    "RobustnessAudit": None,
     "RunConfig": None,
     "audit": ["model", "dataset", "radii", "attacks", "amplitude", "precision", "ceiling", "ceiling_samples", "instruments", "require", "batch_size",
               "device", "seed", "result_folder", "progress", "expect", "ahead"],
@@ -54,6 +55,8 @@ PUBLIC = {
     "load_model": None,
     "low_pass": ["images", "radius", "geometry", "inclusive"],
     "make_phantom": None,
+    "measure_robustness": ["model", "dataset", "plans", "keep_images", "batch_size", "device", "seed", "result_folder", "progress",
+                           "ahead"],
     "open_detection_data": ["images", "annotations", "limit"],
     "parse_component": ["text"],
     "pgd": ["model", "images", "labels", "epsilon", "norm", "steps", "step_size", "restarts", "random_start", "band",
@@ -71,6 +74,7 @@ PUBLIC = {
     "split_by_rank": ["images", "rank"],
     "split_many": ["images", "radii", "geometry", "inclusive"],
     "train": ["model", "dataset", "config", "on_epoch", "device"],
+    "write_attack_report": ["found", "folder"],
     "write_comparison": ["found", "folder", "checked"],
     "write_detector_report": ["audit", "folder"],
     "write_report": ["audit", "folder"],
@@ -86,6 +90,16 @@ def test_the_public_names_are_those_listed_here():
 @pytest.mark.parametrize(("name", "arguments"), [(n, a) for n, a in PUBLIC.items() if a is not None])
 def test_arguments_are_those_listed_here(name, arguments):
     assert list(inspect.signature(getattr(passband, name)).parameters) == arguments
+
+
+RESULTS = ("Audit", "Comparison", "DetectorAudit", "RobustnessAudit")
+
+
+@pytest.mark.parametrize("name", [*RESULTS, "AttackOutcome", "DetectionDataset", "ImageDataset"])
+def test_results_and_data_say_what_they_are(name):
+    methods = ["__repr__", "summary", "_repr_html_"] + (["plot", "to_pandas"] if name in RESULTS else [])
+    for method in methods:
+        assert inspect.getdoc(getattr(getattr(passband, name), method))
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from passband.attacks import autoattack as autoattack
     from passband.attacks import fgsm as fgsm
     from passband.attacks import pgd as pgd
+    from passband.audit.attack import RobustnessAudit as RobustnessAudit
+    from passband.audit.attack import measure_robustness as measure_robustness
     from passband.audit.classifier import Audit as Audit
     from passband.audit.classifier import audit as audit
     from passband.audit.compare import Comparison as Comparison
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from passband.models.pixels import PixelModel as PixelModel
     from passband.report.comparison import write_comparison as write_comparison
     from passband.report.detector import write_detector_report as write_detector_report
+    from passband.report.page import write_attack_report as write_attack_report
     from passband.report.page import write_report as write_report
     from passband.report.studies import write_study as write_study
     from passband.robustness.evaluate import AttackOutcome as AttackOutcome
@@ -78,6 +81,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "passband.attacks": ("FGSM", "PGD", "Attack", "AutoAttack", "autoattack", "fgsm", "pgd"),
     "passband.robustness.plan": ("AttackPlan",),
+    "passband.audit.attack": ("RobustnessAudit", "measure_robustness"),
     "passband.audit.classifier": ("Audit", "audit"),
     "passband.audit.detector": ("DetectorAudit", "audit_detector"),
     "passband.audit.compare": (
@@ -114,7 +118,7 @@ _HOMES = {
     "passband.instruments.catalog": ("instruments",),
     "passband.instruments.components": ("evaluate_components",),
     "passband.report.detector": ("write_detector_report",),
-    "passband.report.page": ("write_report",),
+    "passband.report.page": ("write_attack_report", "write_report"),
     "passband.report.studies": ("write_study",),
     "passband.instruments.counterexamples": ("robust_accuracy_ceiling",),
     "passband.robustness.evaluate": ("AttackOutcome", "evaluate_attack"),

@@ -26,7 +26,8 @@ from passband.audit.card import (
 from passband.audit.kept import Ahead, looks_of
 from passband.audit.opening import check_ahead, open_shelf, open_subject
 from passband.audit.pictures import PICTURES, Pictures, read_pictures
-from passband.data.dataset import ImageDataset
+from passband.data.dataset import ImageDataset, check_dataset
+from passband.display import Displayed
 from passband.errors import InputError
 from passband.files import read_json, write_json
 from passband.instruments.attacks import AttackSearch, attack
@@ -41,7 +42,7 @@ from passband.types import Progress
 
 
 @dataclass(frozen=True, eq=False)
-class RobustnessAudit:
+class RobustnessAudit(Displayed):
     """A model under one or several attacks.
 
     Attributes:
@@ -55,6 +56,10 @@ class RobustnessAudit:
     rows: pl.DataFrame
     attacks: tuple[Attacked, ...]
     spectrum: DataSpectrum
+
+    def __repr__(self) -> str:
+        """Return which model and data, the clean accuracy, and which attacks."""
+        return f"RobustnessAudit({self.card.line}, {', '.join(each.label for each in self.card.attacks)})"
 
     def save(self, folder: Path | str) -> None:
         """Write all of it into a folder, from which `load` reads it back.
@@ -120,6 +125,7 @@ def measure_robustness(
         InputError: If there is no attack, or model, data and attacks do not fit together.
         MissingDependencyError: If an attack needs a library that is not installed.
     """
+    check_dataset(dataset)
     if not plans:
         raise InputError("at least one attack is needed, got none")
     subject = open_subject(model, dataset, seed=seed, batch_size=batch_size, device=device, progress=progress)

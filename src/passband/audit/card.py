@@ -5,12 +5,14 @@ Names here are the field's; where a document's key is another one, it has stayed
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from passband.attacks import Attack
+from passband.brief import Brief
 from passband.choices import Search
 from passband.errors import InputError
 from passband.files import read_json
@@ -37,7 +39,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class ModelEntry:
+class ModelEntry(Brief):
     """Which model it was.
 
     Attributes:
@@ -59,7 +61,7 @@ class ModelEntry:
 
 
 @dataclass(frozen=True)
-class DataEntry:
+class DataEntry(Brief):
     """Which images they were, how many of them were `evaluated`, and how pictures became them; None: they are as stored."""
 
     name: str
@@ -76,7 +78,7 @@ class DataEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class Manifest(Brief):
     """When, for how long, at what speed and on what machine it was measured."""
 
     created: str
@@ -142,7 +144,7 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
-class ClassEntry:
+class ClassEntry(Brief):
     """One class: accuracy on whole images, and on either component at each radius."""
 
     name: str
@@ -187,7 +189,7 @@ class FlipCount:
 
 
 @dataclass(frozen=True)
-class FlipCounts:
+class FlipCounts(Brief):
     """Figure 2: images right on the whole and on the HFC, and wrong on the LFC; `eligible` are right on the whole."""
 
     pairs: int
@@ -205,7 +207,7 @@ class CeilingPoint:
 
 
 @dataclass(frozen=True)
-class Ceiling:
+class Ceiling(Brief):
     """Corollary 1: what the nearest LFC that is known to change an answer leaves possible.
 
     Attributes:
@@ -260,7 +262,7 @@ class CeilingUnderAttack:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttackPoint:
+class AttackPoint(Brief):
     """What an attack left at one epsilon.
 
     Attributes:
@@ -291,7 +293,7 @@ class AttackClass:
 
 
 @dataclass(frozen=True)
-class AttackEntry:
+class AttackEntry(Brief):
     """What one attack left.
 
     Attributes:
@@ -339,7 +341,7 @@ class TraceEntry:
 
 
 @dataclass(frozen=True)
-class TracesEntry:
+class TracesEntry(Brief):
     """What was looked for in the images and found there: see `passband.frequency.traces`."""
 
     findings: tuple[TraceEntry, ...]
@@ -348,8 +350,8 @@ class TracesEntry:
     samples: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Card:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Card(ABC):
     """What cards of all kinds have: what is to be known, and how and when it was measured.
 
     Attributes:
@@ -365,6 +367,15 @@ class Card:
 
     notices: tuple[Notice, ...] = ()
     manifest: Manifest
+
+    @property
+    @abstractmethod
+    def line(self) -> str:
+        """What was measured, and its first number, in one line."""
+
+    def __repr__(self) -> str:
+        """Return that line: a card has hundreds of numbers."""
+        return f"{type(self).__name__}({self.line})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as JSON holds it."""
@@ -396,7 +407,7 @@ class Card:
         return fields_from_plain(cls, parts, where)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ClassifierCard(Card):
     """The frequency card: which frequencies a classifier uses, and what follows for its robustness."""
 
@@ -418,6 +429,11 @@ class ClassifierCard(Card):
     attacks: tuple[AttackEntry, ...] = field(default=(), metadata=named("robustness"))
     traces: TracesEntry
 
+    @property
+    def line(self) -> str:
+        """What was measured, and the clean accuracy."""
+        return _line(self)
+
     def curve(self, component: Part) -> tuple[CurvePoint, ...]:
         """Return what the model makes of one component, radius by radius."""
         return tuple(point for point in self.curves if point.component == component)
@@ -430,7 +446,7 @@ class AttackSettings:
     seed: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class AttackCard(Card):
     """What attacks left of a model's accuracy, without an audit."""
 
@@ -446,6 +462,11 @@ class AttackCard(Card):
     attacks: tuple[AttackEntry, ...] = field(metadata=named("robustness"))
 
     @property
+    def line(self) -> str:
+        """What was measured, and the clean accuracy."""
+        return _line(self)
+
+    @property
     def ceiling(self) -> None:
         """Attacks alone are held against nothing."""
         return None
@@ -453,6 +474,12 @@ class AttackCard(Card):
 
 AttackedCard = ClassifierCard | AttackCard
 """A card that holds attacks."""
+
+
+def _line(card: AttackedCard) -> str:
+    clean = card.clean.accuracy
+    where = f"{card.model.name} on {card.data.name} ({card.data.subset})"
+    return f"{where}: clean {clean.value:.1%} [{clean.low:.1%}, {clean.high:.1%}] of {clean.count:,} images"
 
 
 def is_at_chance(accuracy: Share, baselines: Baselines) -> bool:

@@ -21,8 +21,10 @@ from passband.audit.kept import Ahead, looks_of
 from passband.audit.opening import check_ahead, open_shelf, open_subject
 from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictures
 from passband.audit.requirement import parse_requirement
+from passband.brief import Brief
 from passband.choices import Search
-from passband.data.dataset import ImageDataset, to_pixels
+from passband.data.dataset import ImageDataset, check_dataset, to_pixels
+from passband.display import Displayed
 from passband.errors import InputError, UnknownNameError
 from passband.files import write_json
 from passband.frequency.fourier import corner_radius, split_many
@@ -46,7 +48,7 @@ from passband.types import Amplitude, Progress
 
 
 @dataclass(frozen=True, eq=False)
-class Strip:
+class Strip(Brief):
     """One image at growing radii, to show a reader what the components are.
 
     Attributes:
@@ -74,7 +76,7 @@ class AuditPictures(Pictures):
 
 
 @dataclass(frozen=True, eq=False)
-class Audit:
+class Audit(Displayed):
     """What an audit found.
 
     Attributes:
@@ -98,6 +100,11 @@ class Audit:
     spectrum: DataSpectrum
     attacks: tuple[Attacked, ...] = ()
     extra: tuple[ExtraReading, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return which model and data, and the clean accuracy: all else would fill screens."""
+        radii = self.card.settings.radii
+        return f"Audit({self.card.line}, {len(radii)} radii from {radii[0]:g} to {radii[-1]:g})"
 
     def save(self, folder: Path | str) -> None:
         """Write all of it into a folder, from which `load` reads it back.
@@ -220,6 +227,7 @@ def audit(
     Source:
         Wang et al. 2020: section 3.1, Figure 2 and Corollary 1; section 6 for the attacks.
     """
+    check_dataset(dataset)
     if ceiling_samples is not None and ceiling_samples < 0:
         raise InputError(f"ceiling_samples must be >= 0, got {ceiling_samples}")
     if ceiling not in get_args(Search):

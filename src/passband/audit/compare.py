@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+
+import polars as pl
 
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import ClassifierCard, is_at_chance
 from passband.audit.parts import AT_CHANCE, known_radii
 from passband.audit.side import AnswerTables, Audited, Side, folder_of, under_attack
+from passband.display import Displayed
 from passband.errors import InputError
 from passband.stats import bootstrap_difference, holm, mcnemar
 
 Source = TypeVar("Source")
 """What an audit is given by: it, its folder or its card file."""
+
+DIFFERENCE_COLUMNS = pl.Schema(
+    {"audit": pl.String(), "measure": pl.String()}
+    | dict.fromkeys(("first", "second", "low", "high", "p"), pl.Float64())
+)
 
 LEAST_PAIRED = 2
 """One sample says nothing about how much another would differ."""
@@ -45,7 +53,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Displayed):
     """What cards say of the same measures, each beside the first one.
 
     Attributes:
@@ -59,6 +67,17 @@ class Comparison:
     differences: tuple[Difference, ...]
     pairing: str
     warnings: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """Return what is compared, and how many measures of it."""
+        measures = len({difference.measure for difference in self.differences})
+        return f"{type(self).__name__}({', '.join(self.names[1:])} beside {self.names[0]}: {measures} measures, {self.pairing})"
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """One row a measure and audit, with the attributes of `Difference`, the audit by its name."""
+        told = [asdict(each) | {"audit": self.names[each.audit]} for each in self.differences]
+        return pl.DataFrame(told, schema=DIFFERENCE_COLUMNS)
 
 
 def compare(*audits: Path | str | Audited, any_preparation: bool = False, seed: int = 0) -> Comparison:

@@ -41,6 +41,7 @@ from passband.detection.load import load_detector
 from passband.detection.shown import Shown
 from passband.detection.view import WHOLE, View, in_order
 from passband.detection.views import choose_views, unchanged_images
+from passband.display import Displayed
 from passband.environment import versions
 from passband.errors import InputError
 from passband.files import digest, place_of, write_json
@@ -106,7 +107,7 @@ class Detecting(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class DetectorAudit:
+class DetectorAudit(Displayed):
     """What an audit of a detector found.
 
     Attributes:
@@ -126,6 +127,10 @@ class DetectorAudit:
     annotations: Annotations
     detections: pl.DataFrame
     pictures: DetectorPictures
+
+    def __repr__(self) -> str:
+        """Return which detector and images, and its mAP: all else would fill screens."""
+        return f"DetectorAudit({self.card.line}, views {', '.join(self.card.settings.views)})"
 
     def save(self, folder: Path | str) -> None:
         """Write all of it into a folder, from which `load` reads it back.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from passband.audit.card import Card, Share
+from passband.brief import Brief
 from passband.choices import DETECTION, SplitAt, ViewAmplitude
 from passband.detection.detector import DetectorEntry
 from passband.files import read_json
@@ -27,7 +28,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class ScenesEntry:
+class ScenesEntry(Brief):
     """Which images they were.
 
     Attributes:
@@ -113,7 +114,7 @@ class ImageCounts:
 
 
 @dataclass(frozen=True)
-class ViewEntry:
+class ViewEntry(Brief):
     """What a detector finds in one view of the images.
 
     Attributes:
@@ -139,7 +140,7 @@ class ViewEntry:
 
 
 @dataclass(frozen=True)
-class CategoryEntry:
+class CategoryEntry(Brief):
     """One category: its objects, its AP in each view, and what of it is lost."""
 
     name: str
@@ -169,7 +170,7 @@ class ChanceEntry:
     p: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DetectorCard(Card):
     """Which frequencies a detector needs."""
 
@@ -183,6 +184,13 @@ class DetectorCard(Card):
     views: tuple[ViewEntry, ...]
     categories: tuple[CategoryEntry, ...]
     chance: tuple[ChanceEntry, ...]
+
+    @property
+    def line(self) -> str:
+        """What was measured, and the mAP of whole images."""
+        whole = self.views[0].numbers["map"]
+        sure = "" if whole.low is None or whole.high is None else f" [{whole.low:.1%}, {whole.high:.1%}]"
+        return f"{self.model.name} on {self.data.name}: mAP {whole.value:.1%}{sure} of {self.data.images:,} images"
 
     def view(self, name: str) -> ViewEntry | None:
         """Return what was found in a view; None if it was not measured."""

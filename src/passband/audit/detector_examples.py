@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from passband.audit.detector_parts import CHANGE, Seen
+from passband.brief import Brief
 from passband.detection.annotations import Annotations
 from passband.detection.dataset import DetectionDataset
 from passband.detection.matches import IGNORED, MATCHED, Matches
@@ -23,7 +24,7 @@ MOST = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Boxes:
+class Boxes(Brief):
     """Boxes as they are drawn.
 
     Attributes:
@@ -38,7 +39,7 @@ class Boxes:
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class Example(Brief):
     """An image before and after.
 
     Attributes:
@@ -67,7 +68,7 @@ class Example:
 
 
 @dataclass(frozen=True, eq=False)
-class DetectorPictures:
+class DetectorPictures(Brief):
     """What the report of a detector shows beside its card.
 
     Attributes:

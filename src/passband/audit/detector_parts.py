@@ -21,6 +21,7 @@ from passband.audit.detector_card import (
     ScenesEntry,
     ViewEntry,
 )
+from passband.brief import Brief
 from passband.detection.annotations import Annotations, Picture
 from passband.detection.bootstrap import Resamples
 from passband.detection.evaluation import Evaluation
@@ -46,7 +47,7 @@ CHANGE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Seen(Brief):
     """All that was found in one view.
 
     Attributes:

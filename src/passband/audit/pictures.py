@@ -13,6 +13,7 @@ import polars as pl
 
 from passband.analysis.figure import Figure
 from passband.audit.card import AttackedCard
+from passband.brief import Brief
 from passband.errors import InputError
 from passband.instruments.spectrum import DataSpectrum
 from passband.robustness.plan import Attacked
@@ -22,7 +23,7 @@ PICTURES = "pictures.safetensors"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Pictures:
+class Pictures(Brief):
     """What reports of all kinds show beside the card.
 
     Attributes:
@@ -35,7 +36,7 @@ class Pictures:
 
 
 @dataclass(frozen=True, eq=False)
-class ExtraReading:
+class ExtraReading(Brief):
     """What an instrument found that audits do not have by themselves.
 
     Attributes:

@@ -12,6 +12,7 @@ import polars as pl
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.attack import samples_table
 from passband.audit.card import AttackEntry, AttackPoint, ClassifierCard, read_card
+from passband.brief import Brief
 from passband.robustness.plan import Attacked
 from passband.rows import ATTACK_COLUMNS, SAMPLE_COLUMNS, read_table
 
@@ -40,7 +41,7 @@ class Audited(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Side(Brief):
     """What is compared of an audit.
 
     Attributes:

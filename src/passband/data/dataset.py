@@ -10,7 +10,9 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from passband.data.given import check_images, check_labels, refuse_as_dataset
 from passband.data.stream import StreamedImages
+from passband.display import Told
 from passband.errors import InputError
 from passband.files import Digest
 from passband.notices import Notice
@@ -19,7 +21,7 @@ from passband.types import ByteImages, Images, Labels, Subset
 
 
 @dataclass(frozen=True, eq=False)
-class ImageDataset:
+class ImageDataset(Told):
     """Labelled images of one size, held in memory, or decoded when they are looked at where they are too many for it.
 
     Attributes:
@@ -47,7 +49,10 @@ class ImageDataset:
     pictures: StreamedImages | None = None
 
     def __post_init__(self) -> None:
-        """Check that images, labels and classes belong together."""
+        """Check that images, labels and classes are what they are called, and belong together."""
+        if not isinstance(self.images, StreamedImages):
+            check_images(self.images)
+        check_labels(self.labels)
         if len(self.images) == 0:
             raise InputError(f"the data set {self.name!r} has no images in its {self.subset} subset")
         if len(self.images) != len(self.labels):
@@ -66,6 +71,12 @@ class ImageDataset:
                 f"labels must lie between 0 and {len(self.classes) - 1} for {len(self.classes)} classes, "
                 f"got {lowest} to {highest} in {self.name!r}"
             )
+
+    def __repr__(self) -> str:
+        """Return how many images there are, of what size and in how many classes, and where they are."""
+        where = "read when needed" if isinstance(self.images, StreamedImages) else "in memory"
+        of = "x".join(map(str, (self.channels, *self.size)))
+        return f"ImageDataset({self.name!r}, {self.subset}: {len(self):,} images of {of}, {len(self.classes)} classes, {where})"
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -136,6 +147,16 @@ class ImageDataset:
     def majority_baseline(self) -> float:
         """The accuracy of always answering the most frequent class."""
         return self.class_counts().max().item() / len(self)
+
+
+def check_dataset(given: object) -> None:
+    """Refuse what is no data set.
+
+    Raises:
+        InputError: If it is none; it has the line that makes one of a DataLoader, of tensors, of a data set of torch.
+    """
+    if not isinstance(given, ImageDataset):
+        raise refuse_as_dataset(given)
 
 
 def to_pixels(

@@ -22,6 +22,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from passband.brief import Brief
 from passband.errors import InputError, PassbandError
 from passband.files import Digest
 from passband.types import ByteImages
@@ -61,7 +62,7 @@ MOST_WORKERS = 8
 
 
 @dataclass(eq=False)
-class StreamedImages:
+class StreamedImages(Brief):
     """Images of one size that are decoded when they are asked for.
 
     Attributes:

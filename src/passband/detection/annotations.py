@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from passband.brief import Brief
 from passband.errors import InputError
 from passband.files import digest, read_json
 from passband.notices import Notice
@@ -36,7 +37,7 @@ class Picture:
 
 
 @dataclass(frozen=True, eq=False)
-class Annotations:
+class Annotations(Brief):
     """The images, the categories, and what is where.
 
     Attributes:

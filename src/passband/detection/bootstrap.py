@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int16
 
+from passband.brief import Brief
 from passband.detection.matches import NUMBERS, Matches
 from passband.detection.weighting import images_with_objects, weighted_numbers
 from passband.errors import InputError, UnknownNameError
@@ -18,7 +19,7 @@ from passband.stats import CONFIDENCE
 
 
 @dataclass(frozen=True, eq=False)
-class Resamples:
+class Resamples(Brief):
     """What each view's numbers are of images that are drawn anew, the same ones for all views.
 
     Attributes:

@@ -14,6 +14,7 @@ from torch import Tensor
 from passband.data.dataset import to_pixels
 from passband.detection.annotations import Annotations
 from passband.detection.detector import Image
+from passband.display import Told
 from passband.errors import InputError, few
 from passband.files import digest
 from passband.types import Progress
@@ -22,7 +23,7 @@ Bytes = UInt8[Tensor, "3 _height _width"]
 
 
 @dataclass(frozen=True, eq=False)
-class DetectionDataset:
+class DetectionDataset(Told):
     """Annotated images, of any sizes.
 
     Attributes:
@@ -35,6 +36,11 @@ class DetectionDataset:
     read: Callable[[int], Bytes]
     checksum: Callable[[int], str]
     _checksums: list[str] = field(default_factory=list, repr=False)
+
+    def __repr__(self) -> str:
+        """Return how many images and objects there are."""
+        there = self.annotations
+        return f"DetectionDataset({there.name!r}: {len(self):,} images, {len(there.objects):,} objects, {len(there.categories)} categories)"
 
     def __len__(self) -> int:
         """Return how many images there are."""

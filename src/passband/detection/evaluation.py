@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Int8, Int64
 
+from passband.brief import Brief
 from passband.detection.annotations import Annotations
 from passband.detection.boxes import Boxes, read_boxes, surest
 from passband.detection.matches import (
@@ -60,7 +61,7 @@ class DetectionErrors:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Brief):
     """One view's detections, matched once with the objects.
 
     Attributes:

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int8, Int64
 
+from passband.brief import Brief
+
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """How much two boxes must overlap to match: the area of their intersection over that of their union."""
 
@@ -67,7 +69,7 @@ MISSED, MATCHED, IGNORED = 0, 1, 2
 
 
 @dataclass(frozen=True, eq=False)
-class Matches:
+class Matches(Brief):
     """One view's detections and the objects that they were matched with, in flat arrays.
 
     Detections are those that count at all, the surest 100 in an image and category. They are sorted by category, then by

@@ -10,11 +10,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from passband.brief import Brief
 from passband.rows import DETECTION_COLUMNS
 
 
 @dataclass(frozen=True, eq=False)
-class Detections:
+class Detections(Brief):
     """What a detector finds in one image, in its order, which decides between equal scores.
 
     Attributes:

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from passband.data.batches import Samples, batches
-from passband.data.dataset import ImageDataset, to_pixels
+from passband.data.dataset import ImageDataset, check_dataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError, UnknownNameError
 from passband.frequency.component import FULL, Component, check_components, lows_and_highs, take
@@ -315,6 +315,7 @@ def evaluate_components(
         InputError: If a radius, component, policy or the model's output does not fit, or the model's answer to an image
             depends on the images beside it.
     """
+    check_dataset(dataset)
     if components and not radii:
         raise InputError("at least one radius is needed, got none")
     pixels = tried(model, dataset, choose_device(device))

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from passband.brief import Brief
 from passband.choices import Search
 from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
@@ -51,7 +52,7 @@ LEAST_TOGETHER = 2 * SMALLEST_BATCH
 
 
 @dataclass(frozen=True, eq=False)
-class Counterexamples:
+class Counterexamples(Brief):
     """For each sample, the nearest of its LFCs that changes a correct prediction, among those that a search considers.
 
     Each was really shown to the model and changes its answer, so that either search gives an upper bound on robust accuracy.

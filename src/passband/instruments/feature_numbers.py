@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from passband.brief import Brief
 from passband.errors import InputError
 from passband.frequency.nyquist import aliasing_energy, relative_frequencies, ring_amplitudes
 from passband.models.downsampling import OTHERS, Downsampling, is_coarser, read_downsampling
@@ -22,7 +23,7 @@ ROUNDING_STEPS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class LayerSpectrum:
+class LayerSpectrum(Brief):
     """What a layer's maps hold.
 
     Attributes:
@@ -58,7 +59,7 @@ class LayerSpectrum:
 
 
 @dataclass(frozen=True, eq=False)
-class Aliasing:
+class Aliasing(Brief):
     """What an operation with a stride aliases.
 
     Attributes:

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from passband.brief import Brief
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
@@ -46,7 +47,7 @@ MOST = 8  # examples that a report shows
 
 
 @dataclass(frozen=True, eq=False)
-class FlipExample:
+class FlipExample(Brief):
     """One such image, and what the model makes of it.
 
     Attributes:
@@ -70,7 +71,7 @@ class FlipExample:
 
 
 @dataclass(frozen=True, eq=False)
-class FlipPictures:
+class FlipPictures(Brief):
     """The clearest of such images in a subset.
 
     Attributes:

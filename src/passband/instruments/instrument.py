@@ -17,6 +17,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from passband.analysis.figure import Figure
+from passband.brief import Brief
 from passband.data.dataset import ImageDataset
 from passband.files import digest
 from passband.frequency.component import Component
@@ -51,7 +52,7 @@ SAMPLES, EXAMPLES = "samples.parquet", "examples.safetensors"
 """What a reading may leave beside its rows in a store: what became of single images, and some of these as pictures."""
 
 
-class Reading(ABC):
+class Reading(ABC, Brief):
     """What an instrument found: rows, and whatever else it has to show."""
 
     @abstractmethod
@@ -66,7 +67,7 @@ class Reading(ABC):
         """Return what they say in a sentence or a few, which a command prints and a page shows; None if nothing."""
         return None
 
-    def save(self, folder: Path) -> None:  # noqa: B027 - most have no more than their rows
+    def save(self, folder: Path) -> None:
         """Write what it has to show beside them, `SAMPLES` and `EXAMPLES`, into a folder of a store."""
 
 
@@ -85,7 +86,7 @@ Found = TypeVar("Found", bound=Reading)
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class Subject(Brief):
     """A trained network and the images that it is looked at with.
 
     Attributes:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from passband.brief import Brief
 from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
@@ -41,7 +42,7 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class Pairs(Brief):
     """What a network answers to images and to their LFCs at one radius, clipped to [0, 1].
 
     Attributes:

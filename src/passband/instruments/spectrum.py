@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from passband.brief import Brief
 from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset
 from passband.environment import choose_device
@@ -22,7 +23,7 @@ from passband.rows import ENERGY_WITHIN, RadiusRow
 
 
 @dataclass(frozen=True, eq=False)
-class DataSpectrum:
+class DataSpectrum(Brief):
     """The mean power spectrum of a data set.
 
     Attributes:

@@ -173,5 +173,5 @@ def _how_sure(found: Difference, before: str = "") -> str:
     """Return the interval and the p-value of a difference in parentheses; nothing where it has none."""
     parts = [before + interval_text(found)] if found.low is not None else []
     if found.p is not None:
-        parts.append(f"p {p_text(found.p)}" if found.p < 0.001 else f"p = {p_text(found.p)}")
+        parts.append("p < 0.001" if found.p < 0.001 else f"p = {p_text(found.p)}")
     return f" ({', '.join(parts)})" if parts else ""

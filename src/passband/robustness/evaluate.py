@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+import polars as pl
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
@@ -22,7 +24,8 @@ from passband.attacks.ball import check_band
 from passband.attacks.epsilon import check_epsilon
 from passband.attacks.gradient import attacking, frozen
 from passband.data.batches import SMALLEST_BATCH, batches, choose_batch_size
-from passband.data.dataset import ImageDataset, to_pixels
+from passband.data.dataset import ImageDataset, check_dataset, to_pixels
+from passband.display import Told, as_pandas
 from passband.environment import choose_device
 from passband.errors import InputError
 from passband.memory import kept
@@ -32,6 +35,7 @@ from passband.models.trial import tried
 from passband.robustness.search import Attempts, Targets, search
 from passband.robustness.tally import Sums, Tally
 from passband.rows import RobustnessRow
+from passband.stats import wilson_interval
 from passband.types import Labels, Progress
 
 # On a CPU: with gradients it is a network's features that must stay in the cache, and they are as many for gray images.
@@ -39,7 +43,7 @@ PIXELS_IN_BATCH = 2**16
 
 
 @dataclass(frozen=True, eq=False)
-class AttackOutcome:
+class AttackOutcome(Told):
     """What an attack leaves of each sample, and what it changed.
 
     Attributes:
@@ -81,6 +85,30 @@ class AttackOutcome:
         accuracies = self.robust.double().mean(dim=1).tolist()
         found = ", ".join(f"{e:g}: {a:.4f}" for e, a in zip(self.epsilons, accuracies, strict=True))
         return f"AttackOutcome({self.attack.label}, {len(self.samples)} samples, robust accuracy {{{found}}})"
+
+    @property
+    def rows(self) -> pl.DataFrame:
+        """One row an epsilon, 0 for the originals: robust accuracy with its 95% Wilson interval, and of how many samples."""
+        count = len(self.samples)
+        rights = [int(self.correct.sum()), *self.robust.sum(dim=1).tolist()]
+        intervals = [wilson_interval(right, count) for right in rights]
+        return pl.DataFrame(
+            {
+                "epsilon": [0.0, *self.epsilons],
+                "accuracy": [right / count for right in rights],
+                "low": [low for low, _ in intervals],
+                "high": [high for _, high in intervals],
+                "count": [count] * len(rights),
+            }
+        )
+
+    def to_pandas(self) -> Any:
+        """Return `rows` as a `pandas.DataFrame`.
+
+        Raises:
+            MissingDependencyError: If pandas or pyarrow is not installed.
+        """
+        return as_pandas(self.rows)
 
     @property
     def robust(self) -> Bool[Tensor, "epsilons samples"]:
@@ -130,6 +158,7 @@ def evaluate_attack(
         Wang et al. 2020, section 6, with a fixed epsilon and all samples, where the released code searches for the
         smallest epsilon on 100 of them.
     """
+    check_dataset(dataset)
     bounds = checked_epsilons(epsilons, attack, dataset)
     samples = torch.arange(len(dataset)) if indices is None else indices.cpu()
     if after is not None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from passband.attacks import Attack
 from passband.attacks.catalog import SANITY_SAMPLES, named_measure
 from passband.attacks.epsilon import check_epsilon, check_epsilons
+from passband.brief import Brief
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.environment import choose_device
 from passband.errors import InputError
@@ -85,7 +86,7 @@ def measure_of(attack: Attack) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class Example(Brief):
     """One image that an attack broke.
 
     Attributes:
@@ -106,7 +107,7 @@ class Example:
 
 
 @dataclass(frozen=True, eq=False)
-class Attacked:
+class Attacked(Brief):
     """What one attack found: its outcome sample by sample, the sanity report, and some examples."""
 
     plan: AttackPlan

@@ -10,6 +10,7 @@ import polars as pl
 
 from passband.analysis.figure import figure_table
 from passband.analysis.judge import Judgement, judge_claims
+from passband.brief import Brief
 from passband.engine.execute import Ended
 from passband.results.tables import read_runs
 from passband.studies.kernel_figure import KernelFigure, kernel_table
@@ -17,7 +18,7 @@ from passband.studies.plan import PlannedStudy
 
 
 @dataclass(frozen=True)
-class StudyResult:
+class StudyResult(Brief):
     """A study that has ended.
 
     Attributes:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from passband.data.dataset import ImageDataset
+from passband.data.dataset import ImageDataset, check_dataset
 from passband.data.labels import shuffle_labels
 from passband.memory import kept
 from passband.randomness import derive_seed, generator_for
@@ -53,6 +53,7 @@ def train(
     Source:
         Wang et al. 2020, section 4.2.
     """
+    check_dataset(dataset)
     dataset.in_memory("training")
     check_data(config, samples=len(dataset), size=dataset.size)
     learner = Learner(start_fabric(device, precision=config.precision), model, config, dataset)
