@@ -145,8 +145,9 @@ def test_of_detectors_each_interval_speaks_for_itself():
         (),
     )
     assert words.story(found) == [
-        "b has a mAP of 38.0% on whole images, 2.0 points less than a (95% interval -5.0 to +1.0). 1 of 2 differences is more "
-        "than chance explains (each by its own interval, uncorrected): mAP, LFC at 64, -10.0 points (-15.0 to -5.0)."
+        "b has a mAP of 38.0% on whole images, 2.0 points less than a (95% interval -5.0 to +1.0). 1 of 2 differences of mAP "
+        "(whole images, LFC, HFC) has an interval that leaves out 0 (each for itself, uncorrected): mAP, LFC at 64, -10.0 points "
+        "(-15.0 to -5.0)."
     ]
     assert "about one interval leaves out 0" in words.tests_text(found)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from passband.audit.compare import Comparison, Difference
 from passband.report.comparison_words import (
+    OF_DETECTORS,
     beyond_chance,
     difference_text,
     in_percent,
@@ -19,7 +20,6 @@ from passband.report.detector_axes import points_axis, zero_line
 from passband.report.figures import ROW
 from passband.report.theme import LIGHT, SIZE, Chart, finish, load_altair
 
-OF_DETECTORS = re.compile(r"map(-(lfc|hfc)@.+)?")
 NOT_SHOWN = ("confidence", "area-lfc", "area-hfc")
 COLORS = ("lfc", "hfc", "energy", "magenta", "violet", "ochre", "full")
 OFFSET = 15  # pixels of an audit in a row that several share

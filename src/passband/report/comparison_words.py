@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from passband.audit.compare import Comparison, Difference
 from passband.audit.requirement import UNBOUNDED
@@ -26,6 +26,9 @@ WHOLE = {
     **DETECTION_NUMBERS,
 }
 ATTACKS = {"fgsm": "FGSM", "pgd": "PGD", "autoattack": "AutoAttack"}
+OF_DETECTORS = re.compile(r"map(-(lfc|hfc)@.+)?")
+"""What is told and drawn of detectors; all other numbers are in the table."""
+
 COMPONENT = re.compile(r"(?:(?P<number>.+)-)?(?P<kind>lfc|hfc|control)@(?P<at>.+)")
 
 
@@ -123,31 +126,35 @@ def tests_text(found: Comparison) -> str:
     return f"No difference has an interval or a test ({found.pairing})."
 
 
-def _of_audit(found: Comparison, name: str, differences: Sequence[Difference]) -> list[str]:
-    sentences = []
+def _of_audit(found: Comparison, name: str, differences: Sequence[Difference]) -> Iterator[str]:
     whole = next((d for d in differences if d.measure in ("clean", "map")), None)
     if whole is not None and whole.first is not None and whole.second is not None:
-        sentences.append(_of_whole(whole, found.names[0], name))
-    known = [d for d in differences if d.low is not None]
-    if not known:
-        return [*sentences, f"What differs by chance cannot be told: {found.pairing}."]
-    sure = sorted(filter(beyond_chance, known), key=lambda d: -abs(d.second - d.first))  # ty: ignore[unsupported-operator]
+        yield _of_whole(whole, found.names[0], name)
     tests = [d for d in differences if d.p is not None]
-    if not sure:
-        least = min((d.p for d in tests if d.p is not None), default=None)
-        why = "" if least is None else f" (the least p-value, corrected for all tests, is {p_text(least)})"
-        return [
-            *sentences,
-            f"None of {len(tests or known)} differences is more than chance explains{why}; that does not show that there is none.",
-        ]
-    said = listed([_named(d) for d in sure[:MOST_NAMED]])
-    by = "p corrected for all tests" if tests else "each by its own interval, uncorrected"
+    known = tests or [d for d in differences if d.low is not None and OF_DETECTORS.fullmatch(d.measure)]
+    if not known:
+        yield f"What differs by chance cannot be told: {found.pairing}."
+        return
+    sure = sorted(filter(beyond_chance, known), key=lambda d: -abs(d.second - d.first))  # ty: ignore[unsupported-operator]
     among = ", the largest" if len(sure) > MOST_NAMED else ""
-    sentences.append(
-        f"{len(sure)} of {len(tests or known)} differences {'is' if len(sure) == 1 else 'are'} more than chance explains ({by})"
-        f"{among}: {said}."
-    )
-    return sentences
+    named = f"{among}: {listed([_named(d) for d in sure[:MOST_NAMED]])}" if sure else ""
+    if not tests:
+        have = "has an interval that leaves" if len(sure) == 1 else "have intervals that leave"
+        yield (
+            f"{len(sure) or 'None'} of {len(known)} differences of mAP (whole images, LFC, HFC) {have} out 0 (each for itself, "
+            f"uncorrected){named}."
+        )
+    elif sure:
+        yield (
+            f"{len(sure)} of {len(known)} differences {'is' if len(sure) == 1 else 'are'} more than chance explains (p corrected for all "
+            f"tests){named}."
+        )
+    else:
+        least = min(d.p for d in tests if d.p is not None)
+        yield (
+            f"None of {len(known)} differences is more than chance explains (the least p-value, corrected for all tests, is "
+            f"{p_text(least)}); that does not show that there is none."
+        )
 
 
 def _of_whole(whole: Difference, first: str, name: str) -> str:
