@@ -9,6 +9,7 @@ from cyclopts import App
 from passband.cli.attack import attack
 from passband.cli.audit import audit, compare
 from passband.cli.detect import detect
+from passband.cli.explore import explore
 from passband.cli.instruments import instruments
 from passband.cli.look import spectrum, split
 from passband.cli.report import report
@@ -38,6 +39,7 @@ for command in (
     smooth,
     compare,
     report,
+    explore,
     instruments,
     train,
     study,

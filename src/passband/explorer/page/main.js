@@ -1,0 +1,318 @@
+// The page: what is chosen, what is asked for, and drawing it.
+
+import { asRows, inWords, percent, showAnswers, showTable } from "./answers.js";
+import { makeGallery } from "./gallery.js";
+import { draw, drawLevels } from "./pictures.js";
+import { asLines, saveNumbers, savePicture } from "./save.js";
+import * as source from "./source.js";
+import { makeSpectrum } from "./spectrum.js";
+import { readState, wanted, writeState } from "./state.js";
+import { makeStrip, runs } from "./strip.js";
+
+const CUTS = {
+  radius: { place: "Radius", unit: "cycles per image", first: "LFC", second: "HFC", notes: ["what is within the circle", "what is beyond it"] },
+  ring: { place: "Outer radius", unit: "cycles per image", first: "Ring", second: "Without it", notes: ["between the circles, with the mean", "all but what is between the circles"] },
+  rank: { place: "Rank", unit: "largest singular values", first: "Dominant", second: "Trailing", notes: ["what they make of each channel", "what all others make"] },
+};
+const POLICIES = {
+  raw: "As it is: an HFC is signed and dark.",
+  clip: "Cut off to [0, 1].",
+  max: "Divided by its maximum, as in the paper's released code.",
+  minmax: "Stretched so that it goes from 0 to 1.",
+  rms: "With the energy of the whole image.",
+};
+
+const $ = (id) => document.getElementById(id);
+const state = readState();
+let facts = null;
+let look = null; // what has come of the image that is chosen
+let position = 0; // of the place
+let asking = null; // aborts what was asked for before
+let speaking = 0;
+let shownWanted = "";
+let pending = false;
+
+const strip = makeStrip($("strip"), moveTo);
+const spectrum = makeSpectrum($("spectrum"), (radius) => moveTo(nearest(radius)));
+let gallery = null;
+
+function complain(error) {
+  if (error?.name === "AbortError") return;
+  $("problem").textContent = error?.message ?? String(error);
+  $("problem").hidden = false;
+}
+
+function nearest(place) {
+  let best = 0;
+  look.places.forEach((each, i) => { if (Math.abs(each - place) < Math.abs(look.places[best] - place)) best = i; });
+  return best;
+}
+
+/** Ask for all of the image that the state says, unless that is here; the latest question wins. */
+async function ask() {
+  const key = wanted(state);
+  if (key === shownWanted) return;
+  shownWanted = key;
+  asking?.abort();
+  const mine = (asking = new AbortController());
+  $("problem").hidden = true;
+  $("views").classList.add("waiting");
+  writeState(state);
+  let next = null;
+  try {
+    await source.look(state, (header, payload) => {
+      if (mine.signal.aborted) return;
+      if (header.kind === "image") next = begun(header, payload);
+      else take(next, header, payload);
+    }, mine.signal);
+  } catch (error) {
+    if (mine.signal.aborted) return;
+    shownWanted = "";
+    complain(error);
+  }
+}
+
+function begun(header, payload) {
+  const [height, width] = header.size;
+  const length = height * width * header.channels;
+  return {
+    ...header,
+    kind: state.cut,
+    classes: facts.classes,
+    picture: payload.subarray(0, length),
+    power: payload.subarray(length),
+    parts: header.places.map(() => null),
+    whole: null,
+    answers: header.models.map(() => header.places.map(() => null)),
+    done: false,
+  };
+}
+
+function take(next, header, payload) {
+  if (header.kind === "whole") {
+    next.whole = header.models;
+    look = next;
+    position = state.at == null ? Math.round((look.places.length - 1) / 3) : nearest(Number(state.at));
+    opened();
+  } else if (header.kind === "parts") {
+    next.parts[header.index] = { first: payload.subarray(0, next.picture.length), second: payload.subarray(next.picture.length), largest: header.largest };
+    if (header.index === position) drawNow();
+  } else if (header.kind === "answers") {
+    header.models.forEach((pairs, model) => pairs.forEach((pair, i) => { next.answers[model][header.indices[i]] = pair; }));
+    changed();
+  } else if (header.kind === "end") {
+    next.done = true;
+    changed();
+    say();
+  } else if (header.kind === "error") {
+    complain(new Error(header.message));
+  }
+}
+
+/** Draw what does not depend on the place. */
+function opened() {
+  const { size, channels } = look;
+  const cut = CUTS[look.kind];
+  draw($("whole"), look.picture, size, channels);
+  drawLevels($("power"), look.power, size);
+  const title = look.name + (look.label == null ? "" : `: ${look.classes[look.label]}`);
+  $("panel-title").textContent = title[0].toUpperCase() + title.slice(1);
+  $("note-whole").textContent = look.change > 0 ? `attacked: pixels changed by up to ${(255 * look.change).toFixed(1)}/255` : look.notices.join("; ");
+  $("at-name").textContent = cut.place;
+  $("name-first").textContent = cut.first;
+  $("name-second").textContent = cut.second;
+  $("at").max = look.places.length - 1;
+  $("note-spectrum").textContent = look.kind === "rank" ? "ranks are no frequencies" : "drag the circle";
+  $("spectrum-words").textContent = `Fine waves lie far from the middle; bright is strong, on a logarithmic scale. The corner is at radius ${Math.hypot(Math.floor(size[0] / 2), Math.floor(size[1] / 2)).toFixed(1)}.`;
+  showAnswers($("answers-whole"), look, (model) => look.whole[model]);
+  $("views").classList.remove("waiting");
+  drawNow();
+}
+
+/** Draw all that depends on the place. */
+function drawNow() {
+  pending = false;
+  if (!look) return;
+  const cut = CUTS[look.kind];
+  const place = look.places[position];
+  const parts = look.parts[position];
+  $("at").value = position;
+  $("at").setAttribute("aria-valuetext", `${cut.place} ${place} ${cut.unit}`);
+  $("at-value").textContent = place;
+  $("at-energy").textContent = `${cut.unit}; ${cut.first} holds ${percent(look.energy[position])} of the energy${look.kind === "rank" ? "" : " beside the mean"}`;
+  for (const name of ["first", "second"]) {
+    $(name).classList.toggle("waiting", !parts);
+    if (parts) draw($(name), parts[name], look.size, look.channels);
+    $(name).setAttribute("aria-label", `${cut[name]} at ${cut.place.toLowerCase()} ${place}`);
+  }
+  $("note-first").textContent = cut.notes[0];
+  $("note-second").textContent = cut.notes[1] + (parts && look.kind !== "ring" ? `; up to ±${parts.largest.toFixed(2)}` : "");
+  const inner = Number(look.shown[position][0].match(/:([\d.]+)-/)?.[1] ?? 0);
+  spectrum.show(look.size, look.kind === "rank" ? [] : look.kind === "ring" ? [inner, place] : [place], place);
+  answersNow();
+  strip.moveTo(position);
+}
+
+function answersNow() {
+  if (!look?.whole) return;
+  showAnswers($("answers-first"), look, (model) => look.answers[model][position]?.[0]);
+  showAnswers($("answers-second"), look, (model) => look.answers[model][position]?.[1]);
+}
+
+/** Answers have come: draw the strip, and the table once all are there. */
+function changed() {
+  const cut = CUTS[look.kind];
+  answersNow();
+  const rows = look.models.flatMap((model, m) =>
+    ["first", "second"].map((part, i) => ({
+      part,
+      name: cut[part] + (look.models.length > 1 ? ` · ${model}` : ""),
+      whole: look.whole[m].top[0][0],
+      answers: look.answers[m].map((pair) => pair?.[i] ?? null),
+    })),
+  );
+  const words = rows.map((row) => `${row.name}: ${runs(row.answers).map(({ from, to, label }) => `${look.classes[label]} from ${look.places[from]} to ${look.places[to]}`).join(", ")}`);
+  strip.show({ rows, count: look.places.length, classes: look.classes, at: position, words: `What the model says at every ${cut.place.toLowerCase()}. ${words.join(". ")}` });
+  if (look.done) showTable($("table"), look, [cut.first, cut.second, cut.place]);
+}
+
+/** Tell screen readers, once the hand rests. */
+function say() {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => {
+    const cut = CUTS[look.kind];
+    if (look?.whole) $("said").textContent = inWords(look, position, `${cut.place} ${look.places[position]}`, [cut.first, cut.second]);
+  }, 500);
+}
+
+function moveTo(next) {
+  if (!look || next === position) return;
+  position = next;
+  state.at = String(look.places[position]);
+  if (!pending) { // of several moves before the next picture, the latest is drawn
+    pending = true;
+    requestAnimationFrame(drawNow);
+  }
+  clearTimeout(moveTo.writing);
+  moveTo.writing = setTimeout(() => writeState(state), 200); // browsers count how often it is written
+  say();
+}
+
+function choose(index, radius) {
+  delete state.upload;
+  state.image = String(index);
+  if (radius != null) Object.assign(state, { cut: "radius", at: String(radius) });
+  if (wanted(state) === shownWanted && radius != null) moveTo(nearest(radius));
+  fillControls();
+  ask();
+}
+
+async function send(file) {
+  if (!file) return;
+  try {
+    $("list-note").textContent = `Sending ${file.name} …`;
+    const { upload } = await source.upload(file, facts.upload);
+    delete state.image;
+    state.upload = upload;
+    $("list-note").textContent = "";
+    fillControls();
+    await ask();
+  } catch (error) {
+    $("list-note").textContent = "";
+    complain(error);
+  }
+}
+
+/** Bring the controls to what the state says. */
+function fillControls() {
+  for (const radio of document.querySelectorAll("input[name=cut]")) radio.checked = radio.value === state.cut;
+  if (![...$("epsilon").options].some((option) => option.value === state.epsilon)) $("epsilon").add(new Option(state.epsilon));
+  for (const name of ["width", "amplitude", "rho", "epsilon", "steps"]) $(name).value = state[name];
+  $("normalize").checked = state.normalize === "1";
+  $("rho-value").textContent = state.rho;
+  $("width-field").hidden = state.cut !== "ring";
+  $("amplitude-words").textContent = POLICIES[state.amplitude] ?? "";
+  gallery?.mark(state.upload ? null : Number(state.image));
+}
+
+function listen() {
+  $("at").addEventListener("input", () => moveTo(Number($("at").value)));
+  for (const radio of document.querySelectorAll("input[name=cut]")) {
+    radio.addEventListener("change", () => { state.cut = radio.value; delete state.at; fillControls(); ask(); });
+  }
+  for (const name of ["width", "amplitude", "rho", "epsilon", "steps"]) {
+    $(name).addEventListener(name === "rho" ? "input" : "change", () => {
+      if (!$(name).checkValidity() || $(name).value === "") return fillControls();
+      state[name] = $(name).value;
+      fillControls();
+      if (name === "amplitude") gallery.refresh(state.amplitude);
+      ask();
+    });
+  }
+  $("normalize").addEventListener("change", () => { state.normalize = $("normalize").checked ? "1" : "0"; ask(); });
+  $("file").addEventListener("change", () => { send($("file").files[0]); $("file").value = ""; });
+  if (source.served) {
+    document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
+    document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+    document.addEventListener("drop", (event) => { event.preventDefault(); document.body.classList.remove("dropping"); send(event.dataTransfer.files[0]); });
+  }
+  $("save-numbers").addEventListener("click", () => { if (look) saveNumbers(asRows(look), `${fileName()}.csv`); });
+  $("save-picture").addEventListener("click", async () => {
+    if (!look) return;
+    const cut = CUTS[look.kind];
+    const place = look.places[position];
+    const circles = look.kind === "rank" ? [] : look.kind === "ring" ? [Math.max(0, place - Number(state.width)), place] : [place];
+    const panels = [
+      { canvas: $("whole"), name: "Whole image", lines: asLines(look, (model) => look.whole[model]) },
+      { canvas: $("first"), name: `${cut.first} (${look.shown[position][0]})`, lines: asLines(look, (model) => look.answers[model][position]?.[0]) },
+      { canvas: $("second"), name: `${cut.second} (${look.shown[position][1]})`, lines: asLines(look, (model) => look.answers[model][position]?.[1]) },
+      { canvas: $("power"), name: "Spectrum", lines: [], circles },
+    ];
+    const title = `${$("title").textContent}, ${$("panel-title").textContent}; ${cut.place.toLowerCase()} ${place}, amplitude ${state.amplitude}${look.change > 0 ? `, PGD ${state.epsilon}` : ""}`;
+    await savePicture(panels, title, `${fileName()}.png`);
+  });
+  $("copy").addEventListener("click", async () => {
+    writeState(state);
+    try {
+      await navigator.clipboard.writeText(location.href);
+      $("kept").textContent = "Copied.";
+    } catch {
+      $("kept").textContent = "It is in the address bar.";
+    }
+  });
+}
+
+const fileName = () => `${look.name}-${state.cut}-${look.places[position]}`.replace(/[^\w.-]+/g, "-");
+
+async function begin() {
+  facts = await source.about();
+  const [height, width] = facts.size;
+  $("title").textContent = `${facts.models.join(" beside ")}${facts.data ? ` on ${facts.data}` : ""}`;
+  document.title = `${facts.models[0]} · passband explorer`;
+  $("amplitude").replaceChildren(...facts.amplitudes.map((name) => new Option(name, name)));
+  state.amplitude = facts.amplitudes.includes(state.amplitude) ? state.amplitude : facts.amplitude;
+  $("preparation").textContent = facts.upload ? `An upload is ${facts.preparation}; EXIF does not turn it, as it turns no picture of an audit.` : "";
+  $("preparation").hidden = !facts.upload;
+  if (facts.upload) {
+    $("file").accept = facts.upload.formats.join(",");
+    $("upload-note").textContent = `Uploads stay on the machine that serves this page: PNG, JPEG, WebP, GIF or BMP, up to ${facts.upload.bytes / 2 ** 20} MiB, made ${height}×${width} pixels.`;
+  }
+  for (const [field, why] of [["smoothing", facts.no_smoothing], ["attacking", facts.no_attack]]) {
+    $(field).disabled = why != null;
+    if (why) $(`${field}-words`).textContent = why;
+  }
+  $("notices").hidden = !facts.notices.length;
+  $("notices").querySelector("ul").replaceChildren(...facts.notices.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  gallery = makeGallery(facts, choose, complain);
+  gallery.onFlips(() => state.amplitude);
+  listen();
+  if (facts.images) { // an export has these and no other
+    delete state.upload;
+    if (!facts.images.includes(Number(state.image))) delete state.image;
+  }
+  if (!state.upload && state.image == null && facts.count) state.image = String(facts.images?.[0] ?? 0);
+  fillControls();
+  await Promise.all([facts.count ? gallery.begin(Number(state.image)) : null, state.upload || facts.count ? ask() : null]);
+}
+
+begin().catch(complain);
