@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -202,24 +201,3 @@ def card_of() -> Callable[..., ClassifierCard]:
 @pytest.fixture(scope="session")
 def audit_of() -> Callable[..., Audit]:
     return make_audit
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    quiet = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-    ]
-    with playwright.sync_playwright() as session:
-        launched = session.chromium.launch(
-            executable_path=path, args=[*quiet, "--disable-component-update", "--disable-sync"]
-        )
-        yield launched
-        launched.close()

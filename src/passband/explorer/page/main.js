@@ -28,6 +28,7 @@ let facts = null;
 let look = null; // what has come of the image that is chosen
 let position = 0; // of the place
 let asking = null; // aborts what was asked for before
+let sending = 0; // counts what was chosen or sent: the latest wins
 let speaking = 0;
 let shownWanted = "";
 let pending = false;
@@ -119,6 +120,7 @@ function opened() {
   $("panel-title").textContent = title[0].toUpperCase() + title.slice(1);
   $("note-whole").textContent = look.change > 0 ? `attacked: pixels changed by up to ${(255 * look.change).toFixed(1)}/255` : look.notices.join("; ");
   $("at-name").textContent = cut.place;
+  $("everywhere").textContent = `At every ${cut.place.toLowerCase()} at once`;
   $("name-first").textContent = cut.first;
   $("name-second").textContent = cut.second;
   $("at").max = look.places.length - 1;
@@ -199,6 +201,7 @@ function moveTo(next) {
 }
 
 function choose(index, radius) {
+  sending++;
   delete state.upload;
   state.image = String(index);
   if (radius != null) Object.assign(state, { cut: "radius", at: String(radius) });
@@ -209,15 +212,18 @@ function choose(index, radius) {
 
 async function send(file) {
   if (!file) return;
+  const mine = ++sending;
   try {
     $("list-note").textContent = `Sending ${file.name} …`;
     const { upload } = await source.upload(file, facts.upload);
+    if (mine !== sending) return;
     delete state.image;
     state.upload = upload;
     $("list-note").textContent = "";
     fillControls();
     await ask();
   } catch (error) {
+    if (mine !== sending) return;
     $("list-note").textContent = "";
     complain(error);
   }
