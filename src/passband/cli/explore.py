@@ -71,22 +71,23 @@ def explore(
     from passband.explorer.scene import Scene
     from passband.explorer.serve import address_of, listen, serve
 
-    listening = listen(host, port) if export is None else None  # a port that is taken is said at once
-    say(f"Loading the model {model}")
-    models = [model_options.load(model, size)]
-    if beside is not None:
-        say(f"Loading the model {beside}")
-        second = replace(
-            options.MODEL_DEFAULTS, weights=beside_weights, in_channels=model_options.in_channels
-        )
-        models.append(second.load(beside, size))
-    dataset = None
-    if data is not None:
-        say(f"Loading the data {data}")
-        dataset = data_options.load(data, model=models[0], size=size)
-    scene = Scene.of(models, dataset, device=device)
-    if listening is None:
-        assert export is not None
+    def load() -> Scene:
+        say(f"Loading the model {model}")
+        models = [model_options.load(model, size)]
+        if beside is not None:
+            say(f"Loading the model {beside}")
+            second = replace(
+                options.MODEL_DEFAULTS, weights=beside_weights, in_channels=model_options.in_channels
+            )
+            models.append(second.load(beside, size))
+        dataset = None
+        if data is not None:
+            say(f"Loading the data {data}")
+            dataset = data_options.load(data, model=models[0], size=size)
+        return Scene.of(models, dataset, device=device)
+
+    if export is not None:
+        scene = load()
         with progress_bars() as progress, written_whole(export) as aside:
             chosen = write_export(scene, aside, images, amplitude=amplitude, progress=progress)
         print_lines(
@@ -97,14 +98,12 @@ def explore(
         )
         return 0
     token = None if is_loopback(host) else make_token()
-    address = address_of(listening, host, token)
-    print_lines([f"Exploring on {address} (Ctrl-C ends it)"])
-    try:
-        serve(
-            make_app(scene, amplitude=amplitude, host=host, token=token),
-            listening,
-            open_at=address if open else None,
-        )
-    except KeyboardInterrupt:  # the way in which it is meant to end
-        say("Ended.")
+    with listen(host, port) as listening:  # before anything is loaded: a port that is taken is said at once
+        app = make_app(load(), amplitude=amplitude, host=host, token=token)
+        address = address_of(listening, host, token)
+        print_lines([f"Exploring on {address} (Ctrl-C ends it)"])
+        try:
+            serve(app, listening, open_at=address if open else None)
+        except KeyboardInterrupt:  # the way in which it is meant to end
+            say("Ended.")
     return 0

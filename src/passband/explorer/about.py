@@ -49,13 +49,5 @@ def about(
         }
         if served
         else None,
-        "notices": [
-            notice.message
-            for notices in (
-                *(model.notices for model in scene.models),
-                () if dataset is None else dataset.notices,
-            )
-            for notice in notices
-            if notice.warning
-        ],
+        "notices": [notice.message for notice in scene.notices if notice.warning],
     }

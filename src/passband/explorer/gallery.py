@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from passband.data.dataset import to_pixels
 from passband.errors import InputError
 from passband.explorer.look import as_bytes
 from passband.explorer.scene import Scene
@@ -37,13 +38,15 @@ def thumbs(scene: Scene, indices: Sequence[int]) -> Frame:
     """
     if len(indices) > MOST:
         raise InputError(f"at most {MOST} thumbnails are sent at once, {len(indices)} were asked for")
-    chosen = [scene.picture(index) for index in indices]
     height, width = scene.images.size
     factor = min(1.0, THUMB / max(height, width))
     size = max(1, round(height * factor)), max(1, round(width * factor))
-    payload = b""
-    if chosen:
-        pixels = torch.stack([picture.pixels for picture in chosen]).float() / 255
+    payload, labels = b"", []
+    if indices:
+        dataset = scene.having(indices)
+        order = torch.tensor(list(indices))
+        labels = dataset.labels[order].tolist()
+        pixels = to_pixels(dataset.images[order])
         small = pixels if size == (height, width) else F.interpolate(pixels, size=size, mode="area")
         payload = b"".join(as_bytes(each) for each in small)
     return Frame(
@@ -51,7 +54,7 @@ def thumbs(scene: Scene, indices: Sequence[int]) -> Frame:
             "kind": "thumbs",
             "size": list(size),
             "channels": scene.images.channels,
-            "images": [[index, picture.label] for index, picture in zip(indices, chosen, strict=True)],
+            "images": [list(pair) for pair in zip(indices, labels, strict=True)],
         },
         payload,
     )

@@ -78,6 +78,24 @@ class Scene:
     _smoothed: dict[tuple[float, bool], PixelModel] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What must be known of models and data."""
+        said = [notice for model in self.models for notice in model.notices]
+        shown = self.preparation if self.dataset is None else self.dataset.preparation or AS_STORED
+        for model in self.models[1:]:
+            own = model.preparation
+            left = own is None or (shown == AS_STORED and own.leaves(self.images.size))
+            if not left and own != shown:
+                said.append(
+                    Notice(
+                        "fit",
+                        f"{model.name} is shown the same images as {self.models[0].name}, {shown}; by its own source pictures are "
+                        f"{own}. Alone, it would answer some of them otherwise",
+                    )
+                )
+        return (*said, *(() if self.dataset is None else self.dataset.notices))
+
     @classmethod
     def of(
         cls, models: Sequence[nn.Module], dataset: ImageDataset | None = None, *, device: str = "auto"
@@ -105,12 +123,23 @@ class Scene:
         Raises:
             InputError: If there is no such image.
         """
+        dataset = self.having([index])
+        return Picture(dataset.images[index], int(dataset.labels[index]), f"image {index}")
+
+    def having(self, indices: Sequence[int]) -> ImageDataset:
+        """Return the data set, once it is certain that it has these images.
+
+        Raises:
+            InputError: If it has not.
+        """
         count = 0 if self.dataset is None else len(self.dataset)
-        if self.dataset is None or not 0 <= index < count:
-            raise InputError(
-                f"there is no image {index}: {count} images were loaded, the first of which is number 0"
-            )
-        return Picture(self.dataset.images[index], int(self.dataset.labels[index]), f"image {index}")
+        for index in indices:
+            if not 0 <= index < count:
+                raise InputError(
+                    f"there is no image {index}: {count} images were loaded, the first of which is number 0"
+                )
+        assert self.dataset is not None
+        return self.dataset
 
     def models_at(self, rho: float, normalize: bool) -> tuple[PixelModel, ...]:
         """Return the models, of which the first has smoothed kernels where `rho` is above 0.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
 import webbrowser
 from collections.abc import Callable, Generator
@@ -50,8 +52,11 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: Starlette, started: Callable[[], object]) -> None:
         super().__init__(
-            uvicorn.Config(app, log_level="error", access_log=False, ws="none", server_header=False)
+            uvicorn.Config(
+                app, log_level="error", access_log=False, ws="none", lifespan="off", server_header=False
+            )
         )
+        logging.getLogger("uvicorn.error").addFilter(_is_a_fault)
         self._tell = started
 
     @contextmanager
@@ -63,6 +68,12 @@ class _Server(uvicorn.Server):
         """Begin to answer, then tell."""
         await super().startup(sockets=sockets)
         self._tell()
+
+
+def _is_a_fault(record: logging.LogRecord) -> bool:
+    """Return whether a line of the log is of a fault: an interrupt cancels what is under way, and that is none."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, (asyncio.CancelledError, KeyboardInterrupt))
 
 
 def serve(app: Starlette, listening: socket.socket, *, open_at: str | None = None) -> None:
