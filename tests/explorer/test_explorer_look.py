@@ -110,6 +110,12 @@ def test_the_place_that_is_asked_for_comes_first():
     assert kinds[4][1] in (7, 5)
 
 
+def test_without_one_the_first_place_is_named_so_that_the_page_begins_there():
+    scene = make_scene(size=(40, 40))
+    frames = list(look(scene, scene.picture(0), View()))
+    assert frames[0].header["first"] == frames[2].header["index"] == frames[3].header["indices"][0] == 9
+
+
 def test_the_spectrum_has_the_frequency_of_a_wave_where_it_belongs():
     wave = 0.5 + 0.4 * torch.cos(2 * torch.pi * 3 * torch.arange(16) / 16).expand(1, 16, 16)
     levels = np.frombuffer(spectrum_bytes(wave), np.uint8).reshape(16, 16)
@@ -150,6 +156,19 @@ def test_the_second_model_is_asked_the_same_and_never_smoothed():
     assert "smoothed" not in image["models"][1]
 
 
+def test_two_models_of_one_name_are_told_apart():
+    model = make_network()
+    model.source = "runs/0a1b"
+    other = make_network(seed=1)
+    other.name, other.source = model.name, "runs/2c3d"
+    scene = Scene.of([model, other], noise(), device="cpu")
+    assert looked_at(scene, 0, View())[0]["models"] == ["small-0 (0a1b)", "small-0 (2c3d)"]
+    assert Scene.of([model, model], noise(), device="cpu").names() == [
+        "small-0 (model 1)",
+        "small-0 (model 2)",
+    ]
+
+
 def test_answers_that_are_none_are_an_error():
     class Broken(torch.nn.Module):
         def forward(self, images):
@@ -166,3 +185,15 @@ def test_an_upload_has_no_true_class():
     frames = list(look(scene, scene.picture(0)._replace(label=None), View(epsilon=2 / 255)))
     assert frames[0].header["label"] is None
     assert frames[1].header["models"][0]["label"] is None
+
+
+def test_colors_are_those_of_reports():
+    from importlib import resources
+
+    from passband.report.theme import DARK, LIGHT
+
+    style = (resources.files("passband.explorer") / "page" / "style.css").read_text()
+    light, dark = style.split("prefers-color-scheme: dark")[:2]
+    for role in ("lfc", "hfc", "full", "energy", "ink", "muted", "grid", "paper"):
+        assert f"--{role}: {LIGHT[role]};" in light
+        assert f"--{role}: {DARK[role]};" in dark.splitlines()[0]

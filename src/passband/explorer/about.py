@@ -29,7 +29,7 @@ def about(
     height, width = scene.images.size
     return {
         "served": served,
-        "models": [model.name for model in scene.models],
+        "models": scene.names(),
         "data": None if dataset is None else f"{dataset.name} ({dataset.subset})",
         "count": count,
         "images": images,

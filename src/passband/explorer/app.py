@@ -80,7 +80,8 @@ def make_app(
 
     def send_look(request: Request) -> Response:
         query = request.query_params
-        frames = look(scene, _picture(request), View.read(query, amplitude), read_number(query, "at"))
+        at = read_number(query, "at") if "at" in query else None
+        frames = look(scene, _picture(request), View.read(query, amplitude), at)
         first = next(frames)  # what can be refused is refused before anything is sent
         return StreamingResponse(_sent(chain([first], frames)), media_type=FRAMES)
 

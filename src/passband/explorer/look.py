@@ -34,7 +34,7 @@ DECADES = 10.0
 """Of power between the darkest color of a spectrum and the brightest, at most: beyond is rounding."""
 
 
-def look(scene: Scene, picture: Picture, view: View, at: float = 0.0) -> Iterator[Frame]:
+def look(scene: Scene, picture: Picture, view: View, at: float | None = None) -> Iterator[Frame]:
     """Yield the frames of one image.
 
     They are one `image`, one `whole` (the answers to it), and for each place a `parts` and a line in an `answers`; then `end`.
@@ -43,7 +43,7 @@ def look(scene: Scene, picture: Picture, view: View, at: float = 0.0) -> Iterato
         scene: Whose image it is.
         picture: The image.
         view: What is done to it.
-        at: The place that comes first, or the one next to it.
+        at: The place that comes first, or the one next to it; None begins after a third of them.
 
     Raises:
         InputError: If the image has no parts, a model cannot be smoothed or attacked, or an answer is not finite.
@@ -54,7 +54,8 @@ def look(scene: Scene, picture: Picture, view: View, at: float = 0.0) -> Iterato
     original = image = scene.to_pixels(picture)
     if view.epsilon > 0:
         image = scene.attacked(models[0], original, picture.label, view.epsilon, view.steps).detach()
-    order = sorted(range(len(places)), key=lambda index: abs(places[index] - at))
+    begin = places[round((len(places) - 1) / 3)] if at is None else at
+    order = sorted(range(len(places)), key=lambda index: abs(places[index] - begin))
     height, width = scene.images.size
     yield Frame(
         {
@@ -64,9 +65,10 @@ def look(scene: Scene, picture: Picture, view: View, at: float = 0.0) -> Iterato
             "size": [height, width],
             "channels": scene.images.channels,
             "places": list(places),
+            "first": order[0],
             "shown": [[str(part) for part in cut.pair(place)] for place in places],
             "energy": [round(float(share), 6) for share in cut.energy(image[0], places)],
-            "models": [model.name for model in models],
+            "models": scene.names(models),
             "change": round(float((image - original).abs().max()), 6),
             "notices": [notice.message for notice in picture.notices],
         },

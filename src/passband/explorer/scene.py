@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
@@ -77,6 +78,16 @@ class Scene:
     device: torch.device
     _smoothed: dict[tuple[float, bool], PixelModel] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def names(self, models: Sequence[PixelModel] | None = None) -> list[str]:
+        """Return what the models are called, or those that stand in for them; two of one name are told apart by their sources."""
+        names = [model.name for model in models or self.models]
+        if len(set(names)) == len(names):
+            return names
+        sources = [Path(model.source).name for model in self.models]
+        if len(set(sources)) < len(sources):
+            sources = [f"model {place}" for place, _ in enumerate(sources, 1)]
+        return [f"{name} ({source})" for name, source in zip(names, sources, strict=True)]
 
     @property
     def notices(self) -> tuple[Notice, ...]:

@@ -1,6 +1,11 @@
 // What models say, in words, bars and a table.
 
-export const percent = (share) => `${(100 * share).toFixed(share > 0.0995 || share === 0 ? 0 : 1)}%`;
+/** Return a share in percent; one that is nearly none or nearly all is not said to be so. */
+export function percent(share) {
+  if (share < 0.0005) return "<0.1%";
+  if (share >= 0.9995) return ">99.9%";
+  return `${(100 * share).toFixed(share < 0.0995 || share > 0.9905 ? 1 : 0)}%`;
+}
 
 function element(name, text = "", className = "") {
   const made = document.createElement(name);

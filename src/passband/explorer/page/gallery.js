@@ -35,17 +35,21 @@ export function makeGallery(facts, choose, complain) {
     const label = facts.classes[image.label];
     const canvas = document.createElement("canvas");
     draw(canvas, image.pixels, size, channels);
-    const words = document.createElement("span");
-    words.textContent = each.radius == null ? label : `${label} → ${each.lfc}`;
+    const words = (each.radius == null ? [label] : [label, `→ ${each.lfc}`]).map((text) => Object.assign(document.createElement("span"), { textContent: text }));
     made.setAttribute("aria-label", each.radius == null ? `image ${each.index}: ${label}` : `image ${each.index}: ${label}, whose LFC at radius ${each.radius} is taken for ${each.lfc}`);
     made.title = made.getAttribute("aria-label");
-    made.append(canvas, words);
+    made.append(canvas, ...words);
     made.addEventListener("click", () => choose(each.index, each.radius));
     return made;
   }
 
   function mark() {
-    for (const each of box.children) each.setAttribute("aria-pressed", String(Number(each.dataset.image) === chosen));
+    for (const each of box.children) {
+      const pressed = Number(each.dataset.image) === chosen;
+      each.setAttribute("aria-pressed", String(pressed));
+      const left = each.offsetLeft - box.offsetLeft; // scrolled to here, and not with the whole page
+      if (pressed && (left < box.scrollLeft || left + each.offsetWidth > box.scrollLeft + box.clientWidth)) box.scrollLeft = left - box.clientWidth / 2;
+    }
   }
 
   async function select(name, amplitude) {

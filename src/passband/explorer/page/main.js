@@ -93,7 +93,7 @@ function take(next, header, payload) {
   if (header.kind === "whole") {
     next.whole = header.models;
     look = next;
-    position = state.at == null ? Math.round((look.places.length - 1) / 3) : nearest(Number(state.at));
+    position = state.at == null ? look.first : nearest(Number(state.at));
     opened();
   } else if (header.kind === "parts") {
     next.parts[header.index] = { first: payload.subarray(0, next.picture.length), second: payload.subarray(next.picture.length), largest: header.largest };
@@ -118,7 +118,7 @@ function opened() {
   drawLevels($("power"), look.power, size);
   const title = look.name + (look.label == null ? "" : `: ${look.classes[look.label]}`);
   $("panel-title").textContent = title[0].toUpperCase() + title.slice(1);
-  $("note-whole").textContent = look.change > 0 ? `attacked: pixels changed by up to ${(255 * look.change).toFixed(1)}/255` : look.notices.join("; ");
+  $("note-whole").textContent = look.change > 0 ? `attacked: pixels changed by up to ${(255 * look.change).toFixed(1)}/255` : look.notices.join("; ") || "as the model is given it";
   $("at-name").textContent = cut.place;
   $("everywhere").textContent = `At every ${cut.place.toLowerCase()} at once`;
   $("name-first").textContent = cut.first;

@@ -27,10 +27,11 @@ export function makeStrip(frame, move) {
     const x = (position) => THUMB / 2 + position * step;
     const height = shown.rows.length * ROW + 4;
     const svg = made("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": shown.words });
+    const words = []; // above the line that moves
     shown.rows.forEach((row, index) => {
       const top = index * ROW;
       const bottom = top + ROW - 4;
-      svg.append(made("text", { x: 0, y: top + 14, class: `name-${row.part}` }, row.name));
+      words.push(made("text", { x: 0, y: top + 14, class: `name-${row.part}` }, row.name));
       svg.append(made("line", { x1: 0, x2: width, y1: bottom, y2: bottom, class: "base" }));
       row.answers.forEach((answer, position) => {
         if (!answer) return;
@@ -47,11 +48,11 @@ export function makeStrip(frame, move) {
         const room = Math.floor((right - start) / 6.4);
         const text = shown.classes[label];
         const cut = text.length <= room ? text : room > 3 ? `${text.slice(0, room - 1)}…` : "";
-        svg.append(made("text", { x: start, y: top + 31, class: label === row.whole ? "" : "quiet" }, cut));
+        words.push(made("text", { x: start, y: top + 31, class: label === row.whole ? "" : "quiet" }, cut));
       }
     });
     here = made("line", { y1: 0, y2: height, class: "here" });
-    svg.append(here);
+    svg.append(here, ...words);
     frame.replaceChildren(svg);
     moveTo(shown.at);
   }
