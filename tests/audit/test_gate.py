@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 
+import polars as pl
 import pytest
 import torch
 
@@ -170,3 +171,19 @@ def test_a_ceiling_says_what_it_rests_on():
         r"ok     ceiling-l2@1 >= 0: \d\.\d{4} \[\d\.\d{4}, \d\.\d{4}\] of 60 samples, bounded search",
         str(AUDIT.check("ceiling-l2@1 >= 0")),
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text", "met"),
+    [
+        (5.0, 7.0, "critical50 <= 7 at 95%", True),
+        (5.0, 7.0, "critical50 <= 6.5 at 95%", False),
+        (5.0, None, "critical50 <= 20 at 95%", False),  # past the radii measured
+        (5.0, None, "critical50 >= 4 at 95%", True),
+    ],
+)
+def test_the_worse_end_of_a_critical_radius_counts(low, high, text, met):
+    card = CARD
+    half = CriticalRadius(6.0, None, low, high)
+    card = replace(card, critical_radius=replace(card.critical_radius, half=half))
+    assert check(parse_requirement(text), card, None, pl.DataFrame()).met == met

@@ -1,6 +1,8 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,39 +10,13 @@ from torch import nn
 
 from helpers import noise
 from passband.audit import parts
-from passband.audit.card import Baselines, CriticalRadius, FlipCount, FlipCounts
+from passband.audit.card import Baselines, FlipCount
 from passband.models.pixels import PixelModel
 from passband.notices import Notice
 
 points = st.lists(
     st.tuples(st.integers(1, 40), st.floats(0, 1)), min_size=1, max_size=8, unique_by=lambda p: p[0]
 )
-
-
-@given(points, st.floats(0.01, 1))
-def test_critical_radius_is_where_the_interpolated_curve_first_reaches_the_threshold(pairs, threshold):
-    radii, accuracies = zip(*sorted(pairs), strict=True)
-    found = parts.critical_radius(radii, accuracies, threshold, 0)
-    if found.note == parts.NOT_REACHED:
-        assert found.radius is None
-        assert max(accuracies) < threshold
-    elif found.note == parts.AT_MOST:
-        assert found.radius == radii[0]
-        assert accuracies[0] >= threshold
-    else:
-        at = found.radius
-        index = next(i for i, r in enumerate(radii) if r >= at - 1e-9)
-        assert all(a < threshold for a in accuracies[:index])
-        share = (at - radii[index - 1]) / (radii[index] - radii[index - 1])
-        assert accuracies[index - 1] + share * (accuracies[index] - accuracies[index - 1]) == pytest.approx(
-            threshold
-        )
-
-
-@pytest.mark.parametrize(("accuracy", "guessing"), [(0.0, 0.0), (0.1, 0.1)])
-def test_a_model_that_has_collapsed_has_no_critical_radius(accuracy, guessing):
-    found = parts.critical_radius([1, 2], [accuracy, accuracy], 0.95 * accuracy, guessing)
-    assert found == CriticalRadius(None, parts.BY_GUESSING)
 
 
 @given(points)
@@ -55,12 +31,39 @@ def test_area_weighs_by_the_gaps_between_radii():
 
 def test_flips_count_by_radius():
     found = torch.tensor([[True, False, True], [True, False, False]])
-    assert parts.flips(found, torch.tensor([0.5, 1.5]), [4, 8], eligible=4) == FlipCounts(
-        pairs=3,
-        samples=2,
-        eligible=4,
-        by_radius=(FlipCount(4, 2, 0.5, 0.5), FlipCount(8, 1, 0.25, 1.5)),
-    )
+    by_chance = torch.tensor([[0.25, 0.125, 0.125], [0.5, 0.5, 0.5]])
+    counts = parts.flips(found, by_chance, [4, 8], eligible=4)
+    assert (counts.pairs, counts.samples, counts.eligible) == (3, 2, 4)
+    assert [(p.radius, p.count, p.fraction, p.expected) for p in counts.by_radius] == [
+        (4, 2, 0.5, 0.5),
+        (8, 1, 0.25, 1.5),
+    ]
+    beyond = np.array([[0.75, -0.125, 0.875], [0.5, -0.5, -0.5]])
+    for excess, values, confidence in (
+        (counts.by_radius[0].beyond, beyond[0], 0.975),
+        (counts.by_radius[1].beyond, beyond[1], 0.975),
+        (counts.beyond, beyond.mean(axis=0), 0.95),
+    ):
+        low, high = scipy.stats.t.interval(confidence, 2, values.mean(), scipy.stats.sem(values))
+        assert (excess.value, excess.low, excess.high) == pytest.approx((values.mean(), low, high))
+
+
+@pytest.mark.parametrize(("share", "surely"), [(0.01, False), (0.1, True)])
+def test_flips_that_chance_explains_are_told_from_those_it_does_not(share, surely):
+    found = torch.arange(200)[None] < 200 * share
+    counts = parts.flips(found, torch.full((1, 200), 0.01), [4], eligible=200)
+    assert counts.by_radius[0].beyond_chance is surely
+    assert bool(counts.beyond_chance) is surely
+
+
+def test_one_image_says_nothing_of_chance():
+    counts = parts.flips(torch.tensor([[True]]), torch.tensor([[0.0]]), [4], eligible=1)
+    assert counts.beyond is None
+
+
+def test_cards_that_know_no_interval_go_by_the_counts():
+    assert FlipCount(4, 2, 0.5, 1.5).beyond_chance
+    assert not FlipCount(4, 2, 0.5, 2.0).beyond_chance
 
 
 @pytest.mark.parametrize(

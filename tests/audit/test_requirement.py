@@ -58,7 +58,7 @@ def test_a_requirement_is_read(text, measure, at, relation, bound):
         ("clean >= 0.8 at 90%", "intervals are those of 95%, and there are no others"),
         ("clean >= 0.8 at 95", "has the form"),
         ("clean >= 0.8 95%", "has the form"),
-        ("critical95 <= 12 at 95%", "critical95 has no interval, which .* leave out 'at 95%'"),
+        ("loss <= 1 at 95%", "loss has no interval, which .* leave out 'at 95%'"),
         ("area-lfc >= 0.5 at 95%", "area-lfc has no interval"),
     ],
 )

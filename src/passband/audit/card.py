@@ -39,6 +39,18 @@ class Share:
 
 
 @dataclass(frozen=True)
+class CheckedEntry:
+    """What became of a requirement: see `passband.audit.gate.Checked`."""
+
+    requirement: str
+    met: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    detail: str
+
+
+@dataclass(frozen=True)
 class ModelEntry(Brief):
     """Which model it was.
 
@@ -79,11 +91,12 @@ class DataEntry(Brief):
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest(Brief):
-    """When, for how long, at what speed and on what machine it was measured."""
+    """When, for how long, at what speed and on what machine it was measured; `command` is None where that was in Python."""
 
     created: str
     seconds: float
     images_per_second: float | None = None
+    command: str | None = None
     environment: Mapping[str, Any]
 
 
@@ -156,10 +169,15 @@ class ClassEntry(Brief):
 
 @dataclass(frozen=True)
 class CriticalRadius:
-    """The smallest radius at which enough is kept; `note` says why it is not a plain number."""
+    """The smallest radius at which enough is kept; `note` says why it is not a plain number.
+
+    `low` and `high` are its 95% interval, without an upper end where that is past the radii measured; a card may not say.
+    """
 
     radius: float | None
     note: str | None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -179,23 +197,50 @@ class Area:
 
 
 @dataclass(frozen=True)
+class Excess:
+    """By how much the share of images that flip is more than chance makes, with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class FlipCount:
-    """How many images flip at one radius, as a number and of those `eligible`, and how many would by chance."""
+    """How many images flip at one radius, as a number and of those `eligible`, and how many would by chance.
+
+    `beyond` has intervals that hold for all radii at once with 95%; it is None where a card does not say.
+    """
 
     radius: float
     count: int
     fraction: float
     expected: float
+    beyond: Excess | None = None
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether they are measurably more than chance makes; of a card that has no interval, whether they are more."""
+        return self.count > self.expected if self.beyond is None else self.beyond.low > 0
 
 
 @dataclass(frozen=True)
 class FlipCounts(Brief):
-    """Figure 2: images right on the whole and on the HFC, and wrong on the LFC; `eligible` are right on the whole."""
+    """Figure 2: images right on the whole and on the HFC, and wrong on the LFC; `eligible` are right on the whole.
+
+    `beyond` is the mean over the radii, with its 95% interval; None where a card does not say.
+    """
 
     pairs: int
     samples: int
     eligible: int
     by_radius: tuple[FlipCount, ...]
+    beyond: Excess | None = None
+
+    @property
+    def beyond_chance(self) -> tuple[FlipCount, ...]:
+        """The radii at which there are measurably more than chance makes."""
+        return tuple(point for point in self.by_radius if point.beyond_chance)
 
 
 @dataclass(frozen=True)
@@ -428,6 +473,7 @@ class ClassifierCard(Card):
     ceiling: Ceiling | None
     attacks: tuple[AttackEntry, ...] = field(default=(), metadata=named("robustness"))
     traces: TracesEntry
+    requirements: tuple[CheckedEntry, ...] | None = None
 
     @property
     def line(self) -> str:

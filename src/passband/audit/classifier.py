@@ -16,7 +16,8 @@ from passband.audit import parts
 from passband.audit.asked import with_needed
 from passband.audit.attack import attack_entry, robustness_rows, samples_table
 from passband.audit.card import Ceiling, ClassifierCard, Settings, read_card
-from passband.audit.gate import Checked, check
+from passband.audit.critical import critical_radii, with_intervals
+from passband.audit.gate import Checked, check, holding
 from passband.audit.kept import Ahead, looks_of
 from passband.audit.opening import check_ahead, open_shelf, open_subject
 from passband.audit.pictures import PICTURES, ExtraReading, Pictures, read_pictures
@@ -27,6 +28,7 @@ from passband.data.dataset import ImageDataset, check_dataset, to_pixels
 from passband.display import Displayed
 from passband.errors import InputError, UnknownNameError
 from passband.files import write_json
+from passband.frequency.component import Low
 from passband.frequency.fourier import corner_radius, split_many
 from passband.frequency.spectrum import energy_within
 from passband.instruments.attacks import UnderAttack
@@ -269,6 +271,11 @@ def audit(
     within = energy_within(torch.fft.ifftshift(spectrum.power), chosen)
     whole, points = parts.answers(answers), parts.curves(answers, chosen, within.tolist())
     baselines = parts.baselines(answers.labels, dataset)
+    lows = answers.correct[[answers.of(Low(radius)) for radius in chosen]]
+    critical = with_intervals(
+        critical_radii(points, whole.accuracy, baselines), chosen, answers.correct[0], lows, seed=seed
+    )
+    counted = parts.flips(found.flips, found.by_chance, chosen, eligible=int(answers.correct[0].sum()))
     card = ClassifierCard(
         model=parts.model_entry(pixels, dataset, run),
         data=parts.data_entry(dataset, evaluated=len(answers.samples)),
@@ -286,9 +293,9 @@ def audit(
         baselines=baselines,
         curves=points,
         classes=parts.classes(answers, chosen, dataset),
-        critical_radius=parts.critical_radii(points, whole.accuracy, baselines),
+        critical_radius=critical,
         area=parts.areas(points),
-        flips=parts.flips(found.flips, found.expected, chosen, eligible=int(answers.correct[0].sum())),
+        flips=counted,
         ceiling=None if counterexamples is None else parts.ceiling(counterexamples),
         attacks=tuple(attack_entry(each, dataset, counterexamples) for each in attacked),
         traces=parts.traces_entry(spectrum.traces),
@@ -300,8 +307,8 @@ def audit(
         *(() if bound is None else bound.rows()),
         *robustness_rows(attacked, dataset, run=run),
     ]
-    examples = found.examples(within)
-    return Audit(
+    examples = found.examples(within, at={point.radius for point in counted.beyond_chance})
+    audited = Audit(
         card=card,
         rows=_joined(to_table(rows), extra),
         samples=answers.to_table(),
@@ -312,6 +319,7 @@ def audit(
         attacks=attacked,
         extra=extra,
     )
+    return holding(audited, require)
 
 
 def _ceiling(search: Search, samples: int | None, radii: tuple[float, ...]) -> tuple[RobustnessCeiling, ...]:

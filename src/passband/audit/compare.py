@@ -11,7 +11,7 @@ import polars as pl
 
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import ClassifierCard, is_at_chance
-from passband.audit.parts import AT_CHANCE, known_radii
+from passband.audit.critical import AT_CHANCE, known_radii
 from passband.audit.side import AnswerTables, Audited, Side, folder_of, under_attack
 from passband.display import Displayed
 from passband.errors import InputError

@@ -24,7 +24,7 @@ from passband.audit.detector_card import (
 from passband.audit.detector_examples import DetectorPictures, Lookup, find_examples
 from passband.audit.detector_gate import check_detector, check_measured
 from passband.audit.detector_requirement import parse_detector_requirement
-from passband.audit.gate import Checked
+from passband.audit.gate import Checked, holding
 from passband.audit.parts import manifest
 from passband.audit.pictures import PICTURES
 from passband.checks import check_at_least_one
@@ -266,7 +266,7 @@ def audit_detector(
             progress=progress,
         )
         check_labels(found.of(WHOLE), dataset.annotations, labeling)
-        return conclude(
+        audited = conclude(
             detector.entry,
             dataset.annotations,
             {view: partial(found.of, view) for view in views},
@@ -279,6 +279,7 @@ def audit_detector(
             device=str(detector.device),
             progress=progress,
         )
+    return holding(audited, require)
 
 
 def audit_results(

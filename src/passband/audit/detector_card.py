@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from passband.audit.card import Card, Share
+from passband.audit.card import Card, CheckedEntry, Share
 from passband.brief import Brief
 from passband.choices import DETECTION, SplitAt, ViewAmplitude
 from passband.detection.detector import DetectorEntry
@@ -184,6 +184,7 @@ class DetectorCard(Card):
     views: tuple[ViewEntry, ...]
     categories: tuple[CategoryEntry, ...]
     chance: tuple[ChanceEntry, ...]
+    requirements: tuple[CheckedEntry, ...] | None = None
 
     @property
     def line(self) -> str:

@@ -5,33 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.bound import LEVEL, RELATIONS
-from passband.audit.card import ClassifierCard, Share, is_at_chance
+from passband.audit.card import CheckedEntry, ClassifierCard, Share, is_at_chance
 from passband.audit.compare import Difference
+from passband.audit.critical import AT_CHANCE, known_radii
 from passband.audit.detector_requirement import DetectorRequirement
-from passband.audit.parts import AT_CHANCE, known_radii, share
+from passband.audit.parts import share
 from passband.audit.requirement import ATTACKS, CEILINGS, Requirement
 from passband.errors import InputError
 from passband.instruments.components import FEW_CLASSES
 from passband.instruments.counterexamples import Counterexamples, within_ceiling
 from passband.stats import wilson_interval
 
-
-@dataclass(frozen=True)
-class CheckedEntry:
-    """What became of a requirement, as JSON holds it: see `Checked`."""
-
-    requirement: str
-    met: bool
-    value: float | None
-    low: float | None
-    high: float | None
-    detail: str
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -100,7 +91,7 @@ def judge(requirement: Requirement | DetectorRequirement, held: Held) -> Checked
     value, detail = held.value, held.detail
     if requirement.sure and value is not None:
         value, end = (held.low, "lower") if ">" in requirement.relation else (held.high, "upper")
-        if value is None:
+        if held.low is None and held.high is None:
             raise InputError(
                 f"{requirement.text!r} is about an interval, and there is none here: it takes more images than one, and of a "
                 f"comparison audits of the same images. Leave out 'at {LEVEL}%'."
@@ -135,6 +126,17 @@ def check(
     if held.value is not None and is_at_chance(card.clean.accuracy, card.baselines):
         held = replace(held, detail=f"{held.detail}; {AT_CHANCE}")
     return judge(requirement, held)
+
+
+def holding(audited: Kind, requirements: Sequence[str]) -> Kind:
+    """Return an audit, of a classifier or a detector, whose card, and so its page, says what became of requirements.
+
+    Raises:
+        InputError: If one cannot be read, or asks for what was not measured.
+    """
+    found: Any = audited  # either, which stand above what is here
+    entries = tuple(found.check(text).entry for text in requirements) or None
+    return replace(found, card=replace(found.card, requirements=entries))
 
 
 def check_drop(requirement: Requirement, differences: Sequence[Difference]) -> Checked:
@@ -208,7 +210,11 @@ def _value(requirement: Requirement, card: ClassifierCard, counterexamples: Coun
         radii = known_radii(card)
         found = radii.half if measure == "critical50" else radii.most
         said = [] if found.radius is None else [f"{found.radius:.2f}"]
-        return Held(found.radius, ", ".join(said + ([found.note] if found.note else [])))
+        if found.low is not None:
+            end = "past the radii measured" if found.high is None else f"{found.high:.2f}"
+            said[-1] += f" [{found.low:.2f}, {end}]"
+        said += [found.note] if found.note else []
+        return Held(found.radius, ", ".join(said), found.low, found.high)
     if measure.startswith("area-"):
         return _number(card.area.lfc if measure == "area-lfc" else card.area.hfc)
     if requirement.at is None:  # the parser lets none through

@@ -9,18 +9,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from passband.analysis.crossing import crossing
 from passband.audit.card import (
     Area,
     Baselines,
     Ceiling,
     CeilingPoint,
     ClassEntry,
-    ClassifierCard,
-    CriticalRadii,
-    CriticalRadius,
     CurvePoint,
     DataEntry,
+    Excess,
     FlipCount,
     FlipCounts,
     Manifest,
@@ -37,20 +34,16 @@ from passband.frequency.component import High, Low
 from passband.frequency.traces import Traces
 from passband.instruments.components import Answers
 from passband.instruments.counterexamples import Counterexamples, ceiling_curve
+from passband.invocation import command_line
 from passband.models.class_mapping import match_classes
 from passband.models.fingerprint import count_parameters
 from passband.models.pixels import PixelModel
 from passband.notices import Notice
 from passband.serial import from_plain
-from passband.stats import wilson_interval
+from passband.stats import each_confidence, student_interval, wilson_interval
 from passband.types import Labels
 
 GRAY_SAMPLES = 64  # that are looked at: sets of gray pictures are gray from the first
-AT_MOST = "at or below the smallest radius measured"
-NOT_REACHED = "not reached within the radii measured"
-BY_GUESSING = "guessing alone would reach it"
-AT_CHANCE = "the model is not measurably better than naming the most frequent class throughout"
-NOWHERE = CriticalRadii(half=CriticalRadius(None, AT_CHANCE), most=CriticalRadius(None, AT_CHANCE))
 
 
 def share(correct: Bool[Tensor, " samples"]) -> Share:
@@ -128,6 +121,7 @@ def manifest(seconds: float, device: str, images: int | None = None) -> Manifest
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=seconds,
         images_per_second=None if images is None else images / seconds,
+        command=command_line(),
         environment=describe_environment(choose_device(device)),
     )
 
@@ -188,45 +182,6 @@ def classes(given: Answers, radii: Sequence[float], dataset: ImageDataset) -> tu
     return tuple(found)
 
 
-def critical_radii(points: Sequence[CurvePoint], clean: Share, baselines: Baselines) -> CriticalRadii:
-    """Return where the LFC reaches half, and 95%, of the clean accuracy; see `critical_radius`.
-
-    There is none where the clean accuracy itself is not measurably better than guessing.
-    """
-    if is_at_chance(clean, baselines):
-        return NOWHERE
-    radii, accuracies = _accuracies(points, "lfc")
-    return CriticalRadii(
-        half=critical_radius(radii, accuracies, 0.5 * clean.value, baselines.majority),
-        most=critical_radius(radii, accuracies, 0.95 * clean.value, baselines.majority),
-    )
-
-
-def known_radii(card: ClassifierCard) -> CriticalRadii:
-    """Return a card's critical radii; none of a model at chance, of which older cards name some."""
-    return NOWHERE if is_at_chance(card.clean.accuracy, card.baselines) else card.critical_radius
-
-
-def critical_radius(
-    radii: Sequence[float], accuracies: Sequence[float], threshold: float, guessing: float
-) -> CriticalRadius:
-    """Return the smallest radius at which the LFC accuracy reaches a threshold, interpolated between radii.
-
-    There is none where the threshold is no more than `guessing`, the accuracy that needs no image: a model that has
-    collapsed would keep it at every radius.
-
-    Example:
-        >>> critical_radius([4, 8], [0.2, 0.6], threshold=0.4, guessing=0.1)
-        CriticalRadius(radius=6.0, note=None)
-    """
-    if threshold <= guessing:
-        return CriticalRadius(None, BY_GUESSING)
-    found = crossing(radii, accuracies, threshold)
-    if found is None:
-        return CriticalRadius(None, NOT_REACHED)
-    return CriticalRadius(found.place, AT_MOST if found.first else None)
-
-
 def areas(points: Sequence[CurvePoint]) -> Area:
     """Return the mean accuracy on either component over the measured range of radii."""
     return Area(lfc=area(*_accuracies(points, "lfc")), hfc=area(*_accuracies(points, "hfc")))
@@ -242,21 +197,40 @@ def area(radii: Sequence[float], accuracies: Sequence[float]) -> float:
 
 def flips(
     found: Bool[Tensor, "radii samples"],
-    expected: Float[Tensor, " radii"],
+    by_chance: Float[Tensor, "radii samples"],
     radii: Sequence[float],
     eligible: int,
 ) -> FlipCounts:
-    """Return how many images flip (Figure 2), and how many would by chance; `eligible` are right as a whole."""
-    counts = zip(radii, found.sum(dim=1).tolist(), expected.tolist(), strict=True)
+    """Return how many images flip (Figure 2), how many would by chance, and whether that explains them.
+
+    Args:
+        found: Whether each image flips at each radius.
+        by_chance: What is to be expected of that: see `passband.instruments.flips.flips_by_chance`.
+        radii: Cut-offs.
+        eligible: How many images are right as a whole.
+    """
+    beyond = found.double() - by_chance
+    counts = zip(radii, found.sum(dim=1).tolist(), by_chance.sum(dim=1).tolist(), beyond, strict=True)
     return FlipCounts(
         pairs=int(found.sum()),
         samples=int(found.any(dim=0).sum()),
         eligible=eligible,
         by_radius=tuple(
-            FlipCount(radius, count, count / eligible if eligible else 0.0, by_chance)
-            for radius, count, by_chance in counts
+            FlipCount(
+                radius, count, count / eligible if eligible else 0.0, expected, _excess(more, len(radii))
+            )
+            for radius, count, expected, more in counts
         ),
+        beyond=_excess(beyond.mean(dim=0)),
     )
+
+
+def _excess(beyond: Float[Tensor, " samples"], intervals: int = 1) -> Excess | None:
+    """Return the mean of numbers with an interval, so wide that all `intervals` hold at once; None of a single number."""
+    if len(beyond) < 2:
+        return None
+    mean, error = beyond.mean().item(), beyond.std().item() / len(beyond) ** 0.5
+    return Excess(mean, *student_interval(mean, error, len(beyond) - 1, each_confidence(intervals)))
 
 
 def ceiling(found: Counterexamples) -> Ceiling:

@@ -60,7 +60,8 @@ PLAIN = (
 UNBOUNDED = ("loss", "critical50", "critical95")
 """Measures that are no fraction of 1."""
 
-WITHOUT_INTERVAL = ("loss", "confidence", "critical50", "critical95", "area-lfc", "area-hfc")
+CRITICAL = ("critical50", "critical95")
+WITHOUT_INTERVAL = ("loss", "confidence", "area-lfc", "area-hfc")
 
 PATTERN = re.compile(
     rf"\s*(?P<measure>[a-z][a-z0-9-]*)\s*(?:@\s*(?P<at>(?:{NUMBER})(?:/(?:{NUMBER}))?))?(?P<drop>{DROP})?\s*{BOUND}"
@@ -155,8 +156,9 @@ def _parse(text: str) -> tuple[Requirement, bool]:
     most = math.inf if measure in UNBOUNDED else 1.0
     within = Range(-most, most) if drop else Range(0.0, most, open_=True)
     relation, bound, sure = read_bound(match, "what is lost of it" if drop else measure, within)
-    if sure and measure in WITHOUT_INTERVAL:
-        raise InputError(f"{measure} has no interval, which {text!r} is about: leave out 'at 95%'")
+    if sure and (measure in WITHOUT_INTERVAL or (drop and measure in CRITICAL)):
+        what = f"what is lost of {measure}" if drop else measure
+        raise InputError(f"{what} has no interval, which {text!r} is about: leave out 'at 95%'")
     return Requirement(text.strip(), measure, at, relation, bound, sure), drop
 
 

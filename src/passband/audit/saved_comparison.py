@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from passband.audit.card import CheckedEntry
 from passband.audit.compare import Comparison
-from passband.audit.gate import CheckedEntry
 from passband.choices import COMPARISON
 from passband.files import read_json
 from passband.serial import from_plain
@@ -15,9 +15,10 @@ from passband.serial import from_plain
 
 @dataclass(frozen=True)
 class SavedComparison(Comparison):
-    """A comparison, and what became of requirements, none if there were none."""
+    """A comparison, what became of requirements, none if there were none, and the command that it was made by."""
 
     requirements: tuple[CheckedEntry, ...] = ()
+    command: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it."""

@@ -204,7 +204,8 @@ def detect(
     if write is not None:
         return _write(dataset, view_options, requirements, write, seed=seed, json=json)
     from passband.audit.detector import audit_detector
-    from passband.audit.detector_gate import check_detector, check_measured
+    from passband.audit.detector_gate import check_measured
+    from passband.audit.gate import holding
     from passband.files import remove_unfinished
     from passband.report.detector import write_detector_report
 
@@ -240,7 +241,8 @@ def detect(
     else:
         folder = _folder(out, _origin(result_files).resolve().name, dataset, overwrite=overwrite)
         audited = _from_results(result_files, dataset, detector_options, resamples=resamples, seed=seed)
-    checked = [check_detector(requirement, audited.card) for requirement in requirements]
+    audited = holding(audited, require or ())
+    checked = [audited.check(requirement.text) for requirement in requirements]
     say("Writing the report" if report else "Writing the card")
     with written_whole(folder) as aside:
         audited.save(aside)

@@ -16,6 +16,7 @@ from pathlib import Path
 from passband.cli.interrupts import asked, end_when_asked, leave
 from passband.cli.streams import open_streams
 from passband.errors import PassbandError
+from passband.invocation import called_with
 
 INPUT, FAULT = 2, 3
 TRACEBACK = "PASSBAND_TRACEBACK"
@@ -30,7 +31,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         from passband.cli.app import app
 
-        return app(list(arguments), exit_on_error=False, print_error=False) or 0
+        with called_with(arguments):
+            return app(list(arguments), exit_on_error=False, print_error=False) or 0
     except (Exception, SystemExit) as error:
         if asked.is_set():  # whatever was being imported or called made another error of it
             raise KeyboardInterrupt from error

@@ -5,7 +5,7 @@ There the whole image and its HFC are predicted right, and the LFC, which looks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -171,15 +171,19 @@ class FoundFlips(Reading):
         self.to_table().write_parquet(folder / SAMPLES)
         write_tensors(folder / EXAMPLES, FlipPictures(dataset.subset, tuple(dataset.classes), examples))
 
-    def examples(self, energy: Float[Tensor, " radii"], count: int = MOST) -> tuple[FlipExample, ...]:
+    def examples(
+        self, energy: Float[Tensor, " radii"], count: int = MOST, *, at: Collection[float] | None = None
+    ) -> tuple[FlipExample, ...]:
         """Return the clearest of them as pictures, at most one for each sample.
 
         Args:
             energy: The share of the images' energy that the LFC holds at each radius.
             count: How many, at most.
+            at: The radii at which they are looked for; None looks at all.
         """
         subject = self.answers.subject
-        pairs = clearest(self.answers, self.radii, self.flips, energy, count)
+        looked = torch.tensor([at is None or radius in at for radius in self.radii])
+        pairs = clearest(self.answers, self.radii, self.flips & looked[:, None], energy, count)
         positions = [(int(self.answers.samples[row]), radius) for row, radius in pairs]
         return picture_flips(
             subject.model,
