@@ -23,7 +23,8 @@ from passband.analysis.lookup import NotMeasured, seeds_of, values_of
 from passband.engine.execute import finished
 from passband.engine.plan import PlannedRun
 from passband.frequency.component import lows_and_highs
-from passband.report.studies import corrected_text, estimate_text, verdict_text, write_study
+from passband.report.studies import write_study
+from passband.report.study_words import corrected_text, estimate_text, verdict_text
 from passband.results.tables import processor_seconds
 from passband.studies.catalog import STUDIES
 from passband.studies.plan import PlannedStudy, plan_studies

@@ -1,3 +1,4 @@
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from made_up_studies import CLAIMS, SETTING, STUDY, made_up_result, rows
+from pages import faults, opened, read
 from passband.analysis.contrast import Term, above_chance, accuracy
 from passband.analysis.estimate import Estimate
 from passband.analysis.figure import Bar, Curve, Figure, HeatMap, Level, Panel, Point, figure_table
@@ -15,7 +17,9 @@ from passband.analysis.rule import Rule
 from passband.analysis.table import SummaryTable
 from passband.frequency.wave import Wave
 from passband.report.figure import draw, draw_panels
-from passband.report.studies import corrected_text, estimate_text, summary, verdict_text, write_study
+from passband.report.studies import summary, write_study
+from passband.report.study_page import address, show_study
+from passband.report.study_words import corrected_text, estimate_text, verdict_text
 from passband.rows import WaveRow, to_table
 from passband.studies.catalog import STUDIES
 from passband.studies.plan import PlannedStudy
@@ -30,8 +34,10 @@ def result() -> StudyResult:
 def test_all_files_of_a_study_are_written_whole(result, tmp_path):
     folder = write_study(result, tmp_path / "studies" / "x", command="passband study run x")
     names = {
+        "figure.pdf",
         "figure.png",
         "figure.svg",
+        "study.html",
         "table.csv",
         "table.parquet",
         "rows.parquet",
@@ -231,3 +237,30 @@ def test_numbers_above_one_have_an_axis_that_holds_them():
     ]["y"]
     assert y["scale"]["domain"][1] > 2.5
     assert y["axis"]["format"] == "~g"
+
+
+def test_a_study_has_a_page_with_its_claims_its_numbers_and_its_command(result, tmp_path):
+    folder = write_study(result, tmp_path / "x", command="passband study run x")
+    page = read(folder / "study.html")
+    for claim in CLAIMS:
+        assert claim.sentence in page.text
+    assert "passband study run x" in page.text
+    (numbers,) = [a["href"] for a in page.all("a") if (a.get("download") or "").endswith(".csv")]
+    assert pl.read_csv(base64.b64decode(numbers.partition(",")[2])).height == len(result.table)
+
+
+def test_single_images_of_a_study_are_on_its_page(result, tmp_path):
+    (tmp_path / "flips-natural-test.svg").write_text("<svg/>")
+    shown = show_study(result, tmp_path)
+    assert shown.examples == [("flips natural test", address("<svg/>", "image/svg+xml"))]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_its_page_fits_any_screen(browser, result, tmp_path, width):
+    page = write_study(result, tmp_path / "x") / "study.html"
+    tab, requests, complaints = opened(browser, page, width)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert ([url for url in requests if not url.startswith("data:")], complaints) == ([page.as_uri()], [])
+    tab.close()
+    assert faults(browser, page, width) == []

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from made_up_studies import CLAIMS, made_up_result
+from pages import faults, opened
 from passband.analysis.estimate import Estimate
 from passband.analysis.judge import Judgement
 from passband.report.reproduction import write_reproduction
@@ -81,3 +82,14 @@ def test_what_was_left_out_is_said(found, tmp_path):
     said = "Left out: detection, for which there were no images with boxes."
     assert said not in write_reproduction(found, tmp_path / "all").read_text()
     assert said in write_reproduction(replace(found, left_out=("detection",)), tmp_path / "less").read_text()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_fits_any_screen_and_no_accessibility_fault_is_found(browser, found, tmp_path, width):
+    page = write_reproduction(found, tmp_path / "out")
+    tab, requests, complaints = opened(browser, page, width)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert ([url for url in requests if not url.startswith("data:")], complaints) == ([page.as_uri()], [])
+    tab.close()
+    assert faults(browser, page, width) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from passband.cli.console import duration, print_json, print_lines, print_table,
 from passband.cli.engines import ENGINE_DEFAULTS, EngineFlags
 from passband.cli.study import DEFAULTS, Flags, check_made
 from passband.cli.trackers import TRACK_DEFAULTS, TrackFlags
+from passband.invocation import command_line
 from passband.studies.catalog import STUDIES
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def reproduce(
     from passband.tracking.trackers import Trackers
 
     watch = Watches([choose_watch(), Trackers(track_options.open(), say)])
-    began, command = time.monotonic(), f"passband {' '.join(sys.argv[1:])}"
+    began, command = time.monotonic(), command_line() or ""
     ended = do_studies(planned, engine=engine, device=device, threads=engine_options.threads, watch=watch)
     say("Deciding the claims, and drawing the figures")
     results = tuple(conclude(study, ended) for study in planned)

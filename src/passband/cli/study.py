@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from passband.cli.console import duration, print_json, print_lines, print_table,
 from passband.cli.engines import ENGINE_DEFAULTS, EngineFlags
 from passband.cli.trackers import TRACK_DEFAULTS, TrackFlags
 from passband.errors import InputError
+from passband.invocation import command_line
 from passband.optional import require
 from passband.studies.catalog import STUDIES, check_names
 
@@ -160,7 +160,8 @@ def run(
         require(module, extra="report", purpose="drawing a study's figure")
     from passband.cli.live import choose_watch
     from passband.engine.watch import Watches
-    from passband.report.studies import corrected_text, estimate_text, verdict_text, write_study
+    from passband.report.studies import write_study
+    from passband.report.study_words import corrected_text, estimate_text, verdict_text
     from passband.studies.result import describe_claims
     from passband.studies.run import run_studies
     from passband.tracking.trackers import Trackers
@@ -178,7 +179,7 @@ def run(
     printed = []
     for result in results:
         one, claims = result.planned.study, describe_claims(result)
-        folder = write_study(result, command=f"passband {' '.join(sys.argv[1:])}")
+        folder = write_study(result, command=command_line() or "")
         printed.append({"study": one.name, "folder": str(folder), "claims": claims})
         if not json:
             rows = [

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from passband.analysis.estimate import Estimate
-from passband.analysis.judge import Judgement
 from passband.analysis.table import SummaryTable, as_frame, fill
 from passband.audit.detector_examples import DetectorPictures
 from passband.audit.pictures import PICTURES
 from passband.engine.detection import PlannedDetection
+from passband.environment import versions
 from passband.files import slug, write_json, written_whole
 from passband.instruments.flips import FlipPictures
 from passband.instruments.instrument import EXAMPLES, SAMPLES
 from passband.report.detector import write_examples
-from passband.report.figure import draw
 from passband.report.flips import write_flips
-from passband.report.kernels import draw_kernels
+from passband.report.render import write_page
+from passband.report.study_page import draw_study, show_study
+from passband.report.study_words import (
+    AMONG_ALL,
+    corrected_text,
+    estimate_text,
+    table_in_percent,
+    verdict_text,
+)
 from passband.report.svg import write_chart
-from passband.report.theme import Chart
 from passband.report.words import capitalized
 from passband.results.places import USES
 from passband.serial import read_tensors
-from passband.studies.kernel_figure import KernelFigure
 from passband.studies.result import StudyResult, describe_claims, describe_uses
+
+PAGE = "study.html"
 
 
 def write_study(result: StudyResult, folder: Path | None = None, *, command: str = "") -> Path:
-    """Write `figure.png`, `figure.svg`, `table.csv`, `table.parquet`, `rows.parquet`, `claims.json`, `uses.json` and `study.md`.
+    """Write a study's page, `study.html`, its figure (SVG, PDF, PNG), tables, rows, claims, what it uses, and `study.md`.
 
     A study of one of the paper's tables has that too, as CSV and Parquet; some have examples in the form of the paper's figures,
     and what became of single images in `samples.parquet`.
@@ -38,13 +46,13 @@ def write_study(result: StudyResult, folder: Path | None = None, *, command: str
     Args:
         result: The study.
         folder: Takes the place of what was there, once all files are written; None is the study's own in the store.
-        command: The command line that made it, for `study.md`.
+        command: The command line that made it, for the page and `study.md`.
 
     Returns:
         The folder.
 
     Raises:
-        MissingDependencyError: If altair or vl-convert is not installed.
+        MissingDependencyError: If altair, vl-convert or jinja2 is not installed.
     """
     study, setting = result.planned.study, result.planned.setting
     folder = result.planned.folder if folder is None else folder
@@ -62,14 +70,23 @@ def write_study(result: StudyResult, folder: Path | None = None, *, command: str
         write_json(aside / "claims.json", describe_claims(result))
         write_json(aside / USES, describe_uses(result.planned))
         (aside / "study.md").write_text(summary(result, command), encoding="utf-8")
+        _write_page(result, aside, command)
     return folder
 
 
-def draw_study(result: StudyResult) -> Chart:
-    """Return a study's figure as one chart."""
-    figure = result.planned.study.figure(result.planned.setting)
-    return (
-        draw_kernels(figure, result.table) if isinstance(figure, KernelFigure) else draw(figure, result.table)
+def _write_page(result: StudyResult, folder: Path, command: str) -> None:
+    counts = Counter(judgement.verdict for judgement in result.judgements)
+    write_page(
+        folder / PAGE,
+        "study.html.j2",
+        plots=(),
+        title=result.planned.study.title,
+        study=show_study(result, folder),
+        setting=result.planned.setting,
+        seeds=len({run.config.seed for _, run in result.planned.runs}),
+        counted=[f"{count} {'is' if count == 1 else 'are'} {verdict}" for verdict, count in counts.items()],
+        command=command,
+        versions=versions(),
     )
 
 
@@ -138,38 +155,6 @@ def summary(result: StudyResult, command: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def estimate_text(judgement: Judgement) -> str:
-    """Return an estimate as text, such as `0.120 [0.080, 0.160], 3 seeds`, or why there is none."""
-    estimate = judgement.estimate
-    if estimate is None:
-        return judgement.note
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}], {estimate.n:,} {estimate.over}"
-
-
-AMONG_ALL = (
-    "Among all claims: whether the verdict would stand if all claims of the study that have one were to be right at once (Holm), and "
-    "with which p-value; of a sentence with several claims, among those too."
-)
-
-
-def verdict_text(judgement: Judgement) -> str:
-    """Return a verdict with what is to be said of it, such as `not tested: ...` or `one seed: no verdict, which needs 3`."""
-    note = judgement.note if judgement.estimate is not None else ""
-    if judgement.verdict in note:
-        return note
-    return f"{judgement.verdict}: {note}" if note else judgement.verdict
-
-
-def corrected_text(judgement: Judgement) -> str:
-    """Return what is left of a verdict where it is one of many, such as `stands, p = 0.003`; empty without one."""
-    if judgement.p_study is None or judgement.verdict == "undecided":
-        return ""
-    text = f"{'stands' if judgement.stands else 'does not stand'}, p = {judgement.p_study:.2g}"
-    if judgement.p_sentence != judgement.p:
-        text += f" (of its sentence {judgement.p_sentence:.2g})"
-    return text
-
-
 def _summary_table(table: SummaryTable, rows: pl.DataFrame) -> list[str]:
     """Return a table of the paper in percent, as Markdown, beside what the paper prints; intervals are in its files."""
     cells = fill(table, rows)
@@ -178,30 +163,6 @@ def _summary_table(table: SummaryTable, rows: pl.DataFrame) -> list[str]:
     if table.printed:
         notes.append(f"In parentheses: {table.printed_in}.")
     return [f"## {table.title}", "", *lines, "", " ".join(notes), ""]
-
-
-def table_in_percent(
-    table: SummaryTable, cells: Mapping[str, Mapping[str, Estimate | None]]
-) -> list[tuple[str, ...]]:
-    """Return the lines of a filled table as texts, such as `41.2 (38)`, in parentheses what the paper prints."""
-    return [
-        (
-            name,
-            *(
-                _beside(cells.get(name, {}).get(column), table.printed.get(name, {}).get(column))
-                for column in table.columns
-            ),
-        )
-        for name in (*cells, *(name for name in table.printed if name not in cells))
-    ]
-
-
-def _beside(found: Estimate | None, printed: float | None) -> str:
-    return _percent(found) if printed is None else f"{_percent(found)} ({100 * printed:.3g})"
-
-
-def _percent(estimate: Estimate | None) -> str:
-    return "–" if estimate is None else f"{100 * estimate.value:.1f}"
 
 
 def _counts(table: SummaryTable, cells: Mapping[str, Mapping[str, Estimate | None]]) -> str:
