@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 HOSTILE = "</script><img src=x onerror=window.hacked=1>'\"{{7*7}}<b>"
 """A name that would do harm in a page that did not escape it."""
 
@@ -49,6 +51,24 @@ class Page(HTMLParser):
 def read(path: Path) -> Page:
     """Return what a page consists of."""
     return Page(path.read_text(encoding="utf-8"))
+
+
+def faults(browser, path: Path, width: int = 1280, scheme: str = "light") -> list[tuple[str, list[str]]]:
+    """Return what axe-core finds to be hard to use on a page, and where."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    tab = browser.new_page(
+        viewport={"width": width, "height": 844},
+        color_scheme=scheme,
+        bypass_csp=True,
+        reduced_motion="reduce",
+    )
+    tab.goto(path.as_uri())
+    tab.wait_for_function(
+        "document.querySelectorAll('.stage').length === document.querySelectorAll('.stage.vega-embed svg').length"
+    )
+    found = axe.run(tab).response["violations"]
+    tab.close()
+    return [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found]
 
 
 def opened(browser, path, width: int, **options) -> tuple[Any, list[str], list[str]]:

@@ -48,7 +48,7 @@ def test_a_report_that_was_left_out_can_be_made_elsewhere(command, result, tmp_p
     folder = result("audit", "--no-report")
     before = contents(folder)
     ran = command("report", "audit", "--out", "page", "--json")
-    assert json.loads(ran.out) == {"report": "page/report.html"}
+    assert json.loads(ran.out) == {"reports": ["page/report.html"]}
     assert {path.name for path in (tmp_path / "page").iterdir()} == {"report.html", "figures"}
     assert contents(folder) == before
     assert command("report", "audit", "--out", "page").code == 2

@@ -163,7 +163,7 @@ def make_audit(card: ClassifierCard, *, panels: int = 2, traces: tuple[Trace, ..
         rows=pl.DataFrame(),
         samples=pl.DataFrame(),
         counterexamples=None,
-        panels=tuple(_panel(sample, images[sample], radii[-2], classes) for sample in range(panels)),
+        panels=tuple(_panel(sample, images[sample], radii[0], classes) for sample in range(panels)),
         strip=Strip(data.classes[0], images[0], radii, low, high),
         spectrum=make_spectrum(images, data, traces),
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pages import HOSTILE, opened, read
+from pages import HOSTILE, faults, opened, read
 from passband.audit.compare import Comparison, Difference
 from passband.audit.gate import Held, judge
 from passband.audit.requirement import parse_drop
@@ -58,6 +58,7 @@ def test_its_curves_are_written_where_there_are_any(tmp_path):
     assert {path.name for path in (tmp_path / "two").iterdir()} == {
         "comparison.html",
         "comparison.svg",
+        "comparison.pdf",
         "comparison.png",
         "figures",
     }
@@ -167,3 +168,4 @@ def test_it_opens_on_a_phone_and_asks_for_nothing(browser, tmp_path):
     assert tab.locator(".stage").count() == 3
     assert requests == [(tmp_path / "comparison.html").as_uri()]
     assert complaints == []
+    assert faults(browser, tmp_path / "comparison.html", 390) == []

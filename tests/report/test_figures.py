@@ -4,9 +4,10 @@ from dataclasses import replace
 import pytest
 
 from helpers import edited
-from passband.audit.card import CeilingPoint
+from passband.audit.card import CeilingPoint, Share
 from passband.report import figures
 from passband.report.series import at
+from passband.report.theme import LIGHT, radius_columns
 
 DRAWN = {
     "accuracy": figures.accuracy_by_radius,
@@ -87,13 +88,31 @@ def test_many_classes_are_cut_to_the_best_and_the_worst(card_of):
     shown = [entry.name for entry in figures.shown_classes(card)]
     assert shown == [f"c{i}" for i in (*range(20), *range(40, 60))]
     cells = rows(figures.accuracy_by_class(card, "hfc"), "rect")
-    assert {cell["class"] for cell in cells} == set(shown)
+    assert {cell["class"] for cell in cells} == {f"{name} (n = 60)" for name in shown}
     assert len(cells) == 40 * 7
 
 
 def test_classes_of_one_name_keep_a_row_each(card_of):
     cells = rows(figures.accuracy_by_class(card_of(classes=("crane", "crane", "heron")), "lfc"), "rect")
-    assert sorted({cell["class"] for cell in cells}) == ["crane", "crane (2)", "heron"]
+    assert sorted({cell["class"] for cell in cells}) == [
+        "crane (n = 60)",
+        "crane (n = 60) (2)",
+        "heron (n = 60)",
+    ]
+
+
+def test_classes_of_few_images_are_gray_and_of_many_classes_left_out(card_of):
+    card = card_of(classes=tuple(f"c{i}" for i in range(60)))
+    classes = tuple(replace(entry, count=9 if i < 30 else 60) for i, entry in enumerate(card.classes))
+    shown = figures.shown_classes(replace(card, classes=classes))
+    assert [entry.name for entry in shown] == [f"c{i}" for i in range(30, 60)]
+    shares = [Share(0.5, 0.4, 0.6, 9)]
+    chart = figures.class_heat_map([("few", shares)], ["1"], radius_columns("top"), "radius", "x").to_dict()
+    (shade,) = [layer["encoding"]["color"] for layer in chart["layer"] if layer["mark"]["type"] == "rect"]
+    assert shade["condition"]["test"] == "datum.count < 10"
+    assert shade["condition"]["value"] == LIGHT["grid"]
+    assert figures.tells_of_classes(classes)
+    assert not figures.tells_of_classes(classes[:30])
 
 
 def test_heat_map_of_many_radii_has_no_numbers(card_of):

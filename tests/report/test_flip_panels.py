@@ -41,8 +41,10 @@ def test_nothing_is_written_where_there_is_none(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_it_is_written_as_svg_and_png(tmp_path):
+def test_it_is_written_in_three_forms(tmp_path):
     pytest.importorskip("vl_convert")
     write_flips(FlipPictures("train", CLASSES, (example(0),)), tmp_path, "flips-net-train")
-    assert {path.name for path in tmp_path.iterdir()} == {"flips-net-train.svg", "flips-net-train.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"flips-net-train.{kind}" for kind in ("svg", "pdf", "png")
+    }
     assert (tmp_path / "flips-net-train.png").read_bytes().startswith(b"\x89PNG")

@@ -1,15 +1,17 @@
+import base64
 import itertools
 import json
 import re
 import sys
 
+import polars as pl
 import pytest
 import torch
 from PIL import Image
 from torch import nn
 
 from helpers import edited
-from pages import HOSTILE, opened, read
+from pages import HOSTILE, faults, opened, read
 from passband.audit.classifier import audit
 from passband.data.dataset import ImageDataset
 from passband.errors import MissingDependencyError
@@ -23,6 +25,8 @@ JPEG = Trace("jpeg", (), 8.0, "The images were JPEG & of low quality.")
 @pytest.fixture(scope="session")
 def ordinary(tmp_path_factory, card_of, audit_of):
     card = card_of(classes=("tench", "church", "golf ball", HOSTILE))
+    trace = {"kind": JPEG.kind, "evidence": {}, "radius": JPEG.radius, "message": JPEG.message}
+    card = edited(card, "traces.findings", [trace])
     return write_report(audit_of(card, traces=(JPEG,)), tmp_path_factory.mktemp("ordinary"))
 
 
@@ -32,12 +36,12 @@ def bare(tmp_path_factory, card_of, audit_of):
     return write_report(audit_of(card_of(ceiling=False, flips=0), panels=0), tmp_path_factory.mktemp("bare"))
 
 
-def test_report_writes_the_page_and_each_figure_twice(ordinary):
+def test_report_writes_the_page_and_each_figure_in_three_forms(ordinary):
     assert ordinary.name == "report.html"
     files = {path.name for path in (ordinary.parent / "figures").iterdir()}
     charts = {a["id"] for a in read(ordinary).all("div") if a.get("class") == "stage"}
     pictures = {"components.png", "flips.png", "spectrum.png"}
-    assert files == pictures | {f"{name}.{kind}" for name in charts for kind in ("png", "svg")}
+    assert files == pictures | {f"{name}.{kind}" for name in charts for kind in ("pdf", "png", "svg")}
     assert len(charts) == 12
     with Image.open(ordinary.parent / "figures" / "accuracy-by-radius.png") as image:
         assert image.format == "PNG"
@@ -52,9 +56,47 @@ def test_page_has_a_size_that_can_be_sent(ordinary):
 def test_page_names_no_address_to_load_from(ordinary):
     page = read(ordinary)
     loaded = [a.get(key) for a in page.all("img", "link", "script", "iframe", "a") for key in ("src", "href")]
-    assert all(address is None or address.startswith("data:") for address in loaded)
+    assert all(address is None or address.startswith(("data:", "#")) for address in loaded)
     assert "url(" not in re.sub(r"<script.*?</script>", "", ordinary.read_text(), flags=re.S)
     assert any("default-src 'none'" in (a.get("content") or "") for a in page.all("meta"))
+
+
+def test_every_link_within_the_page_leads_somewhere(ordinary):
+    page = read(ordinary)
+    names = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(names) == len(set(names))
+    targets = {a["href"][1:] for a in page.all("a") if a["href"].startswith("#")}
+    assert targets <= set(names)
+    assert {
+        "reading",
+        "accuracy",
+        "classes",
+        "flips",
+        "ceiling",
+        "spectrum",
+        "numbers",
+        "measured",
+    } <= targets
+
+
+def test_each_chart_has_its_numbers_as_a_download(ordinary, card_of):
+    page = read(ordinary)
+    tables = {
+        a["download"]: pl.read_csv(base64.b64decode(a["href"].partition(",")[2]))
+        for a in page.all("a")
+        if a.get("download")
+    }
+    assert set(tables) == {f"{a['id']}.csv" for a in page.all("div") if a.get("class") == "stage"}
+    card, found = card_of(), tables["accuracy-by-radius.csv"]
+    for point in card.curves:
+        (row,) = found.filter(series=point.component.upper(), x=point.radius).to_dicts()
+        assert (row["value"], row["low"], row["high"]) == pytest.approx(
+            (point.accuracy.value, point.accuracy.low, point.accuracy.high)
+        )
+    cells = tables["lfc-by-class.csv"]
+    assert len(cells) == len(card.classes) * len(card.settings.radii)
+    assert set(cells["count"]) == {60}
+    assert tables["flips-by-radius.csv"]["count"].sum() == card.flips.pairs
 
 
 def test_names_from_outside_are_text(ordinary):
@@ -85,12 +127,15 @@ def test_page_can_be_read_aloud(ordinary):
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
-    assert page.text.count("resnet8 answers 91.2%") == 1
+    assert page.text.count("It answers 91.2% of whole images right") == 1
 
 
 def test_warning_stands_before_the_numbers(ordinary):
     text = read(ordinary).text
-    assert text.index(JPEG.message) < text.index("Clean accuracy")
+    assert text.index("Read with care: the images bear traces of JPEG beyond radius 8") < text.index(
+        "Clean accuracy"
+    )
+    assert JPEG.message in text
     assert "No traces of JPEG" not in text
 
 
@@ -143,10 +188,8 @@ def test_a_real_audit_can_be_reported(tmp_path):
     body = nn.Sequential(nn.Flatten(), nn.Linear(16 * 16, 3))
     found = audit(PixelModel(body, name="linear", channels=1), dataset, radii=[1, 4, 8], device="cpu")
     page = read(write_report(found, tmp_path))
-    assert (
-        f"linear answers {100 * found.card.clean.accuracy.value:.1f}% of 24 whole images right" in page.text
-    )
-    assert len(page.charts) == 11 + (found.card.flips.pairs > 0)
+    assert f"It answers {100 * found.card.clean.accuracy.value:.1f}% of whole images right" in page.text
+    assert len(page.charts) == 9 + (found.card.flips.pairs > 0)  # no class has ten images
     assert page.text.count(", cut at radius") == len(found.panels)
 
 
@@ -157,9 +200,9 @@ def test_spectrum_has_a_page_of_its_own(tmp_path, card_of, audit_of):
     assert "The spectrum of imagenette-64" in page.text
     assert JPEG.message in page.text
     files = {file.name for file in (tmp_path / "figures").iterdir()}
-    assert files == {f"{n}.{k}" for n in ("radial-power", "energy-by-radius") for k in ("png", "svg")} | {
-        "spectrum.png"
-    }
+    assert files == {
+        f"{n}.{k}" for n in ("radial-power", "energy-by-radius") for k in ("pdf", "png", "svg")
+    } | {"spectrum.png"}
 
 
 @pytest.mark.parametrize("module", ["altair", "vl_convert"])
@@ -182,6 +225,29 @@ def test_page_in_a_browser(browser, ordinary, width):
     )
     assert max(wide) <= width
     assert tab.evaluate("window.hacked") is None
+    tab.close()
+    for scheme in ("light", "dark"):
+        assert faults(browser, ordinary, width, scheme) == []
+
+
+@pytest.mark.browser
+def test_the_list_of_contents_stands_beside_the_page_where_there_is_room(browser, ordinary):
+    for width, beside in ((1280, True), (390, False)):
+        tab, _, _ = opened(browser, ordinary, width)
+        assert tab.locator("nav.side").is_visible() == beside
+        assert tab.locator(".folded summary").is_visible() != beside
+        tab.close()
+
+
+@pytest.mark.browser
+def test_the_first_screen_holds_the_verdict_the_curve_the_key_numbers_and_what_to_do_next(browser, bare):
+    tab = browser.new_page(viewport={"width": 1280, "height": 800})
+    tab.goto(bare.as_uri())
+    tab.wait_for_selector("#accuracy-by-radius.vega-embed svg")
+    for what in (".lead", "#accuracy-by-radius svg", ".tiles"):
+        box = tab.locator(what).first.bounding_box()
+        assert box["y"] + box["height"] <= 800, what
+    assert tab.locator(".next").bounding_box()["y"] < 760
     tab.close()
 
 

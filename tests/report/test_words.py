@@ -1,10 +1,13 @@
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helpers import edited
+from passband.attacks import PGD
+from passband.audit.card import AttackEntry, AttackPoint, Share
 from passband.report import words
 
 fractions = st.floats(0.0, 1.0)
@@ -16,6 +19,62 @@ def said(card) -> str:
 
 def values(card) -> dict[str, str]:
     return {tile.name: tile.value for tile in words.tiles(card)}
+
+
+def attacked(card):
+    """Return a card that carries PGD at two epsilons."""
+    clean = card.clean.accuracy
+    points = tuple(
+        AttackPoint(
+            epsilon=epsilon,
+            accuracy=Share(left, left, left + 0.01, 600),
+            median_distance=0.01,
+            energy=(0.0, 1.0),
+            ceiling=None,
+        )
+        for epsilon, left in ((2 / 255, 0.3), (8 / 255, 0.0))
+    )
+    entry = AttackEntry(
+        measure="pgd",
+        label="PGD",
+        attack=PGD(),
+        norm="linf",
+        epsilons=(2 / 255, 8 / 255),
+        samples=600,
+        clean=clean,
+        points=points,
+        classes=(),
+        sanity_samples=0,
+        findings=(),
+        seconds=1.0,
+    )
+    return replace(card, attacks=(entry,))
+
+
+def test_every_epsilon_of_an_attack_is_among_its_key_numbers(card_of):
+    (tile,) = [tile for tile in words.tiles(attacked(card_of())) if tile.name == "Right under PGD"]
+    assert tile.value == "30.0%"
+    assert "2/255" in tile.note
+    assert "0.0% at 8/255 (0.0–1.0%)" in tile.note
+
+
+def test_every_key_number_says_on_how_many_images_it_rests(card_of):
+    for tile in words.tiles(attacked(card_of())):
+        assert re.search(r"n = \d|of at most|of \d", tile.note), tile
+
+
+def test_flips_stand_beside_what_chance_makes(card_of):
+    (tile,) = [tile for tile in words.tiles(card_of()) if tile.name.endswith("follow the HFC")]
+    assert (tile.value, "beside 1 by chance" in tile.note) == ("4", True)
+
+
+def test_flips_that_chance_explains_are_not_told_as_more(card_of):
+    card = card_of()
+    by_radius = tuple(replace(point, expected=point.count) for point in card.flips.by_radius)
+    card = replace(card, flips=replace(card.flips, by_radius=by_radius))
+    assert "no more than chance makes: 12 pairs of image and radius, beside 12" in said(card)
+    (tile,) = [tile for tile in words.tiles(card) if tile.name.endswith("follow the HFC")]
+    assert "chance explains them" in tile.note
 
 
 def test_summary_of_an_ordinary_audit(card_of):
@@ -96,13 +155,19 @@ def test_ceiling_is_taken_at_the_nearest_epsilon_below(card_of):
     card = edited(card_of(), "ceiling.linf", curve)
     assert words.ceiling_at(card, "linf", 8 / 255).accuracy == pytest.approx(0.92)
     assert words.ceiling_at(card, "linf", 7 / 255).accuracy == pytest.approx(0.95)
-    assert values(card)["Robust accuracy at most"] == "92.0%"
+    assert values(attacked(card))["No attack can leave more than"] == "92.0%"
+
+
+def test_alone_a_ceiling_is_no_key_number_and_robustness_is_unknown(card_of):
+    found = values(card_of())
+    assert not any(name.startswith("No attack") for name in found)
+    assert found["Robust accuracy"] == "unknown"
 
 
 def test_without_a_ceiling_there_is_no_tile_for_it(card_of):
     card = card_of(ceiling=False)
     assert words.ceiling_at(card, "linf", 8 / 255) is None
-    assert "Robust accuracy at most" not in values(card)
+    assert "No attack can leave more than" not in values(attacked(card))
 
 
 def test_top_5_has_a_tile_where_it_was_measured(card_of):
@@ -132,6 +197,6 @@ def test_what_the_ceiling_rests_on_is_said_in_full(card_of):
     assert "--ceiling exact" in bounded
     none = edited(edited(card, "ceiling.median_l2", None), "ceiling.median_linf", None)
     assert "median" not in words.corollary(none)
-    (tile,) = [tile for tile in words.tiles(card) if tile.name == "Robust accuracy at most"]
-    assert tile.note.endswith("%, 600 images")
+    (tile,) = [tile for tile in words.tiles(attacked(card)) if tile.name.startswith("No attack")]
+    assert tile.note.endswith("%, n = 600")
     assert words.corollary(card_of(ceiling=False)) == ""

@@ -21,6 +21,7 @@ from passband.cli.engines import SHARD_DEFAULTS, ShardFlags
 from passband.errors import InputError
 from passband.files import check_target, remove_unfinished, slug, write_json, written_whole
 from passband.instruments.catalog import INSTRUMENTS
+from passband.invocation import command_line
 
 if TYPE_CHECKING:
     import passband.audit.card
@@ -218,16 +219,17 @@ def compare(
     from passband.audit.saved_comparison import SavedComparison
 
     entries = tuple(each.entry for each in checked)
-    document = SavedComparison(
-        found.names, found.differences, found.pairing, found.warnings, entries
-    ).to_dict()
+    saved = SavedComparison(
+        found.names, found.differences, found.pairing, found.warnings, entries, command_line()
+    )
+    document = saved.to_dict()
     if out is not None:
         with written_whole(out) as aside:
             write_json(aside / COMPARISON, document)
             if report:
                 from passband.report.comparison import write_comparison
 
-                write_comparison(found, aside, entries)
+                write_comparison(found, aside, entries, command=command_line())
     suite = f"{', '.join(found.names[1:])} compared with {found.names[0]}"
     if junit is not None:
         write_junit(junit, suite, checked)
@@ -291,6 +293,8 @@ def _say_expected(seconds: dict[str, float], *, alone: bool) -> None:
 
 
 def _print_audit(found: passband.audit.classifier.Audit) -> None:
+    from passband.report.verdict import verdict
+
     card = found.card
     clean, majority = card.clean.accuracy, card.baselines.majority
     print_table(
@@ -333,7 +337,7 @@ def _print_audit(found: passband.audit.classifier.Audit) -> None:
         lines.append(f"Pictures: {card.data.preparation}")
     lines += [f"{extra.name}: {extra.words}" for extra in found.extra if extra.words]
     lines += [f"Warning: {finding.message}" for finding in card.traces.findings]
-    print_lines([*lines, *map(str, card.notices)])
+    print_lines([*lines, *map(str, card.notices), *verdict(card)])
 
 
 def _print_comparison(found: passband.audit.compare.Comparison) -> None:

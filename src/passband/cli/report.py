@@ -26,20 +26,34 @@ PAGES = {
 def report(
     folder: Path,
     /,
-    *,
+    *folders: Path,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
 ) -> int:
-    """Make the page and figures again from what is on disk, without model or data.
+    """Make pages and figures again from what is on disk, without model or data.
 
     Args:
         folder: Folder of `passband audit`, `passband attack`, `passband detect`, `passband spectrum` or `passband compare`.
-        out: Folder to write the page and figures to; by default they replace those in FOLDER.
+        folders: More of them.
+        out: Folder to write the page and figures of one folder to; by default they replace those that are there.
     """
-    kind = _kind(folder)
+    every = (folder, *folders)
+    if out is not None and folders:
+        raise InputError(f"--out takes the page of one folder, got {len(every)}. Leave it out, or give one.")
+    kinds = [_kind(each) for each in every]  # all of them before any is written
     check_target(out or folder, overwrite=overwrite or out is None)
     options.check_report_extra()
+    pages = [_write(each, kind, out) for each, kind in zip(every, kinds, strict=True)]
+    if json:
+        print_json({"reports": list(map(str, pages))})
+    else:
+        print_lines([f"Report: {page}" for page in pages])
+    return 0
+
+
+def _write(folder: Path, kind: str, out: Path | None) -> Path:
+    """Make a folder's page and figures again, and return the page."""
     from passband.audit.attack import RobustnessAudit
     from passband.audit.classifier import Audit
     from passband.audit.detector import DetectorAudit
@@ -57,22 +71,17 @@ def report(
         "detection.json": (DetectorAudit.load, write_detector_report),
         COMPARISON: (
             SavedComparison.load,
-            lambda found, aside: write_comparison(found, aside, found.requirements),
+            lambda found, aside: write_comparison(found, aside, found.requirements, command=found.command),
         ),
         "spectrum.json": (lambda found: read_tensors(found / PICTURES, DataSpectrum), write_spectrum_report),
     }
-    load, write = ways[kind]
+    load, write_page = ways[kind]
     say(f"Loading {folder}")
     found = load(folder)
     say("Writing the report")
     with _target(folder, out, PAGES[kind]) as aside:
-        write(found, aside)
-    page = (out or folder) / PAGES[kind]
-    if json:
-        print_json({"report": str(page)})
-    else:
-        print_lines([f"Report: {page}"])
-    return 0
+        write_page(found, aside)
+    return (out or folder) / PAGES[kind]
 
 
 def _kind(folder: Path) -> str:
@@ -86,6 +95,10 @@ def _kind(folder: Path) -> str:
             return name
     if not folder.is_dir():
         raise InputError(f"no folder {folder}")
+    if (folder / "study.md").is_file():
+        raise InputError(
+            f"{folder} is of a study, whose page `passband study run` makes again from its store, in seconds once that holds its runs."
+        )
     raise InputError(
         f"{folder} has none of {', '.join(PAGES)}: give the folder that `passband audit`, `attack`, `detect`, `spectrum` or "
         "`compare` wrote."

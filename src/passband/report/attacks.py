@@ -18,15 +18,16 @@ from passband.frequency.fourier import frequency_distance
 from passband.frequency.spectrum import radial_sum
 from passband.instruments.spectrum import DataSpectrum
 from passband.report import panels
-from passband.report.figures import baseline, class_heat_map
-from passband.report.series import Place, Series, at, colored, lines, numbers, rules
+from passband.report.figures import baseline, class_heat_map, tells_of_classes, worth_showing
+from passband.report.series import Place, Series, at, colored, dashed, lines, numbers, rules
 from passband.report.spectrum import spectrum_picture
 from passband.report.theme import LIGHT, Chart, finish, load_altair, radius_axis, share_axis
 from passband.robustness.plan import Attacked, Example
 from passband.types import Norm
 
 COLORS = tuple(LIGHT[role] for role in ("magenta", "violet", "ochre"))  # of the attacks, in their order
-MOST_CLASSES = 40
+DASHES = ((), (6, 3), (2, 2))
+"""Likewise, so that attacks are told apart without colors too."""
 NORMS = {"linf": "epsilon, L∞", "l2": "epsilon, L2, all pixels together ([0, 1] scale)"}
 
 
@@ -36,7 +37,8 @@ def attack_charts(card: AttackedCard, spectrum: DataSpectrum) -> dict[str, Chart
     charts = {f"robust-accuracy-{norm}": robust_accuracy(card, norm) for norm in norms_of(card)}
     if attacks:
         charts["perturbation-energy"] = perturbation_energy(card, spectrum)
-    return charts | {name_of(attack, "by-class"): robust_by_class(attack) for attack in attacks}
+    told = [attack for attack in attacks if tells_of_classes(attack.classes)]
+    return charts | {name_of(attack, "by-class"): robust_by_class(attack) for attack in told}
 
 
 def attack_pictures(attacks: Sequence[Attacked]) -> dict[str, Image.Image]:
@@ -58,7 +60,7 @@ def attack_pictures(attacks: Sequence[Attacked]) -> dict[str, Image.Image]:
 def example_pictures(example: Example) -> list[Image.Image]:
     """Return the image, its perturbation around middle gray, stretched to full contrast, and what came of it."""
     change = panels.visible(example.adversarial - example.original)
-    return [panels.picture(part) for part in (example.original, change, example.adversarial)]
+    return [panels.picture(panels.window(part)) for part in (example.original, change, example.adversarial)]
 
 
 def norms_of(card: AttackedCard) -> list[Norm]:
@@ -84,8 +86,9 @@ def robust_accuracy(card: AttackedCard, norm: Norm) -> Chart:
             attack.label,
             color,
             [at(0.0, attack.clean), *(at(point.epsilon, point.accuracy) for point in attack.points)],
+            dash,
         )
-        for attack, color in _colored(card)
+        for attack, color, dash in _drawn(card)
         if attack.norm == norm
     ]
     epsilons = sorted({place.x for line in series for place in line.places})
@@ -105,7 +108,7 @@ def robust_accuracy(card: AttackedCard, norm: Norm) -> Chart:
     chart = alt.layer(
         *_ceiling(card, norm, epsilons[-1], x),
         *rules([baseline(card)], gap=0.07),
-        *lines(numbers(series), colored(series, legend=True), x, y, ".1%", over="epsilon"),
+        *_lines(series, x, y, over="epsilon"),
     )
     return finish(chart, f"Accuracy of {card.model.name} under attack by epsilon in {norm}.")
 
@@ -121,16 +124,16 @@ def perturbation_energy(card: AttackedCard, spectrum: DataSpectrum) -> Chart:
     power = torch.fft.ifftshift(spectrum.power).to(distance.dtype)
     series = [
         _within("images", LIGHT["energy"], _shares(power.where(distance > 0, 0))),
-        _within("white noise", LIGHT["muted"], _shares(flat)),
+        _within("white noise", LIGHT["muted"], _shares(flat), (8, 2, 2, 2)),
     ]
-    for attack, color in _colored(card):
+    for attack, color, dash in _drawn(card):
         energy = torch.tensor(attack.points[-1].energy)
         if energy.any():
-            series.append(_within(attack.label, color, energy))
+            series.append(_within(attack.label, color, energy, dash))
     last = int(distance.round().max())
     doublings = [2**k for k in range(16) if 2**k <= max(1, last)]
     x, y = radius_axis(doublings, last), share_axis("energy within the radius")
-    chart = alt.layer(*lines(numbers(series), colored(series, legend=True), x, y, ".1%"))
+    chart = alt.layer(*_lines(series, x, y))
     return finish(chart, "Share of the perturbations' energy within each radius, by attack.")
 
 
@@ -138,10 +141,8 @@ def robust_by_class(attack: AttackEntry) -> Chart:
     """Draw a heat map of what one attack leaves of each class, the class that withstands it best on top."""
     alt = load_altair()
     columns = ["clean", *(write_epsilon(point.epsilon) for point in attack.points)]
-    ranked = sorted(attack.classes, key=lambda entry: [-cell.value for cell in entry.robust])
-    if len(ranked) > MOST_CLASSES:
-        ranked = ranked[: MOST_CLASSES // 2] + ranked[-MOST_CLASSES // 2 :]
-    rows = [(entry.name, [entry.clean, *entry.robust]) for entry in ranked]
+    shown = worth_showing(attack.classes, lambda entry: [-cell.value for cell in entry.robust])
+    rows = [(entry.name, [entry.clean, *entry.robust]) for entry in shown]
     axis = alt.Axis(labelAngle=0, orient="top")
     x = alt.X("epsilon:O", title="epsilon", sort=None, axis=axis)
     description = f"Accuracy under {attack.label} by class and epsilon, in percent."
@@ -166,8 +167,17 @@ def image_energy(spectrum: DataSpectrum) -> list[float]:
     return _shares(power.where(distance > 0, 0)).tolist()
 
 
-def _colored(card: AttackedCard) -> list[tuple[AttackEntry, str]]:
-    return [(attack, COLORS[index % len(COLORS)]) for index, attack in enumerate(card.attacks)]
+def _drawn(card: AttackedCard) -> list[tuple[AttackEntry, str, tuple[int, ...]]]:
+    """Return each attack with its color and its dashes."""
+    return [
+        (attack, COLORS[index % len(COLORS)], DASHES[index % len(DASHES)])
+        for index, attack in enumerate(card.attacks)
+    ]
+
+
+def _lines(series: Sequence[Series], x: Any, y: Any, over: str = "radius") -> list[Chart]:
+    color, dash = colored(series, legend=True), dashed(series, legend=True)
+    return lines(numbers(series), color, x, y, ".1%", over=over, dash=dash)
 
 
 def _ceiling(card: AttackedCard, norm: Norm, last: float, x: Any) -> list[Chart]:
@@ -202,6 +212,7 @@ def _shares(power: Float[Tensor, "height width"]) -> Float[Tensor, " n_radii"]:
     return energy / energy.sum().clamp_min(torch.finfo(energy.dtype).tiny)
 
 
-def _within(name: str, color: str, energy: Float[Tensor, " n_radii"]) -> Series:
+def _within(name: str, color: str, energy: Float[Tensor, " n_radii"], dash: tuple[int, ...] = ()) -> Series:
     within = energy.double().cumsum(0).tolist()
-    return Series(name, color, [Place(radius, value) for radius, value in enumerate(within) if radius > 0])
+    places = [Place(radius, value) for radius, value in enumerate(within) if radius > 0]
+    return Series(name, color, places, dash)

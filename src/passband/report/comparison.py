@@ -11,8 +11,8 @@ import polars as pl
 
 from passband.analysis.contrast import Term
 from passband.analysis.figure import TABLE, Curve, Figure, Panel, Role
+from passband.audit.card import CheckedEntry
 from passband.audit.compare import Comparison, Difference
-from passband.audit.gate import CheckedEntry
 from passband.files import slug
 from passband.report import comparison_words
 from passband.report.comparison_chart import differences_chart, shown_differences
@@ -27,16 +27,23 @@ ROLES = get_args(Role)
 PURPOSE = "drawing a comparison (leave it out with --no-report)"
 
 
-def write_comparison(found: Comparison, folder: Path | str, checked: Sequence[CheckedEntry] = ()) -> Path:
+def write_comparison(
+    found: Comparison,
+    folder: Path | str,
+    checked: Sequence[CheckedEntry] = (),
+    *,
+    command: str | None = None,
+) -> Path:
     """Write a comparison as a page, `comparison.html`, and its figures as files.
 
-    They are `comparison.svg` and `.png`, the curves of all audits, where there are any, and `figures/*.svg` and `*.png`. The page
+    They are `comparison.svg`, `.pdf` and `.png`, the curves of all audits, where there are any, and the same in `figures/`. The page
     holds all that it shows: it can be sent, and opened without a network.
 
     Args:
         found: What was compared: `passband.compare` and `passband.compare_detectors` return it.
         folder: Where to write; made if it is not there.
         checked: What became of requirements.
+        command: The command line that compared them; None where that was done in Python.
 
     Returns:
         The path of the page.
@@ -65,6 +72,7 @@ def write_comparison(found: Comparison, folder: Path | str, checked: Sequence[Ch
         rows=list(_table(found)),
         curves=[slug(title.lower()) for title in curves],
         checked=checked,
+        command=command,
         of_detectors=any(d.measure.startswith("map") for d in found.differences),
     )
 

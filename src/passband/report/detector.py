@@ -11,6 +11,7 @@ from passband.audit.detector_examples import Boxes, DetectorPictures, Example
 from passband.choices import DETECTION_NUMBERS
 from passband.report import detector_figures, detector_words
 from passband.report.boxes import SIDE, Drawing, category_colors, draw_boxes, draw_sheet
+from passband.report.detector_verdict import next_steps
 from passband.report.detector_words import short
 from passband.report.render import PURPOSE, manifest_lines, write_figures, write_page
 from passband.report.svg import write_drawing
@@ -38,7 +39,7 @@ class ShownExample:
 
 
 def write_detector_report(audit: DetectorAudit, folder: Path | str) -> Path:
-    """Write a detector's audit as a page, `detection.html`, and its figures as files, `figures/*.png` and `*.svg`.
+    """Write a detector's audit as a page, `detection.html`, and its figures as files, `figures/*.png`, `*.svg` and `*.pdf`.
 
     The page holds all that it shows: it can be sent, and opened without a network.
 
@@ -65,6 +66,7 @@ def write_detector_report(audit: DetectorAudit, folder: Path | str) -> Path:
         title=f"{card.model.name} on {card.data.name}",
         card=card,
         said=detector_words,
+        steps=next_steps(card),
         number_names={key: name.removesuffix(" objects") for key, name in DETECTION_NUMBERS.items()},
         geometries=detector_figures.measured_geometries(card),
         low=low,

@@ -19,8 +19,19 @@ from passband.report.detector_axes import (
     zero_line,
 )
 from passband.report.detector_words import NAMES, key_view, short
-from passband.report.figures import ROW, unique_names
-from passband.report.series import Level, Look, Place, Series, colored, lines, named, numbers, rules
+from passband.report.figures import DASHES, ROW, unique_names
+from passband.report.series import (
+    Level,
+    Look,
+    Place,
+    Series,
+    colored,
+    dashed,
+    lines,
+    named,
+    numbers,
+    rules,
+)
 from passband.report.theme import LIGHT, SIZE, SMALL, Chart, finish, load_altair, share_axis
 from passband.report.words import percent
 
@@ -85,14 +96,23 @@ def by_cutoff(card: DetectorCard, geometry: ViewGeometry, number: str) -> Chart:
             if number in entry.numbers
         ]
         if places:
-            series.append(Series(NAMES[kind], COLORS[kind], places))
+            series.append(Series(NAMES[kind], COLORS[kind], places, DASHES[kind]))
     rows, top = numbers(series), min(1.0, 1.12 * max(0.02, *highest))
     levels = [Level(f"whole {percent(whole.value)}", whole.value, LIGHT["full"])]
     x, y = cutoff_axis([row["x"] for row in rows], geometry), share_axis(DETECTION_NUMBERS[number], top)
     bars = alt.Chart(alt.Data(values=[row for row in rows if "low" in row])).mark_rule(strokeWidth=2)
     chart = alt.layer(
         *rules(levels),
-        *lines(rows, colored(series), x, y, ".1%", over=UNITS[geometry], look=Look(band=False, size=55)),
+        *lines(
+            rows,
+            colored(series),
+            x,
+            y,
+            ".1%",
+            over=UNITS[geometry],
+            dash=dashed(series),
+            look=Look(band=False, size=55),
+        ),
         bars.encode(x=x, y=alt.Y("low:Q", title=y["title"]), y2="high:Q", color=colored(series)),
         *named(series, levels, top),
     )

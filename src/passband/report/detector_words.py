@@ -228,12 +228,13 @@ def _gains(card: DetectorCard) -> list[str]:
 def tiles(card: DetectorCard) -> list[Tile]:
     """Return the key numbers of a detector's audit."""
     whole, low = card.views[0], key_view(card)
-    note = [f"95% interval {span(whole.numbers['map'])}" if span(whole.numbers["map"]) else "no interval"]
+    images = f"n = {card.data.images:,} images"
+    note = [span(whole.numbers["map"]) or "no interval", images]
     note += [f"mAP@50 {percent(whole.numbers['map50'].value)}"] if "map50" in whole.numbers else []
-    found = [Tile("mAP on whole images", percent(whole.numbers["map"].value), "; ".join(note))]
+    found = [Tile("mAP on whole images", percent(whole.numbers["map"].value), "; ".join(note), "numbers")]
     for kind in ("lfc", "hfc"):
         if (entry := key_view(card, kind)) is not None:
-            parts = [between(entry.lost["map"]), f"{percent(entry.numbers['map'].value)} is left"]
+            parts = [between(entry.lost["map"]), images, f"{percent(entry.numbers['map'].value)} is left"]
             bounds = "; ".join(filter(None, parts))
             what = "are left" if kind == "lfc" else "are removed"
             found.append(
@@ -241,6 +242,7 @@ def tiles(card: DetectorCard) -> list[Tile]:
                     f"mAP lost on the {NAMES[kind]}, in points",
                     points(entry.lost["map"].value),
                     f"where frequencies up to {cutoff(entry.view)} {what}; {bounds}",
+                    "numbers",
                 )
             )
     if low is None or low.images is None:
@@ -249,7 +251,11 @@ def tiles(card: DetectorCard) -> list[Tile]:
     share = f"{percent(counts.gain_share.value)}, {interval(counts.gain_share)}"
     found.append(
         Tile(
-            "Images that gain on the LFC", f"{counts.gain:,}", f"of {counts.images:,} with objects ({share})"
+            "Images that gain on the LFC",
+            f"{counts.gain:,}",
+            f"of {counts.images:,} with objects ({share})"
+            + ("" if key_chance(card) else "; how many by luck is not known"),
+            "images",
         )
     )
     if (entry := key_chance(card)) is not None:
@@ -260,6 +266,7 @@ def tiles(card: DetectorCard) -> list[Tile]:
                 "Gains beyond chance, in points",
                 points(entry.difference.value, sign=True),
                 f"{told[beyond_chance(entry)]}: {percent(entry.control.value)} gain under the control; {bounds}",
+                "images",
             )
         )
     found.append(
@@ -267,6 +274,7 @@ def tiles(card: DetectorCard) -> list[Tile]:
             "Objects lost on the LFC",
             f"{objects.lost:,}",
             f"of {whole.objects.found:,} found in whole images; {objects.gained:,} others are newly found",
+            "objects",
         )
     )
     return found

@@ -1,6 +1,6 @@
 """The charts of an audit: each a pure function from its card to one chart.
 
-A chart is described once. The page draws it with tooltips, in light or dark; the files hold the same as PNG and SVG.
+A chart is described once. The page draws it with tooltips, in light or dark; the files hold the same as PNG, SVG and PDF.
 """
 
 from __future__ import annotations
@@ -9,9 +9,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from passband.audit.card import AttackedCard, Ceiling, ClassEntry, ClassifierCard, CurvePoint, Part, Share
+from passband.audit.card import (
+    AttackClass,
+    AttackedCard,
+    Ceiling,
+    ClassEntry,
+    ClassifierCard,
+    CurvePoint,
+    Part,
+    Share,
+)
 from passband.report.series import (
     Level,
     Place,
@@ -19,6 +28,7 @@ from passband.report.series import (
     at,
     clearest,
     colored,
+    dashed,
     label,
     lines,
     named,
@@ -44,7 +54,13 @@ MOST_CLASSES = 40  # a class needs a row that can be read; beyond, the best and 
 MOST_NUMBERS = 12  # columns of a heat map that leave room for a number in each cell
 ROW = 22  # pixels
 
+FEWEST = 10  # images of a class of which an accuracy says something
+
+Entry = TypeVar("Entry", ClassEntry, AttackClass)
+
 NAMES: dict[Part, str] = {"lfc": "LFC", "hfc": "HFC"}
+DASHES: dict[Part, tuple[int, ...]] = {"lfc": (), "hfc": (6, 3)}
+"""On paper without colors the LFC and the HFC are told apart by these."""
 
 
 def accuracy_by_radius(card: ClassifierCard) -> Chart:
@@ -76,7 +92,7 @@ def energy_and_accuracy(card: ClassifierCard) -> Chart:
     points = card.curve("lfc")
     energy = [Place(point.radius, point.energy) for point in points]
     kept = [Place(point.radius, point.accuracy.value / clean) for point in points if clean > 0]
-    series = [Series("energy", LIGHT["energy"], energy), Series("accuracy", LIGHT["lfc"], kept)]
+    series = [Series("energy", LIGHT["energy"], energy, (2, 2)), Series("accuracy", LIGHT["lfc"], kept)]
     top = max(1.0, *(place.value for place in energy + kept))
     axis = share_axis("share of the whole image", top)
     chart = alt.layer(*_lines(card, series, axis, ".1%"), *named(series, span=top))
@@ -102,11 +118,24 @@ def measure_by_radius(card: ClassifierCard, measure: Literal["agreement", "confi
 
 
 def shown_classes(card: ClassifierCard) -> Sequence[ClassEntry]:
-    """Return the classes that a heat map shows, best first; of many, the best and the worst."""
-    ranked = sorted(card.classes, key=lambda entry: -entry.clean.value)
+    """Return the classes that a heat map shows, best first; of many, the best and the worst of those with enough images."""
+    return worth_showing(card.classes, lambda entry: -entry.clean.value)
+
+
+def worth_showing(classes: Sequence[Entry], rank: Callable[[Entry], Any]) -> Sequence[Entry]:
+    """Return the classes that a heat map shows, in the order of `rank`; of many, both ends of those with enough images."""
+    ranked = sorted(classes, key=rank)
     if len(ranked) <= MOST_CLASSES:
         return ranked
-    return ranked[: MOST_CLASSES // 2] + ranked[-MOST_CLASSES // 2 :]
+    enough = [entry for entry in ranked if entry.count >= FEWEST] or ranked
+    if len(enough) <= MOST_CLASSES:
+        return enough
+    return enough[: MOST_CLASSES // 2] + enough[-MOST_CLASSES // 2 :]
+
+
+def tells_of_classes(classes: Sequence[ClassEntry] | Sequence[AttackClass]) -> bool:
+    """Return whether any class has enough images for its accuracy to say something."""
+    return any(entry.count >= FEWEST for entry in classes)
 
 
 def accuracy_by_class(card: ClassifierCard, component: Part) -> Chart:
@@ -127,6 +156,8 @@ def class_heat_map(
 ) -> Chart:
     """Draw accuracies as colors, a row a class, with a number in each cell where there is room.
 
+    Behind a class stands on how many images it rests; one that has too few is gray.
+
     Args:
         rows: The classes from top to bottom: name, and an accuracy with its interval for each column.
         columns: What is written above the columns.
@@ -135,7 +166,7 @@ def class_heat_map(
         description: What the chart shows.
     """
     alt = load_altair()
-    names = unique_names([name for name, _ in rows])
+    names = unique_names([f"{name} (n = {values[0].count:,})" for name, values in rows])
     cells = [
         {"class": name, along: column, "percent": 100 * cell.value, **asdict(cell)}
         for name, (_, values) in zip(names, rows, strict=True)
@@ -145,14 +176,23 @@ def class_heat_map(
         "class:N",
         f"{along}:N",
         *(alt.Tooltip(f"{p}:Q", format=".1%") for p in ("value", "low", "high")),
+        alt.Tooltip("count:Q", title="images", format=","),
     ]
     base = alt.Chart(alt.Data(values=cells)).encode(
-        x=x, y=alt.Y("class:N", title=None, sort=names), tooltip=tooltip
+        x=x, y=alt.Y("class:N", title=None, sort=names, axis=alt.Axis(labelLimit=220)), tooltip=tooltip
     )
     scale = alt.Scale(domain=[0, 1], scheme="viridis")
-    layers = [base.mark_rect().encode(color=alt.Color("value:Q", scale=scale, legend=None))]
+    few = f"datum.count < {FEWEST}"
+    shade = alt.condition(few, alt.value(LIGHT["grid"]), alt.Color("value:Q", scale=scale, legend=None))
+    layers = [base.mark_rect().encode(color=shade)]
     if len(columns) <= MOST_NUMBERS:
-        color = alt.condition("datum.value < 0.6", alt.value("white"), alt.value("black"))
+        color = (
+            alt.when(few)
+            .then(alt.value(LIGHT["muted"]))
+            .when("datum.value < 0.6")
+            .then(alt.value("white"))
+            .otherwise(alt.value("black"))
+        )
         text = alt.Text("percent:Q", format=".0f")
         layers.append(base.mark_text(fontSize=11).encode(color=color, text=text))
     return finish(alt.layer(*layers), description, (SIZE[0], ROW * len(rows)))
@@ -228,14 +268,14 @@ def _components(card: ClassifierCard, measure: Callable[[CurvePoint], Share | fl
         places = [
             at(radius, each) if isinstance(each, Share) else Place(radius, each) for radius, each in found
         ]
-        series.append(Series(name, LIGHT[component], places))
+        series.append(Series(name, LIGHT[component], places, DASHES[component]))
     return series
 
 
 def _lines(card: ClassifierCard, series: Sequence[Series], y: Any, number_format: str) -> list[Chart]:
     """Return layers that draw lines over the radii of a card."""
     x = radius_axis(card.settings.radii, card.settings.corner)
-    return lines(numbers(series), colored(series), x, y, number_format)
+    return lines(numbers(series), colored(series), x, y, number_format, dash=dashed(series))
 
 
 def _critical(card: ClassifierCard) -> dict[str, Place]:

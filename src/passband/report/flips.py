@@ -17,12 +17,12 @@ MARGIN = 28  # around panels
 TEXT = 13
 BAR = 7  # height of the bar that shows a confidence
 LONGEST = 19  # letters of a class
-NOTE = "Bars are confidences. The HFC is drawn around gray, its largest amplitude black or white."
+NOTE = "Bars are confidences. The HFC is drawn around gray, its strongest amplitudes black or white."
 SCALE = 2  # of PNG
 
 
 def write_flips(pictures: FlipPictures, folder: Path, name: str) -> None:
-    """Write the clearest of a network's flips as `NAME.svg` and `NAME.png`; nothing where there are none.
+    """Write the clearest of a network's flips as `NAME.svg`, `.pdf` and `.png`; nothing where there are none.
 
     Raises:
         MissingDependencyError: If vl-convert is not installed.

@@ -16,7 +16,7 @@ from passband.audit.card import AttackedCard, AttackEntry, ClassifierCard
 from passband.audit.classifier import Audit, Strip
 from passband.instruments.flips import FlipExample
 from passband.instruments.spectrum import DataSpectrum
-from passband.report import figures, panels, words
+from passband.report import figures, panels, verdict, words
 from passband.report.attacks import attack_charts, attack_pictures, example_pictures, name_of
 from passband.report.extra import extra_charts, shown_reading
 from passband.report.render import manifest_lines, write_figures, write_page
@@ -24,12 +24,14 @@ from passband.report.spectrum import energy_by_radius, radial_power, spectrum_pi
 from passband.report.theme import Chart
 from passband.robustness.plan import Attacked, Example
 
-MOST_STRIP = 5  # radii of the strip that fit on a phone
+MOST_STRIP = 5  # radii of the strip of small images, which fit on a phone
+MOST_NATURAL = 3  # of the strip of large ones, which are not shrunk
+LARGE = 128  # pixels
 MOST_BARS = 3  # classes whose probabilities are shown under a panel
 
 
 def write_report(audit: Audit, folder: Path | str) -> Path:
-    """Write an audit as a page, `report.html`, and its pictures as files, `figures/*.png` and `*.svg`.
+    """Write an audit as a page, `report.html`, and its pictures as files, `figures/*.png`, `*.svg` and `*.pdf`.
 
     The page holds all that it shows: it can be sent, and opened without a network.
 
@@ -51,8 +53,10 @@ def write_report(audit: Audit, folder: Path | str) -> Path:
         "components": panels.grid([[image for _, image in row] for row in strip.values()]),
         "spectrum": spectrum_picture(spectrum.power, card.settings.radii, card.settings.geometry),
     }
-    if audit.panels:
-        pictures["flips"] = panels.grid([_parts(panel) for panel in audit.panels])
+    evident = {point.radius for point in card.flips.beyond_chance}
+    shown = [panel for panel in audit.panels if panel.radius in evident]  # older audits kept others too
+    if shown:
+        pictures["flips"] = panels.grid([_parts(panel) for panel in shown])
     pictures |= attack_pictures(audit.attacks)
     plots = write_figures(charts, pictures, folder / "figures")
     return write_page(
@@ -63,10 +67,12 @@ def write_report(audit: Audit, folder: Path | str) -> Path:
         card=card,
         strip=strip,
         strip_label=audit.strip.label,
-        panels=[_panel(panel, card.data.classes) for panel in audit.panels],
+        strip_cropped=max(audit.strip.original.shape[-2:]) > panels.NATURAL,
+        panels=[_panel(panel, card.data.classes) for panel in shown],
         attacks=_attacks(card, audit.attacks, pictures),
         extra=[shown_reading(reading, charts) for reading in audit.extra],
         shown_classes=figures.shown_classes(card),
+        said=verdict,
         spectrum=spectrum,
         spectrum_picture=pictures["spectrum"],
         manifest=manifest_lines(card),
@@ -135,9 +141,10 @@ def _audit_charts(card: ClassifierCard) -> dict[str, Chart]:
         "agreement-by-radius": figures.measure_by_radius(card, "agreement"),
         "confidence-by-radius": figures.measure_by_radius(card, "confidence"),
         "loss-by-radius": figures.measure_by_radius(card, "loss"),
-        "lfc-by-class": figures.accuracy_by_class(card, "lfc"),
-        "hfc-by-class": figures.accuracy_by_class(card, "hfc"),
     }
+    if figures.tells_of_classes(card.classes):
+        charts["lfc-by-class"] = figures.accuracy_by_class(card, "lfc")
+        charts["hfc-by-class"] = figures.accuracy_by_class(card, "hfc")
     if card.flips.pairs:
         charts["flips-by-radius"] = figures.flips_by_radius(card)
     if (bound := card.ceiling) is not None:
@@ -155,22 +162,36 @@ def _spectrum_charts(spectrum: DataSpectrum) -> dict[str, Chart]:
 
 def _strip(strip: Strip) -> dict[str, list[tuple[str, Image.Image]]]:
     """Return the example's rows: for each component, captions and pictures, the whole image first."""
-    last = len(strip.radii) - 1
-    shown = (
-        range(last + 1)
-        if last < MOST_STRIP
-        else [round(i * last / (MOST_STRIP - 1)) for i in range(MOST_STRIP)]
-    )
+    shown = _shown_radii(len(strip.radii), large=strip.original.shape[-1] >= LARGE)
     captions = ["whole", *(words.number(strip.radii[i]) for i in shown)]
     rows = {"LFC": [strip.low[i] for i in shown], "HFC": [panels.visible(strip.high[i]) for i in shown]}
     return {
-        name: list(zip(captions, map(panels.picture, [strip.original, *row]), strict=True))
+        name: [
+            (caption, panels.picture(panels.window(image)))
+            for caption, image in zip(captions, [strip.original, *row], strict=True)
+        ]
         for name, row in rows.items()
     }
 
 
+def _shown_radii(count: int, *, large: bool) -> list[int]:
+    """Return which of the radii a strip shows: of large images few, between the ends, where there is little to see.
+
+    Example:
+        >>> _shown_radii(8, large=False), _shown_radii(8, large=True)
+        ([0, 2, 4, 5, 7], [2, 4, 5])
+    """
+    most, last = MOST_NATURAL if large else MOST_STRIP, count - 1
+    if count <= most:
+        return list(range(count))
+    if large:
+        return [round((i + 1) * last / (most + 1)) for i in range(most)]
+    return [round(i * last / (most - 1)) for i in range(most)]
+
+
 def _parts(panel: FlipExample) -> list[Image.Image]:
-    return [panels.picture(part) for part in (panel.original, panel.low, panels.visible(panel.high))]
+    parts = (panel.original, panel.low, panels.visible(panel.high))
+    return [panels.picture(panels.window(part)) for part in parts]
 
 
 def _panel(panel: FlipExample, classes: Sequence[str]) -> dict[str, Any]:

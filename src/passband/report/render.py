@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -13,10 +16,13 @@ from PIL import Image
 
 from passband.attacks.epsilon import write_epsilon
 from passband.audit.card import Card
+from passband.files import slug
 from passband.optional import require
 from passband.report import panels, words
 from passband.report.attacks import half_energy_radius, image_energy, norms_of
+from passband.report.figures import FEWEST
 from passband.report.theme import DARK, LIGHT, Chart, load_altair, with_variables
+from passband.report.verdict import gate, warnings
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -24,16 +30,18 @@ else:  # jinja2 is optional, and types are checked while the tests run
     Environment = Any
 
 MANIFEST = ("model", "data", "settings", "manifest")  # parts of a card that say how it was measured
+CONTENTS = "<!-- contents -->"  # of a template, where the list of sections goes
 PURPOSE = {"extra": "report", "purpose": "writing a report"}
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A chart for the page: its description for the browser's renderer, and the same as a still picture."""
+    """A chart for the page: its description for the browser's renderer, a still picture, and its numbers as CSV."""
 
     name: str
     spec: dict[str, Any]
     svg: str
+    csv: str
 
 
 def write_figures(
@@ -42,7 +50,7 @@ def write_figures(
     """Write all charts and pictures as files and return the charts as the page needs them.
 
     Args:
-        charts: By name; each is written as SVG and PNG, on paper, since a file may be looked at on a dark page.
+        charts: By name; each is written as SVG, PDF and PNG, on paper, since a file may be looked at on a dark page.
         pictures: By name; each is written as PNG.
         folder: Where to write; made if it is not there.
 
@@ -57,10 +65,11 @@ def write_figures(
         draw = partial(convert.vegalite_to_svg, vl_version=_grammar(), allowed_base_urls=[])
         svg, on_paper = draw(text), draw(json.loads(text) | {"background": LIGHT["paper"]})
         (folder / f"{name}.svg").write_text(on_paper, encoding="utf-8")
+        (folder / f"{name}.pdf").write_bytes(convert.svg_to_pdf(on_paper))
         (folder / f"{name}.png").write_bytes(convert.svg_to_png(on_paper, scale=2))
         spec = json.loads(with_variables(text))
         spec |= {"width": "container", "autosize": {"type": "fit-x", "contains": "padding"}}
-        plots.append(Plot(name, spec, with_variables(svg)))
+        plots.append(Plot(name, spec, with_variables(svg), _csv(json.loads(text))))
     for name, picture in pictures.items():
         picture.save(folder / f"{name}.png")
     return plots
@@ -86,8 +95,27 @@ def write_page(path: Path, template: str, *, plots: Sequence[Plot], **content: A
         script=_chart_library() if plots else "",
         **content,
     )
-    path.write_text(text, encoding="utf-8")
+    path.write_text(with_contents(text), encoding="utf-8")
     return path
+
+
+def with_contents(page: str) -> str:
+    """Return a page whose sections can be linked to, and whose marks for a list of contents hold one.
+
+    Each `<h2>` is a section; its name for links is its own `id`, or follows from its title.
+    """
+    sections: list[tuple[str, str]] = []
+
+    def with_name(heading: re.Match[str]) -> str:
+        title = heading["title"]
+        name = heading["name"] or slug(re.sub(r"<[^>]*>", "", title).lower())
+        sections.append((name, title))
+        return f'<h2 id="{name}">{title}</h2>'
+
+    start, end = page.index("<main"), page.index("</main>")
+    main = re.sub(r'<h2(?: id="(?P<name>[^"]*)")?>(?P<title>.*?)</h2>', with_name, page[start:end])
+    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title in sections)
+    return (page[:start] + main + page[end:]).replace(CONTENTS, f"<ol>{links}</ol>" if links else "")
 
 
 def manifest_lines(card: Card) -> list[tuple[str, str]]:
@@ -111,6 +139,30 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
             )
             leaves.append((prefix + key, text))
     return leaves
+
+
+def _csv(spec: Mapping[str, Any]) -> str:
+    """Return the numbers of a chart, which are the largest of its tables: others hold names and where they stand."""
+    rows = max(_tables(spec), key=len, default=[])
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    csv.writer(text := io.StringIO(), lineterminator="\n").writerows(
+        [columns, *([row.get(name) for name in columns] for row in rows)]
+    )
+    return text.getvalue()
+
+
+def _tables(spec: Any) -> Iterator[list[dict[str, Any]]]:
+    """Yield the tables of a chart: altair has those that several layers share under a name."""
+    if isinstance(spec, Mapping):
+        yield from spec.get("datasets", {}).values()
+        if isinstance(data := spec.get("data"), Mapping) and "values" in data:
+            yield data["values"]
+        for name, part in spec.items():
+            if name not in ("data", "datasets"):
+                yield from _tables(part)
+    elif isinstance(spec, list):
+        for part in spec:
+            yield from _tables(part)
 
 
 def _grammar() -> str:
@@ -138,11 +190,16 @@ def _templates() -> Environment:
         number=words.number,
         interval=words.interval,
         uri=panels.data_uri,
+        csv_uri=panels.csv_uri,
+        resting=words.resting,
         capitalized=words.capitalized,
         write_epsilon=write_epsilon,
     )
     environment.globals.update(
         words=words,
+        fewest=FEWEST,
+        gate=gate,
+        warnings=warnings,
         norms_of=norms_of,
         half_energy_radius=half_energy_radius,
         image_energy=image_energy,

@@ -27,11 +27,13 @@ class Series(NamedTuple):
         name: What is written beside it, or in the legend.
         color: Its color.
         places: In order.
+        dash: Its dashes, by which it is told from others without color too; empty where it is whole.
     """
 
     name: str
     color: str
     places: Sequence[Place]
+    dash: tuple[int, ...] = ()
 
 
 class Level(NamedTuple):
@@ -68,11 +70,23 @@ def numbers(series: Iterable[Series]) -> list[dict[str, Any]]:
 def colored(series: Sequence[Series], *, legend: bool = False) -> Any:
     """Return the color of each line; a legend names them where they may coincide, else see `named`."""
     alt = load_altair()
-    key = alt.Legend(
+    scale = alt.Scale(domain=[line.name for line in series], range=[line.color for line in series])
+    return alt.Color("series:N", scale=scale, legend=_key() if legend else None)
+
+
+def dashed(series: Sequence[Series], *, legend: bool = False) -> Any:
+    """Return the dashes of each line, by which they are told apart on paper without colors."""
+    alt = load_altair()
+    dashes = [list(line.dash) or [1, 0] for line in series]
+    scale = alt.Scale(domain=[line.name for line in series], range=dashes)
+    return alt.StrokeDash("series:N", scale=scale, legend=_key() if legend else None)
+
+
+def _key() -> Any:
+    alt = load_altair()
+    return alt.Legend(
         title=None, orient="top", columns=2, symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1
     )
-    scale = alt.Scale(domain=[line.name for line in series], range=[line.color for line in series])
-    return alt.Color("series:N", scale=scale, legend=key if legend else None)
 
 
 def lines(

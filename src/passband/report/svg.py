@@ -1,4 +1,4 @@
-"""Drawings as SVG: their elements, and as files with a PNG beside."""
+"""Drawings as SVG: their elements, and as files with a PDF and a PNG beside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = 160
 
 
 def write_drawing(svg: str, folder: Path, name: str, *, scale: float, purpose: str) -> None:
-    """Write a drawing as `NAME.svg` and `NAME.png`.
+    """Write a drawing as `NAME.svg`, `NAME.pdf` and `NAME.png`.
 
     Args:
         svg: The drawing.
@@ -35,6 +35,7 @@ def write_drawing(svg: str, folder: Path, name: str, *, scale: float, purpose: s
     """
     convert = require("vl_convert", extra="report", purpose=purpose)
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    (folder / f"{name}.pdf").write_bytes(convert.svg_to_pdf(svg))
     (folder / f"{name}.png").write_bytes(convert.svg_to_png(svg, scale=scale))
 
 

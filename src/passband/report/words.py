@@ -17,7 +17,7 @@ from passband.audit.card import (
     CurvePoint,
     Share,
 )
-from passband.audit.parts import BY_GUESSING
+from passband.audit.critical import BY_GUESSING, known_radii
 from passband.stats import wilson_interval
 from passband.types import Norm
 
@@ -36,11 +36,12 @@ POLICIES = {
 
 @dataclass(frozen=True)
 class Tile:
-    """One key number: what it is, its value, and what it needs to be understood."""
+    """One key number: what it is, its value, what it needs to be understood, and where on the page there is more of it."""
 
     name: str
     value: str
     note: str
+    section: str | None = None
 
 
 def percent(fraction: float) -> str:
@@ -61,6 +62,16 @@ def number(value: float) -> str:
         ('22.6', '8', '158')
     """
     return f"{value:.3g}"
+
+
+def resting(measured: Share) -> str:
+    """Return the bounds of a 95% interval, and on how many images it rests.
+
+    Example:
+        >>> resting(Share(0.5, low=0.404, high=0.596, count=100))
+        '40.4–59.6%, n = 100'
+    """
+    return f"{interval(measured)}, n = {measured.count:,}"
 
 
 def interval(measured: Share) -> str:
@@ -135,29 +146,34 @@ def under_attack(card: AttackedCard) -> list[str]:
         card: The frequency card of a classifier, or the card of attacks alone.
     """
     sentences = []
-    for norm, can in REACH.items():
-        strongest: dict[float, tuple[AttackEntry, AttackPoint]] = {}
-        attacks = [attack for attack in card.attacks if attack.norm == norm]
-        free = [attack for attack in attacks if attack.attack.band is None]
-        for attack in free or attacks:
-            for point in attack.points:
-                before = strongest.get(point.epsilon)
-                if before is None or point.accuracy.value < before[1].accuracy.value:
-                    strongest[point.epsilon] = attack, point
-        if strongest:
-            by = (
-                "The strongest attack"
-                if len(free or attacks) > 1
-                else next(iter(strongest.values()))[0].label
-            )
-            (least, (_, point)), *more = sorted(strongest.items())
-            left = [
-                f"{percent(point.accuracy.value)} right ({interval(point.accuracy)}) where "
-                f"{can.format(write_epsilon(least))}"
-            ]
-            left += [f"{percent(p.accuracy.value)} at {write_epsilon(epsilon)}" for epsilon, (_, p) in more]
-            sentences.append(f"{by} leaves {listed(left)}.")
+    for norm, worst in strongest(card).items():
+        (least, (first, point)), *more = sorted(worst.items())
+        by = "The strongest attack" if len(_free(card, norm)) > 1 else first.label
+        left = [
+            f"{percent(point.accuracy.value)} right ({interval(point.accuracy)}) where "
+            f"{REACH[norm].format(write_epsilon(least))}"
+        ]
+        left += [f"{percent(p.accuracy.value)} at {write_epsilon(epsilon)}" for epsilon, (_, p) in more]
+        sentences.append(f"{by} leaves {listed(left)}.")
     return sentences
+
+
+def strongest(card: AttackedCard) -> dict[Norm, dict[float, tuple[AttackEntry, AttackPoint]]]:
+    """Return by norm and epsilon the attack that left least, and what; those held to a band only where there are no others."""
+    found: dict[Norm, dict[float, tuple[AttackEntry, AttackPoint]]] = {}
+    for norm in REACH:
+        for attack in _free(card, norm):
+            for point in attack.points:
+                worst = found.setdefault(norm, {})
+                before = worst.get(point.epsilon)
+                if before is None or point.accuracy.value < before[1].accuracy.value:
+                    worst[point.epsilon] = attack, point
+    return found
+
+
+def _free(card: AttackedCard, norm: Norm) -> list[AttackEntry]:
+    attacks = [attack for attack in card.attacks if attack.norm == norm]
+    return [attack for attack in attacks if attack.attack.band is None] or attacks
 
 
 def doubts(card: AttackedCard) -> list[str]:
@@ -204,58 +220,90 @@ def summary(card: ClassifierCard) -> list[str]:
 
 
 def tiles(card: ClassifierCard) -> list[Tile]:
-    """Return the key numbers of an audit.
+    """Return the key numbers of an audit, each with its interval and the images that it rests on.
+
+    The ceiling of Corollary 1 is among them only beside attacks: alone it would be read as the robustness that it bounds.
 
     Args:
         card: The frequency card of a classifier.
     """
-    clean, best, flips = card.clean.accuracy, best_hfc(card), card.flips
-    found = [
-        Tile("Clean accuracy", percent(clean.value), f"95% interval {interval(clean)}"),
+    best, radii = best_hfc(card), known_radii(card)
+    return [
+        clean_tile(card),
         *_top5_tile(card),
-        _critical_tile(card, card.critical_radius.half, "Half of it"),
-        _critical_tile(card, card.critical_radius.most, "95% of it"),
+        _critical_tile(card, radii.half, "Half of it"),
+        _critical_tile(card, radii.most, "95% of it"),
         Tile(
             "Best HFC accuracy",
             percent(best.accuracy.value),
-            f"with all up to radius {number(best.radius)} removed; {interval(best.accuracy)}",
+            f"with all up to radius {number(best.radius)} removed; {resting(best.accuracy)}; guessing gives {percent(guessing(card))}",
+            "numbers",
         ),
-        Tile(
-            "Images that follow the HFC",
-            f"{flips.samples:,}",
-            f"of {flips.eligible:,}: right on the whole and on the HFC, wrong on the LFC",
-        ),
+        _flips_tile(card),
+        *(attack_tiles(card) or [Tile("Robust accuracy", "unknown", "not attacked")]),
+        *_ceiling_tile(card),
     ]
-    most = ceiling_at(card, "linf", COMMON_LINF)
-    if most is not None and card.ceiling is not None:
-        count = card.ceiling.samples
-        low, high = wilson_interval(round(most.accuracy * count), count)
-        found.append(
-            Tile(
-                "Robust accuracy at most",
-                percent(most.accuracy),
-                f"if every pixel may change by {255 * most.epsilon:.2g}/255 (Corollary 1); "
-                f"{interval(Share(most.accuracy, low, high, count))}, {count:,} images",
-            )
-        )
-    return [*found, *attack_tiles(card)]
+
+
+def clean_tile(card: AttackedCard) -> Tile:
+    """Return the accuracy on whole images."""
+    clean = card.clean.accuracy
+    section = "numbers" if isinstance(card, ClassifierCard) else None
+    return Tile("Clean accuracy", percent(clean.value), resting(clean), section)
 
 
 def attack_tiles(card: AttackedCard) -> list[Tile]:
-    """Return what each attack leaves at the smallest epsilon at which it was run."""
+    """Return what each attack leaves at each epsilon, the smallest first."""
+    found = []
+    for attack in card.attacks:
+        first, *more = attack.points
+        said = [
+            f"where {REACH[attack.norm].format(write_epsilon(first.epsilon))} ({resting(first.accuracy)})"
+        ]
+        said += [
+            f"{percent(point.accuracy.value)} at {write_epsilon(point.epsilon)} ({interval(point.accuracy)})"
+            for point in more
+        ]
+        found.append(
+            Tile(f"Right under {attack.label}", percent(first.accuracy.value), "; ".join(said), "attacks")
+        )
+    return found
+
+
+def _flips_tile(card: ClassifierCard) -> Tile:
+    """Return how many images follow the HFC, beside what chance makes: at the radius where there are most beyond it."""
+    found = card.flips
+    if not found.by_radius:
+        return Tile("Images that follow the HFC", "–", "no radius was measured", "flips")
+    most = max(found.beyond_chance or found.by_radius, key=lambda point: point.count - point.expected)
+    explained = "" if found.beyond_chance else "; chance explains them"
+    return Tile(
+        "Images that follow the HFC",
+        f"{most.count:,}",
+        f"of {found.eligible:,} at radius {number(most.radius)}, beside {number(most.expected)} by chance{explained}",
+        "flips",
+    )
+
+
+def _ceiling_tile(card: ClassifierCard) -> list[Tile]:
+    most = ceiling_at(card, "linf", COMMON_LINF)
+    if most is None or card.ceiling is None or not card.attacks:
+        return []
+    count = card.ceiling.samples
+    low, high = wilson_interval(round(most.accuracy * count), count)
     return [
         Tile(
-            f"Right under {attack.label}",
-            percent(attack.points[0].accuracy.value),
-            f"{REACH[attack.norm].format(write_epsilon(attack.points[0].epsilon))}; "
-            f"{interval(attack.points[0].accuracy)}",
+            "No attack can leave more than",
+            percent(most.accuracy),
+            f"where every pixel may change by {255 * most.epsilon:.2g}/255 (Corollary 1); "
+            f"{resting(Share(most.accuracy, low, high, count))}",
+            "ceiling",
         )
-        for attack in card.attacks
     ]
 
 
 def _low(card: ClassifierCard) -> str:
-    half = card.critical_radius.half
+    half = known_radii(card).half
     if half.note == BY_GUESSING:
         return "Half of that is no more than guessing gives, so no radius can be named at which half of it is kept."
     if half.radius is None:
@@ -290,11 +338,16 @@ def _flips(card: ClassifierCard) -> list[str]:
     found = card.flips
     if not found.samples:
         return []
+    by_chance = sum(point.expected for point in found.by_radius)
+    if not found.beyond_chance:
+        return [
+            f"Answers that go with the HFC, right on it and wrong on the LFC, are no more than chance makes: {found.pairs:,} pairs of image "
+            f"and radius, beside {by_chance:,.0f}."
+        ]
     said = (
         f"For {found.samples:,} of the {found.eligible:,} images answered right there is a radius at which "
         "the answer goes with the HFC: right on the high frequencies alone, wrong on the low ones."
     )
-    by_chance = sum(point.expected for point in found.by_radius)
     share = f"{percent(min(1, by_chance / found.pairs))} of these pairs of image and radius"
     return [said, f"By chance alone, {share} would be expected."]
 
@@ -302,18 +355,30 @@ def _flips(card: ClassifierCard) -> list[str]:
 def _top5_tile(card: ClassifierCard) -> list[Tile]:
     top5 = card.clean.top5
     note = "the right class among the five most probable, ties counted against it"
-    return [] if top5 is None else [Tile("Top-5 accuracy", percent(top5.value), f"{note}; {interval(top5)}")]
+    if top5 is None:
+        return []
+    return [Tile("Top-5 accuracy", percent(top5.value), f"{note}; {resting(top5)}", "numbers")]
 
 
 def _critical_tile(card: ClassifierCard, critical: CriticalRadius, name: str) -> Tile:
     name = f"{name} is kept from radius"
     if critical.radius is None:
-        return Tile(name, "–", critical.note or "not reached")
+        return Tile(name, "–", critical.note or "not reached", "accuracy")
     return Tile(
         name,
         number(critical.radius),
-        critical.note or f"of at most {number(card.settings.corner)} cycles per image",
+        critical.note
+        or f"{radius_interval(card, critical)}of at most {number(card.settings.corner)} cycles per image",
+        "accuracy",
     )
+
+
+def radius_interval(card: ClassifierCard, critical: CriticalRadius) -> str:
+    """Return the interval of a critical radius, and the images that it rests on, as the beginning of a note; empty if it has none."""
+    if critical.low is None:
+        return ""
+    end = "past the last measured" if critical.high is None else number(critical.high)
+    return f"{number(critical.low)}–{end}, n = {card.clean.accuracy.count:,}; "
 
 
 def capitalized(text: str) -> str:
