@@ -35,9 +35,7 @@ def test_the_verdict_says_what_is_lost_with_what_little_contrast_and_that_nobody
     assert "91.2% of whole images right (88.9–93.5%, n = 600)" in first
     # Between the radii 2 and 4 the made-up LFC holds 63.2% and 86.5% of the energy: at 3.7, 83.0%.
     assert "half as many once waves beyond radius 3.7 are removed, which hold 17.0% of the contrast" in first
-    assert of_hfc.startswith(
-        "From waves beyond radius "
-    )
+    assert of_hfc.startswith("From waves beyond radius ")
     assert last == "It was not attacked: its robustness is unknown."
 
 
