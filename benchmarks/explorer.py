@@ -26,6 +26,7 @@ from torch import nn
 import passband as pb
 from passband.data.dataset import ImageDataset
 from passband.explorer.app import make_app
+from passband.explorer.classifier import ExploredClassifier
 from passband.explorer.scene import Scene
 from passband.explorer.serve import address_of, listen, server_for
 from passband.models.pixels import PixelModel
@@ -119,7 +120,7 @@ def main() -> None:
         browser = session.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         for name, scene in scenes().items():
             listening, began = listen("127.0.0.1", 0), threading.Event()
-            server = server_for(make_app(scene), began.set)
+            server = server_for(make_app(ExploredClassifier(scene)), began.set)
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
             thread.start()
             began.wait()

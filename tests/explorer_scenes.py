@@ -12,6 +12,8 @@ from torch import nn
 
 from helpers import noise
 from passband.explorer.app import make_app
+from passband.explorer.classifier import ExploredClassifier
+from passband.explorer.explored import Explored
 from passband.explorer.look import look
 from passband.explorer.scene import Scene
 from passband.explorer.serve import address_of, listen, server_for
@@ -56,12 +58,17 @@ def answers_of(scene: Scene) -> list:
     return [whole[0]["top"][0], *(each["top"][0] for pair in answers[0] for each in pair)]
 
 
+def explored(scene: Scene) -> Explored:
+    """Return what answers for a scene."""
+    return ExploredClassifier(scene)
+
+
 @contextmanager
 def serving(scene: Scene, **options: Any) -> Iterator[str]:
     """Serve a scene on a free port of the loopback address, and end; yield its address."""
     listening = listen("127.0.0.1", 0)
     began = threading.Event()
-    server = server_for(make_app(scene, **options), began.set)
+    server = server_for(make_app(explored(scene), **options), began.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

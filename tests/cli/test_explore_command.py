@@ -102,3 +102,22 @@ def test_a_port_that_is_taken_is_said_at_once(line, tmp_path):
     taken.close()
     assert done.returncode == 2
     assert "Choose another --port" in done.stderr
+
+
+def test_the_model_beside_has_options_of_its_own(line, tmp_path):
+    beside = [
+        "--beside",
+        "python:code.py:net",
+        "--beside-class-indices",
+        "9,8,7,6,5,4,3,2,1,0",
+        "--beside-mean",
+        "0.5",
+    ]
+    with start([*line, "--port", "0", "--no-open", *beside], tmp_path) as process:
+        address = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
+        with urllib.request.urlopen(f"{address}api/look?image=2") as answer:
+            frames = decode(answer.read())
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    one, other = frames[1].header["models"]
+    assert one["top"] != other["top"], err

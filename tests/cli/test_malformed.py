@@ -160,6 +160,7 @@ CASES = [
     ("images of no export", f"explore {MODEL} {DATA} --images 3", "Add --export FOLDER"),
     ("exporting an image that is not there", f"explore {MODEL} {DATA} --export page --images 100000", "there is no image 100000"),
     ("weights beside nothing", f"explore {MODEL} {DATA} --beside-weights {{files}}/weights.safetensors", "Add --beside MODEL"),
+    ("options beside nothing", f"explore {MODEL} {DATA} --beside-class-indices 0,1", "--beside-class-indices is of a second model"),
     ("splitting nothing", "split {files}/none.png --radius 4", "none.png"),
     ("splitting text", "split {files}/text.txt --radius 4", "cannot decode"),
     ("splitting without a radius", "split {files}/photo.png", "radius"),

@@ -86,6 +86,7 @@ REFUSED = [
     "explore resnet8 phantom --port many",
     "explore resnet8 phantom --images 3",
     "explore resnet8 --export page",
+    "explore resnet8 phantom --beside-mean 0.5",
     "spectrum phantom --device gpu",
     "study run",
     "study run label-shufle",

@@ -3,8 +3,9 @@
 import pytest
 from starlette.testclient import TestClient
 
-from explorer_scenes import looked_at, make_scene
+from explorer_scenes import explored, looked_at, make_scene
 from passband.errors import InputError
+from passband.explorer import gallery
 from passband.explorer.app import make_app
 from passband.explorer.safety import COOKIE, POLICY
 from passband.explorer.serve import address_of, listen
@@ -18,7 +19,7 @@ BASE = "http://127.0.0.1:8765"
 def client(scene=None, **options) -> TestClient:
     base = options.pop("base_url", BASE)
     return TestClient(
-        make_app(scene or make_scene(), **options),
+        make_app(explored(scene or make_scene()), **options),
         base_url=base,
         follow_redirects=False,
         raise_server_exceptions=False,
@@ -82,14 +83,14 @@ def test_what_cannot_be_looked_at_is_said(query, words):
 
 
 def test_an_error_along_the_way_is_the_last_frame(monkeypatch):
-    from passband.explorer import app
+    from passband.explorer import classifier
     from passband.explorer.wire import Frame
 
     def broken(*_):
         yield Frame({"kind": "image"})
         raise InputError("it broke")
 
-    monkeypatch.setattr(app, "look", broken)
+    monkeypatch.setattr(classifier, "look", broken)
     frames = decode(client().get("/api/look?image=0").content)
     assert frames[-1].header == {"kind": "error", "message": "it broke"}
 
@@ -182,16 +183,23 @@ def test_another_address_asks_for_the_token():
     assert stranger.get("/api/about", headers={"cookie": b"=;;;\x80"}).status_code == 401
 
 
-def test_flips_are_those_of_the_instrument():
+@pytest.mark.parametrize("most", [60, 25])
+def test_flips_are_those_of_the_instrument(monkeypatch, most):
+    monkeypatch.setattr(gallery, "LOOKED_AT", most)
     scene = make_scene(samples=60)
     found = client(scene).get("/api/flips?amplitude=max").json()
-    assert found["looked_at"] == 60
-    for flip in found["flips"]:
+    assert (found["looked_at"], found["of"]) == (most, 60)
+    flips = found["lists"]["flips"]
+    for flip in flips:
         image, whole, answers, _ = looked_at(scene, flip["sample"], View())
         low, high = answers[0][image["places"].index(flip["radius"])]
         assert whole[0]["top"][0][0] == high["top"][0][0] == image["label"] != low["top"][0][0]
         assert scene.images.classes[low["top"][0][0]] == flip["lfc"]
-    assert sum(each["flips"] for each in found["radii"]) >= len(found["flips"]) > 0
+    drawn = set(gallery.drawn_images(60, most).tolist())
+    assert {flip["sample"] for flip in flips} <= drawn
+    assert len(drawn) == most
+    assert most == 60 or not drawn <= set(range(50))
+    assert sum(each["flips"] for each in found["radii"]) >= len(flips) > 0
 
 
 def test_addresses():

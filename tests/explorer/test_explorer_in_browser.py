@@ -3,78 +3,18 @@
 from __future__ import annotations
 
 import csv
-import http.server
 import io
-import threading
-from functools import partial
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
 
-from explorer_scenes import looked_at, make_scene, serving
+from explorer_scenes import explored, looked_at, make_scene, serving
+from explorer_tab import Tab, serving_files
 from passband.explorer.export import export
 from passband.explorer.view import View
 from pictures_sent import BAD, GOOD
 
 pytestmark = pytest.mark.browser
-
-PIXELS = """id => { const c = document.getElementById(id), copy = new OffscreenCanvas(c.width, c.height).getContext('2d');
-copy.drawImage(c, 0, 0);
-return Array.from(copy.getImageData(0, 0, c.width, c.height).data).filter((_, i) => i % 4 < 3) }"""
-
-
-class Tab:
-    """The page in a browser, with all that it asked for and complained about."""
-
-    def __init__(self, browser, address: str, query: str = "", **options) -> None:
-        self.page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.address = address
-        self.page.goto(address + query)
-        self.page.set_default_timeout(30_000)
-
-    def __enter__(self) -> Tab:
-        return self
-
-    def __exit__(self, *failed) -> None:
-        self.page.close()
-        if failed[0] is None:
-            assert self.complaints == []
-            assert all(
-                url.startswith((self.address, "data:", "blob:" + self.address)) for url in self.requests
-            )
-
-    def whole(self) -> Tab:
-        """Wait until all has come."""
-        self.page.wait_for_selector("#table table", state="attached")
-        self.page.wait_for_selector("#answers-second li")
-        return self
-
-    def until(self, function: str, arg: object = None) -> None:
-        """Wait until a function is true; Playwright's own way needs what the page's policy forbids."""
-        function = function if "=>" in function else f"() => {function}"
-        for _ in range(300):
-            if self.page.evaluate(function, arg):
-                return
-            self.page.wait_for_timeout(100)
-        raise AssertionError(f"it never came to {function} with {arg!r}")
-
-    def text(self, name: str) -> str:
-        return self.page.locator(f"#{name}").inner_text()
-
-    def query(self) -> dict[str, str]:
-        return {name: values[-1] for name, values in parse_qs(urlsplit(self.page.url).query).items()}
-
-    def pixels(self, name: str) -> list[int]:
-        return self.page.evaluate(PIXELS, name)
-
-    def first_answer(self, part: str) -> str:
-        return self.page.locator(f"#answers-{part} li span").first.inner_text()
 
 
 @pytest.fixture(scope="module")
@@ -343,32 +283,19 @@ def test_without_data_pictures_are_uploaded(browser):
         assert tab.first_answer("whole").startswith("class ")
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format, *args) -> None:
-        pass
-
-
 def test_an_export_is_the_same_page_without_a_server_of_ours(browser, address, scene, tmp_path):
-    chosen = export(scene, tmp_path, [4, 9])
+    chosen = export(explored(scene), tmp_path, [4, 9])
     assert chosen == [4, 9]
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        with Tab(browser, f"http://127.0.0.1:{server.server_port}/", "?image=9&at=6") as tab:
-            tab.whole()
-            exported = {name: tab.pixels(name) for name in ("whole", "first", "second", "power")}
-            assert tab.page.locator("#thumbs button").count() == 2
-            assert not tab.page.locator("#file").is_visible()
-            assert not tab.page.locator("#epsilon").is_visible()
-            tab.page.check("input[value=rank]")
-            tab.until("document.getElementById('name-first').textContent === 'Dominant'")
-            tab.page.click("#list-flips")
-            tab.until("document.getElementById('list-note').textContent.includes('by chance')")
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
+    with serving_files(tmp_path) as other, Tab(browser, other, "?image=9&at=6") as tab:
+        tab.whole()
+        exported = {name: tab.pixels(name) for name in ("whole", "first", "second", "power")}
+        assert tab.page.locator("#thumbs button").count() == 2
+        assert not tab.page.locator("#file").is_visible()
+        assert not tab.page.locator("#epsilon").is_visible()
+        tab.page.check("input[value=rank]")
+        tab.until("document.getElementById('name-first').textContent === 'Dominant'")
+        tab.page.click("#list-flips")
+        tab.until("document.getElementById('list-note').textContent.includes('by chance')")
     with Tab(browser, address, "?image=9&at=6") as tab:
         tab.whole()
         assert {name: tab.pixels(name) for name in exported} == exported

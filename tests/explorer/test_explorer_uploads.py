@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from explorer_scenes import make_network, make_scene
+from explorer_scenes import explored, make_network, make_scene
 from passband.data.images import Request, decode_images
 from passband.errors import InputError
 from passband.explorer import uploads
 from passband.explorer.scene import Scene
-from passband.explorer.uploads import Uploads, decode_upload
+from passband.explorer.uploads import Uploads
 from pictures_sent import BAD, GOOD, claims, picture, saved
 
 
@@ -14,7 +14,7 @@ from pictures_sent import BAD, GOOD, claims, picture, saved
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pictures_become_what_a_data_set_would_have(name, channels):
     scene = make_scene(channels)
-    found = decode_upload(GOOD[name], name, scene)
+    found = explored(scene).decode(GOOD[name], name)
     expected = decode_images([GOOD[name]], [name], Request(preparation=scene.preparation, channels=channels))
     assert found.pixels.shape == (channels, 12, 10)
     assert torch.equal(found.pixels, expected[0])
@@ -25,7 +25,7 @@ def test_pictures_become_what_a_data_set_would_have(name, channels):
     ("name", "words"), [("turned.jpg", "EXIF"), ("deep.png", "16 bits"), ("tiny.png", "enlarged")]
 )
 def test_what_is_odd_about_a_picture_is_said(name, words):
-    notices = decode_upload(GOOD[name], name, make_scene()).notices
+    notices = explored(make_scene()).decode(GOOD[name], name).notices
     assert any(words in notice.message for notice in notices)
 
 
@@ -33,15 +33,15 @@ def test_what_is_odd_about_a_picture_is_said(name, words):
 def test_bad_files_are_refused_with_a_reason(name):
     content, words = BAD[name]
     with pytest.raises(InputError, match=words):
-        decode_upload(content, name, make_scene())
+        explored(make_scene()).decode(content, name)
 
 
 def test_nothing_is_decoded_of_what_is_too_large(monkeypatch):
     monkeypatch.setattr(uploads, "decode_with_notices", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(InputError, match="at most 50 million"):
-        decode_upload(claims(10_000, 5_001), "claims.png", make_scene())
+        explored(make_scene()).decode(claims(10_000, 5_001), "claims.png")
     with pytest.raises(InputError, match="at most 20 MiB"):
-        decode_upload(bytes(20 * 2**20 + 1), "long.png", make_scene())
+        explored(make_scene()).decode(bytes(20 * 2**20 + 1), "long.png")
 
 
 def test_the_last_sixteen_are_kept():
@@ -49,7 +49,7 @@ def test_the_last_sixteen_are_kept():
     names = []
     for shade in range(17):
         content = saved(picture(20 + shade, 20), "PNG")
-        names.append(kept.add(content, decode_upload(content, "p.png", scene)))
+        names.append(kept.add(content, explored(scene).decode(content, "p.png")))
     assert len(set(names)) == 17
     kept.find(names[1])
     with pytest.raises(InputError, match="no longer here"):
@@ -65,6 +65,6 @@ def test_without_data_the_model_says_what_its_pictures_are():
     model.size, model.channels = (16, 16), 1
     scene = Scene.of([model], device="cpu")
     assert scene.images.classes == ("class 0", "class 1", "class 2", "class 3")
-    assert decode_upload(GOOD["photo.jpg"], "photo.jpg", scene).pixels.shape == (1, 16, 16)
+    assert explored(scene).decode(GOOD["photo.jpg"], "photo.jpg").pixels.shape == (1, 16, 16)
     with pytest.raises(InputError, match="0 images were loaded"):
         scene.picture(0)

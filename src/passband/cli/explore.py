@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter, default_name_transform
 from cyclopts.validators import Number
 
 from passband.choices import Amplitude
@@ -18,6 +18,15 @@ from passband.optional import require
 
 PORT = 8765
 
+Beside = Annotated[
+    options.ModelOptions,
+    Parameter(
+        name="*",
+        name_transform=lambda name: f"beside-{default_name_transform(name)}",
+        group=Group("The model beside"),
+    ),
+]
+
 
 def explore(
     model: options.Model,
@@ -28,7 +37,7 @@ def explore(
     data_options: options.DataFlags = options.DATA_DEFAULTS,
     size: options.Size = None,
     beside: str | None = None,
-    beside_weights: Path | None = None,
+    beside_options: Beside = options.MODEL_DEFAULTS,
     amplitude: Amplitude = "max",
     export: Path | None = None,
     images: Annotated[
@@ -47,7 +56,6 @@ def explore(
 
     Args:
         beside: A second model to show beside the first, written as MODEL; it takes the same images.
-        beside_weights: Its file of weights, where it needs one.
         amplitude: What is done to a component before the model sees it, at first; see `passband audit --help`.
         export: Folder to write the page to, with all that it shows of a few images.
         images: Positions in the data of those images; by default twelve: the surest flips, up to half of them, and the first.
@@ -57,8 +65,15 @@ def explore(
     """
     if images is not None and export is None:
         raise InputError("--images chooses what an export shows, and none is asked for. Add --export FOLDER.")
-    if beside_weights is not None and beside is None:
-        raise InputError("--beside-weights is of a second model, and none is asked for. Add --beside MODEL.")
+    if beside is None and beside_options != (unsaid := options.MODEL_DEFAULTS):
+        given = next(
+            each.name
+            for each in fields(unsaid)
+            if getattr(beside_options, each.name) != getattr(unsaid, each.name)
+        )
+        raise InputError(
+            f"--beside-{default_name_transform(given)} is of a second model, and none is asked for. Add --beside MODEL."
+        )
     if export is not None:
         check_target(export, overwrite=overwrite)
         if data is None:
@@ -66,30 +81,29 @@ def explore(
     for module in ("starlette", "uvicorn"):
         require(module, extra="explore", purpose="the explorer")
     from passband.explorer.app import make_app
+    from passband.explorer.classifier import ExploredClassifier
     from passband.explorer.export import export as write_export
     from passband.explorer.safety import is_loopback, make_token
     from passband.explorer.scene import Scene
     from passband.explorer.serve import address_of, listen, serve
 
-    def load() -> Scene:
+    def load() -> ExploredClassifier:
         say(f"Loading the model {model}")
         models = [model_options.load(model, size)]
         if beside is not None:
             say(f"Loading the model {beside}")
-            second = replace(
-                options.MODEL_DEFAULTS, weights=beside_weights, in_channels=model_options.in_channels
-            )
-            models.append(second.load(beside, size))
+            channels = beside_options.in_channels or model_options.in_channels
+            models.append(replace(beside_options, in_channels=channels).load(beside, size))
         dataset = None
         if data is not None:
             say(f"Loading the data {data}")
             dataset = data_options.load(data, model=models[0], size=size)
-        return Scene.of(models, dataset, device=device)
+        return ExploredClassifier(Scene.of(models, dataset, device=device), amplitude)
 
     if export is not None:
-        scene = load()
+        explored = load()
         with progress_bars() as progress, written_whole(export) as aside:
-            chosen = write_export(scene, aside, images, amplitude=amplitude, progress=progress)
+            chosen = write_export(explored, aside, images, progress=progress)
         print_lines(
             [
                 f"The page, with {len(chosen)} images: {export}",
@@ -99,7 +113,7 @@ def explore(
         return 0
     token = None if is_loopback(host) else make_token()
     with listen(host, port) as listening:  # before anything is loaded: a port that is taken is said at once
-        app = make_app(load(), amplitude=amplitude, host=host, token=token)
+        app = make_app(load(), host=host, token=token)
         address = address_of(listening, host, token)
         print_lines([f"Exploring on {address} (Ctrl-C ends it)"])
         try:

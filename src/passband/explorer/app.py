@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import resources
 from itertools import chain
-from threading import Lock
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -14,15 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from passband.choices import Amplitude
 from passband.errors import InputError, PassbandError
-from passband.explorer.about import about
-from passband.explorer.gallery import find_flips, thumbs
-from passband.explorer.look import look
+from passband.explorer.explored import Explored
 from passband.explorer.safety import Guard
-from passband.explorer.scene import Picture, Scene
-from passband.explorer.uploads import MOST_BYTES, Uploads, decode_upload
-from passband.explorer.view import View, read_number
+from passband.explorer.uploads import MOST_BYTES, Uploads
 from passband.explorer.wire import Frame
 
 TYPES = {
@@ -31,35 +26,33 @@ TYPES = {
     ".js": "text/javascript; charset=utf-8",
 }
 FRAMES = "application/octet-stream"
+INDEX = "index.html"
 
 
-def page_files() -> dict[str, bytes]:
-    """Return all files of the page by their names; whatever else is asked for does not exist."""
+def page_files(page: str = INDEX) -> dict[str, bytes]:
+    """Return all files of a page by their names, the page itself as `INDEX`; whatever else is asked for does not exist."""
     folder = resources.files("passband.explorer") / "page"
-    return {
+    files = {
         each.name: each.read_bytes()
         for each in folder.iterdir()
         if each.is_file() and each.name.endswith(tuple(TYPES))
     }
+    return {INDEX: files[page]} | {name: file for name, file in files.items() if not name.endswith(".html")}
 
 
-def make_app(
-    scene: Scene, *, amplitude: Amplitude = "max", host: str = "127.0.0.1", token: str | None = None
-) -> Starlette:
-    """Return the server of a scene.
+def make_app(explored: Explored[Any], *, host: str = "127.0.0.1", token: str | None = None) -> Starlette:
+    """Return the server of what is explored.
 
     Args:
-        scene: What is explored.
-        amplitude: The policy by default.
+        explored: What answers.
         host: What is listened on.
         token: What requests must have; None asks for none: see `passband.explorer.safety.Guard`.
     """
-    files, uploads, told = page_files(), Uploads(), about(scene, amplitude)
-    flips: dict[str, dict] = {}
-    looking = Lock()
+    files, told = page_files(explored.page), explored.about()
+    uploads = Uploads[Any]()
 
     def show_file(request: Request) -> Response:
-        name = request.path_params.get("name", "index.html")
+        name = request.path_params.get("name", INDEX)
         if name not in files:
             return Response("There is no such page.", status_code=404, media_type="text/plain")
         return Response(files[name], media_type=TYPES[name[name.rindex(".") :]])
@@ -69,27 +62,20 @@ def make_app(
 
     def send_thumbs(request: Request) -> Response:
         indices = [_index(text) for text in request.query_params.get("images", "").split(",") if text]
-        return Response(thumbs(scene, indices).encode(), media_type=FRAMES)
+        return Response(explored.thumbs(indices).encode(), media_type=FRAMES)
 
     def send_flips(request: Request) -> Response:
-        policy = View.read(request.query_params, amplitude).amplitude
-        with looking:  # whoever asks again while they are looked for waits for the same
-            if policy not in flips:
-                flips[policy] = find_flips(scene, policy)
-        return JSONResponse(flips[policy])
+        return JSONResponse(explored.flips(request.query_params))
 
     def send_look(request: Request) -> Response:
         query = request.query_params
-        at = read_number(query, "at") if "at" in query else None
-        frames = look(scene, _picture(request), View.read(query, amplitude), at)
+        upload = query.get("upload")
+        picture = (
+            explored.picture(_index(query.get("image", "0"))) if upload is None else uploads.find(upload)
+        )
+        frames = explored.look(picture, query)
         first = next(frames)  # what can be refused is refused before anything is sent
         return StreamingResponse(_sent(chain([first], frames)), media_type=FRAMES)
-
-    def _picture(request: Request) -> Picture:
-        query = request.query_params
-        if "upload" in query:
-            return uploads.find(query["upload"])
-        return scene.picture(_index(query.get("image", "0")))
 
     async def take_upload(request: Request) -> Response:
         content = bytearray()
@@ -100,7 +86,7 @@ def make_app(
                     f"a picture has at most {MOST_BYTES // 2**20} MiB here, and this one is larger"
                 )
         name = request.query_params.get("name", "")
-        picture = await run_in_threadpool(decode_upload, bytes(content), name, scene)
+        picture = await run_in_threadpool(explored.decode, bytes(content), name)
         return JSONResponse({"upload": uploads.add(bytes(content), picture), "name": picture.name})
 
     return Starlette(

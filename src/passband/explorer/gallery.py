@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Int64
+from torch import Tensor
 
 from passband.data.dataset import to_pixels
 from passband.errors import InputError
@@ -15,6 +17,7 @@ from passband.explorer.scene import Scene
 from passband.explorer.wire import Frame
 from passband.instruments.flips import Flips
 from passband.instruments.instrument import Subject
+from passband.randomness import generator_for
 from passband.types import Amplitude
 
 THUMB = 64
@@ -24,7 +27,7 @@ MOST = 60
 """Thumbnails that are sent at once."""
 
 LOOKED_AT = 500
-"""Images among which flips are looked for: the data set's first."""
+"""Images among which flips are looked for; of more, so many are drawn, always the same ones."""
 
 FLIPS = 48
 """Flips that are shown, the surest."""
@@ -64,27 +67,46 @@ def find_flips(scene: Scene, amplitude: Amplitude) -> dict[str, Any]:
     """Return the images that the first model is right on as a whole and on their HFC, and wrong on their LFC.
 
     Returns:
-        `looked_at`, the number of images; `radii`, at each of which stands how many flips there are and how many chance alone
-        would make; `flips`, the surest of them, one for each image: `sample`, `radius`, and the class that the LFC is taken for.
+        `looked_at`, the number of images; `of`, out of how many they were drawn; `radii`, at each of which stands how many flips there are and how many chance alone
+        would make; under `lists` and `flips`, the surest of them, one for each image: `sample`, `radius`, and the class that
+        the LFC is taken for.
 
     Raises:
         InputError: If there is no data set, or as `passband.instruments.flips.Flips`.
     """
     if scene.dataset is None:
         raise InputError("flips are looked for in a data set, and none was loaded: give DATA too")
-    dataset = scene.dataset.take(slice(LOOKED_AT))
-    subject = Subject(scene.models[0], dataset, scene.models[0].name, device=str(scene.device))
+    dataset, model = scene.dataset, scene.models[0]
+    drawn = drawn_images(len(dataset), LOOKED_AT)
+    subject = Subject(model, dataset, model.name, indices=drawn, device=str(scene.device))
     found = subject.read(Flips(amplitude=amplitude))
     counts = found.flips.sum(dim=1).tolist()
     surest = found.to_table().unique("sample", keep="first", maintain_order=True).head(FLIPS)
     return {
-        "looked_at": len(dataset),
+        "looked_at": len(drawn),
+        "of": len(dataset),
         "radii": [
             {"radius": radius, "flips": count, "by_chance": round(chance, 1)}
             for radius, count, chance in zip(found.radii, counts, found.expected.tolist(), strict=True)
         ],
-        "flips": [
-            {"sample": row["sample"], "radius": row["radius"], "lfc": row["lfc_prediction"]}
-            for row in surest.iter_rows(named=True)
-        ],
+        "lists": {
+            "flips": [
+                {"sample": row["sample"], "radius": row["radius"], "lfc": row["lfc_prediction"]}
+                for row in surest.iter_rows(named=True)
+            ]
+        },
     }
+
+
+def drawn_images(count: int, most: int) -> Int64[Tensor, " drawn"]:
+    """Return positions of at most so many of `count` images, drawn by a seed that is always the same, in ascending order.
+
+    The first images of a data set may be of one class, or of one day.
+
+    Example:
+        >>> drawn_images(3, 5), len(drawn_images(1000, 5))
+        (tensor([0, 1, 2]), 5)
+    """
+    if count <= most:
+        return torch.arange(count)
+    return torch.randperm(count, generator=generator_for(0, "explored"))[:most].sort().values

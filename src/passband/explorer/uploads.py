@@ -6,12 +6,13 @@ import io
 import warnings
 from collections import OrderedDict
 from threading import Lock
+from typing import Generic, NamedTuple
 
 from PIL import Image
 
-from passband.data.images import Request, decode_with_notices
+from passband.data.images import Decoded, Request, decode_with_notices
 from passband.errors import InputError
-from passband.explorer.scene import Picture, Scene
+from passband.explorer.explored import P
 from passband.files import digest
 
 MOST_BYTES = 20 * 2**20
@@ -26,8 +27,26 @@ KNOWN = {*FORMATS, "MPO"}
 """What Pillow calls them: a JPEG of some phones holds several pictures, of which the first is taken."""
 
 
-def decode_upload(content: bytes, name: str, scene: Scene) -> Picture:
-    """Return an uploaded picture as an image like those of a scene, prepared as `passband audit` would prepare it.
+class Upload(NamedTuple):
+    """A picture that was sent.
+
+    Attributes:
+        name: What it is called.
+        decoded: What became of it.
+    """
+
+    name: str
+    decoded: Decoded
+
+
+def decode_upload(content: bytes, name: str, request: Request, most_pixels: int = MOST_PIXELS) -> Upload:
+    """Return an uploaded picture, decoded as pictures of a data set are.
+
+    Args:
+        content: The file.
+        name: What whoever sent it calls it.
+        request: What is made of it.
+        most_pixels: How many it may have.
 
     Raises:
         InputError: If it is too large, of another format, or broken; the message is for whoever sent it.
@@ -35,17 +54,15 @@ def decode_upload(content: bytes, name: str, scene: Scene) -> Picture:
     if len(content) > MOST_BYTES:
         raise InputError(f"a picture has at most {MOST_BYTES // 2**20} MiB here; this one is larger")
     called = name[:80] or "the picture"
-    width, height = _measured(content, called)
-    if width * height > MOST_PIXELS:
+    width, height = _measured(content, called, most_pixels)
+    if width * height > most_pixels:
         raise InputError(
-            f"{called} has {width:,}x{height:,} pixels, and at most {MOST_PIXELS // 10**6} million are taken. Store it smaller."
+            f"{called} has {width:,}x{height:,} pixels, and at most {most_pixels // 10**6} million are taken. Store it smaller."
         )
-    request = Request(preparation=scene.preparation, channels=scene.images.channels)
-    decoded = decode_with_notices([content], [called], request)
-    return Picture(decoded.images[0], None, called, decoded.notices)
+    return Upload(called, decode_with_notices([content], [called], request))
 
 
-def _measured(content: bytes, name: str) -> tuple[int, int]:
+def _measured(content: bytes, name: str, most_pixels: int) -> tuple[int, int]:
     """Return width and height of a picture of a known format, of which only the header is read."""
     try:
         with warnings.catch_warnings():
@@ -56,7 +73,7 @@ def _measured(content: bytes, name: str) -> tuple[int, int]:
                 same = image.format == kind and image.size == size
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"{name} has too many pixels: at most {MOST_PIXELS // 10**6} million are taken. Store it smaller."
+            f"{name} has too many pixels: at most {most_pixels // 10**6} million are taken. Store it smaller."
         ) from error
     except Exception as error:  # Pillow raises a dozen kinds on broken files
         raise InputError(
@@ -67,14 +84,14 @@ def _measured(content: bytes, name: str) -> tuple[int, int]:
     return size
 
 
-class Uploads:
+class Uploads(Generic[P]):
     """The pictures that were sent last, by a name that follows from their content."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Picture] = OrderedDict()
+        self._kept: OrderedDict[str, P] = OrderedDict()
         self._lock = Lock()
 
-    def add(self, content: bytes, picture: Picture) -> str:
+    def add(self, content: bytes, picture: P) -> str:
         """Keep a picture, and return its name."""
         name = digest(content)[:16]
         with self._lock:
@@ -84,7 +101,7 @@ class Uploads:
                 self._kept.popitem(last=False)
         return name
 
-    def find(self, name: str) -> Picture:
+    def find(self, name: str) -> P:
         """Return a picture.
 
         Raises:

@@ -63,8 +63,8 @@ class View:
             'rank'
         """
         return cls(
-            Cut(_one_of(query.get("cut", "radius"), "cut", CutKind), _whole(query, "width", 4)),
-            _one_of(query.get("amplitude", amplitude), "amplitude policy", Amplitude),
+            Cut(one_of(query.get("cut", "radius"), "cut", CutKind), _whole(query, "width", 4)),
+            one_of(query.get("amplitude", amplitude), "amplitude policy", Amplitude),
             read_number(query, "rho"),
             query.get("normalize") == "1",
             read_number(query, "epsilon"),
@@ -87,7 +87,12 @@ def read_number(query: Mapping[str, str], name: str) -> float:
         raise InputError(f"{name} is a number or a fraction such as 8/255, got {text[:LONGEST]!r}") from error
 
 
-def _one_of(text: str, what: str, known: Any) -> Any:
+def one_of(text: str, what: str, known: Any) -> Any:
+    """Return one of the words of a Literal.
+
+    Raises:
+        UnknownNameError: If it is none of them.
+    """
     if text not in get_args(known):
         raise UnknownNameError(what, text[:LONGEST], get_args(known))
     return text

@@ -7,7 +7,7 @@ export function percent(share) {
   return `${(100 * share).toFixed(share < 0.0995 || share > 0.9905 ? 1 : 0)}%`;
 }
 
-function element(name, text = "", className = "") {
+export function element(name, text = "", className = "") {
   const made = document.createElement(name);
   made.textContent = text;
   if (className) made.className = className;
@@ -103,4 +103,17 @@ export function showTable(box, look, names) {
   });
   table.append(top, body);
   box.replaceChildren(table);
+}
+
+/** Return where a row's answer stays the same: from one position to another. */
+export function runs(answers) {
+  const found = [];
+  answers.forEach((answer, position) => {
+    if (!answer) return;
+    const label = answer.top[0][0];
+    const last = found.at(-1);
+    if (last && last.label === label && last.to === position - 1) last.to = position;
+    else found.push({ from: position, to: position, label });
+  });
+  return found;
 }

@@ -1,14 +1,18 @@
-// Images to choose from: all, flips, uploads.
+// Images to choose from: all, and lists of those worth jumping to.
 
 import { draw } from "./pictures.js";
 import * as source from "./source.js";
 
 const PAGE = 24;
 
-/** `choose` is told an image, and a radius where one is meant. */
-export function makeGallery(facts, choose, complain) {
+/** Let an image be chosen.
+ *
+ * `choose` is told an image, and a radius where one is meant; `describe` returns the words below a thumbnail and its whole name; `lists`
+ * has, by the name of each list, what is said of it. `amplitude` returns the policy under which lists are looked for.
+ */
+export function makeGallery(facts, { choose, complain, describe, lists }, amplitude) {
   const [box, note, back, forward] = ["thumbs", "list-note", "back", "forward"].map((id) => document.getElementById(id));
-  const tabs = { all: document.getElementById("list-all"), flips: document.getElementById("list-flips") };
+  const tabs = Object.fromEntries(["all", ...Object.keys(lists)].map((name) => [name, document.getElementById(`list-${name}`)]));
   const all = facts.images ?? Array.from({ length: facts.count }, (_, index) => index);
   let list = all.map((index) => ({ index }));
   let which = "all";
@@ -28,17 +32,16 @@ export function makeGallery(facts, choose, complain) {
     mark();
   }
 
-  function button(each, image, { size, channels }) {
+  function button(each, image, { channels }) {
     const made = document.createElement("button");
     made.type = "button";
     made.dataset.image = each.index;
-    const label = facts.classes[image.label];
     const canvas = document.createElement("canvas");
-    draw(canvas, image.pixels, size, channels);
-    const words = (each.radius == null ? [label] : [label, `→ ${each.lfc}`]).map((text) => Object.assign(document.createElement("span"), { textContent: text }));
-    made.setAttribute("aria-label", each.radius == null ? `image ${each.index}: ${label}` : `image ${each.index}: ${label}, whose LFC at radius ${each.radius} is taken for ${each.lfc}`);
-    made.title = made.getAttribute("aria-label");
-    made.append(canvas, ...words);
+    draw(canvas, image.pixels, image.size, channels);
+    const { words, name } = describe(image, each);
+    made.setAttribute("aria-label", name);
+    made.title = name;
+    made.append(canvas, ...words.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
     made.addEventListener("click", () => choose(each.index, each.radius));
     return made;
   }
@@ -52,7 +55,7 @@ export function makeGallery(facts, choose, complain) {
     }
   }
 
-  async function select(name, amplitude) {
+  async function select(name) {
     which = name;
     start = 0;
     for (const [key, tab] of Object.entries(tabs)) tab.setAttribute("aria-pressed", String(key === name));
@@ -60,12 +63,12 @@ export function makeGallery(facts, choose, complain) {
       list = all.map((index) => ({ index }));
       note.textContent = "";
     } else {
-      note.textContent = "Looking for flips …";
+      note.textContent = "Looking for them …";
       const mine = ++asked;
-      const found = facts.flips ?? (await source.flips(amplitude));
-      if (mine !== asked || which !== "flips") return;
-      list = found.flips.map(({ sample, radius, lfc }) => ({ index: sample, radius, lfc }));
-      note.textContent = flipWords(found, list.length);
+      const found = facts.flips ?? (await source.flips(amplitude()));
+      if (mine !== asked || which !== name) return;
+      list = found.lists[name].map(({ sample, ...more }) => ({ index: sample, ...more }));
+      note.textContent = lists[name](found);
     }
     await show();
   }
@@ -73,14 +76,12 @@ export function makeGallery(facts, choose, complain) {
   const tried = (work) => work.catch((error) => { note.textContent = ""; complain(error); });
   back.addEventListener("click", () => { start = Math.max(0, start - PAGE); tried(show()); });
   forward.addEventListener("click", () => { start += PAGE; tried(show()); });
-  tabs.all.addEventListener("click", () => tried(select("all")));
+  for (const [name, tab] of Object.entries(tabs)) tab.addEventListener("click", () => tried(select(name)));
   if (facts.count === 0) for (const each of [box, back, forward, ...Object.values(tabs)]) each.hidden = true;
 
   return {
-    /** List flips under a policy. */
-    onFlips(amplitude) { tabs.flips.addEventListener("click", () => tried(select("flips", amplitude()))); },
-    /** List flips anew if they are listed: they are others under another policy. */
-    refresh(amplitude) { if (which === "flips" && !facts.flips) tried(select("flips", amplitude)); },
+    /** Look anew for what is listed: it is another list under another policy. */
+    refresh() { if (which !== "all" && !facts.flips) tried(select(which)); },
     mark(index) { chosen = index; mark(); },
     /** Show the page that has an image. */
     begin(index) {
@@ -88,10 +89,4 @@ export function makeGallery(facts, choose, complain) {
       return tried(show());
     },
   };
-}
-
-function flipWords(found, listed) {
-  const clear = [...found.radii].sort((one, other) => other.flips - other.by_chance - (one.flips - one.by_chance))[0];
-  const best = clear ? ` At radius ${clear.radius}, where they stand out most, ${clear.flips} images do so; by chance about ${clear.by_chance} would.` : "";
-  return `${listed} of them, the surest first: the model is right on the whole image and on its HFC, and wrong on its LFC. Looked for in the first ${found.looked_at} images.${best}`;
 }

@@ -1,13 +1,14 @@
 // The page: what is chosen, what is asked for, and drawing it.
 
-import { asRows, inWords, percent, showAnswers, showTable } from "./answers.js";
+import { asRows, inWords, percent, runs, showAnswers, showTable } from "./answers.js";
+import { beginWith, complain, copyAddress, makeAsking, showFacts } from "./asking.js";
 import { makeGallery } from "./gallery.js";
 import { draw, drawLevels } from "./pictures.js";
 import { asLines, saveNumbers, savePicture } from "./save.js";
 import * as source from "./source.js";
 import { makeSpectrum } from "./spectrum.js";
-import { readState, wanted, writeState } from "./state.js";
-import { makeStrip, runs } from "./strip.js";
+import { makeState } from "./state.js";
+import { makeStrip } from "./strip.js";
 
 const CUTS = {
   radius: { place: "Radius", unit: "cycles per image", first: "LFC", second: "HFC", notes: ["what is within the circle", "what is beyond it"] },
@@ -23,54 +24,23 @@ const POLICIES = {
 };
 
 const $ = (id) => document.getElementById(id);
-const state = readState();
+const stated = makeState({ cut: "radius", width: "4", rho: "0", normalize: "0", epsilon: "0", steps: "10" }, ["image", "upload", "at", "amplitude"]);
+const { state, writeState } = stated;
+const asking = makeAsking(stated, { begun, take, chosen: fillControls });
 let facts = null;
 let look = null; // what has come of the image that is chosen
 let position = 0; // of the place
-let asking = null; // aborts what was asked for before
-let sending = 0; // counts what was chosen or sent: the latest wins
 let speaking = 0;
-let shownWanted = "";
 let pending = false;
 
 const strip = makeStrip($("strip"), moveTo);
 const spectrum = makeSpectrum($("spectrum"), (radius) => moveTo(nearest(radius)));
 let gallery = null;
 
-function complain(error) {
-  if (error?.name === "AbortError") return;
-  $("problem").textContent = error?.message ?? String(error);
-  $("problem").hidden = false;
-}
-
 function nearest(place) {
   let best = 0;
   look.places.forEach((each, i) => { if (Math.abs(each - place) < Math.abs(look.places[best] - place)) best = i; });
   return best;
-}
-
-/** Ask for all of the image that the state says, unless that is here; the latest question wins. */
-async function ask() {
-  const key = wanted(state);
-  if (key === shownWanted) return;
-  shownWanted = key;
-  asking?.abort();
-  const mine = (asking = new AbortController());
-  $("problem").hidden = true;
-  $("views").classList.add("waiting");
-  writeState(state);
-  let next = null;
-  try {
-    await source.look(state, (header, payload) => {
-      if (mine.signal.aborted) return;
-      if (header.kind === "image") next = begun(header, payload);
-      else take(next, header, payload);
-    }, mine.signal);
-  } catch (error) {
-    if (mine.signal.aborted) return;
-    shownWanted = "";
-    complain(error);
-  }
 }
 
 function begun(header, payload) {
@@ -105,8 +75,6 @@ function take(next, header, payload) {
     next.done = true;
     changed();
     say();
-  } else if (header.kind === "error") {
-    complain(new Error(header.message));
   }
 }
 
@@ -128,6 +96,7 @@ function opened() {
   $("spectrum-words").textContent = `Fine waves lie far from the middle; bright is strong, on a logarithmic scale. The corner is at radius ${Math.hypot(Math.floor(size[0] / 2), Math.floor(size[1] / 2)).toFixed(1)}.`;
   showAnswers($("answers-whole"), look, (model) => look.whole[model]);
   $("views").classList.remove("waiting");
+  $("table").replaceChildren(); // it was of another image
   drawNow();
 }
 
@@ -165,16 +134,23 @@ function answersNow() {
 function changed() {
   const cut = CUTS[look.kind];
   answersNow();
+  const words = [];
   const rows = look.models.flatMap((model, m) =>
-    ["first", "second"].map((part, i) => ({
-      part,
-      name: cut[part] + (look.models.length > 1 ? ` · ${model}` : ""),
-      whole: look.whole[m].top[0][0],
-      answers: look.answers[m].map((pair) => pair?.[i] ?? null),
-    })),
+    ["first", "second"].map((part, i) => {
+      const name = cut[part] + (look.models.length > 1 ? ` · ${model}` : "");
+      const whole = look.whole[m].top[0][0];
+      const answers = look.answers[m].map((pair) => pair?.[i] ?? null);
+      const stays = runs(answers);
+      words.push(`${name}: ${stays.map(({ from, to, label }) => `${look.classes[label]} from ${look.places[from]} to ${look.places[to]}`).join(", ")}`);
+      return {
+        part,
+        name,
+        bars: answers.map((answer) => answer && { tall: answer.top[0][1], same: answer.top[0][0] === whole }),
+        spans: stays.map(({ from, to, label }) => ({ from, to, text: look.classes[label], quiet: label !== whole })),
+      };
+    }),
   );
-  const words = rows.map((row) => `${row.name}: ${runs(row.answers).map(({ from, to, label }) => `${look.classes[label]} from ${look.places[from]} to ${look.places[to]}`).join(", ")}`);
-  strip.show({ rows, count: look.places.length, classes: look.classes, at: position, words: `What the model says at every ${cut.place.toLowerCase()}. ${words.join(". ")}` });
+  strip.show({ rows, count: look.places.length, at: position, words: `What the model says at every ${cut.place.toLowerCase()}. ${words.join(". ")}` });
   if (look.done) showTable($("table"), look, [cut.first, cut.second, cut.place]);
 }
 
@@ -196,37 +172,16 @@ function moveTo(next) {
     requestAnimationFrame(drawNow);
   }
   clearTimeout(moveTo.writing);
-  moveTo.writing = setTimeout(() => writeState(state), 200); // browsers count how often it is written
+  moveTo.writing = setTimeout(() => writeState(), 200); // browsers count how often it is written
   say();
 }
 
 function choose(index, radius) {
-  sending++;
-  delete state.upload;
-  state.image = String(index);
+  asking.choose(index);
   if (radius != null) Object.assign(state, { cut: "radius", at: String(radius) });
-  if (wanted(state) === shownWanted && radius != null) moveTo(nearest(radius));
+  if (asking.here() && radius != null) moveTo(nearest(radius));
   fillControls();
-  ask();
-}
-
-async function send(file) {
-  if (!file) return;
-  const mine = ++sending;
-  try {
-    $("list-note").textContent = `Sending ${file.name} …`;
-    const { upload } = await source.upload(file, facts.upload);
-    if (mine !== sending) return;
-    delete state.image;
-    state.upload = upload;
-    $("list-note").textContent = "";
-    fillControls();
-    await ask();
-  } catch (error) {
-    if (mine !== sending) return;
-    $("list-note").textContent = "";
-    complain(error);
-  }
+  asking.ask();
 }
 
 /** Bring the controls to what the state says. */
@@ -244,24 +199,19 @@ function fillControls() {
 function listen() {
   $("at").addEventListener("input", () => moveTo(Number($("at").value)));
   for (const radio of document.querySelectorAll("input[name=cut]")) {
-    radio.addEventListener("change", () => { state.cut = radio.value; delete state.at; fillControls(); ask(); });
+    radio.addEventListener("change", () => { state.cut = radio.value; delete state.at; fillControls(); asking.ask(); });
   }
   for (const name of ["width", "amplitude", "rho", "epsilon", "steps"]) {
     $(name).addEventListener(name === "rho" ? "input" : "change", () => {
       if (!$(name).checkValidity() || $(name).value === "") return fillControls();
       state[name] = $(name).value;
       fillControls();
-      if (name === "amplitude") gallery.refresh(state.amplitude);
-      ask();
+      if (name === "amplitude") gallery.refresh();
+      asking.ask();
     });
   }
-  $("normalize").addEventListener("change", () => { state.normalize = $("normalize").checked ? "1" : "0"; ask(); });
-  $("file").addEventListener("change", () => { send($("file").files[0]); $("file").value = ""; });
-  if (source.served) {
-    document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
-    document.addEventListener("dragleave", () => document.body.classList.remove("dropping"));
-    document.addEventListener("drop", (event) => { event.preventDefault(); document.body.classList.remove("dropping"); send(event.dataTransfer.files[0]); });
-  }
+  $("normalize").addEventListener("change", () => { state.normalize = $("normalize").checked ? "1" : "0"; asking.ask(); });
+  asking.takeFiles(facts.upload);
   $("save-numbers").addEventListener("click", () => { if (look) saveNumbers(asRows(look), `${fileName()}.csv`); });
   $("save-picture").addEventListener("click", async () => {
     if (!look) return;
@@ -277,15 +227,21 @@ function listen() {
     const title = `${$("title").textContent}, ${$("panel-title").textContent}; ${cut.place.toLowerCase()} ${place}, amplitude ${state.amplitude}${look.change > 0 ? `, PGD ${state.epsilon}` : ""}`;
     await savePicture(panels, title, `${fileName()}.png`);
   });
-  $("copy").addEventListener("click", async () => {
-    writeState(state);
-    try {
-      await navigator.clipboard.writeText(location.href);
-      $("kept").textContent = "Copied.";
-    } catch {
-      $("kept").textContent = "It is in the address bar.";
-    }
-  });
+  copyAddress(writeState);
+}
+
+function describe(image, each) {
+  const label = facts.classes[image.label];
+  return each.radius == null
+    ? { words: [label], name: `image ${image.index}: ${label}` }
+    : { words: [label, `→ ${each.lfc}`], name: `image ${image.index}: ${label}, whose LFC at radius ${each.radius} is taken for ${each.lfc}` };
+}
+
+function listFlips(found) {
+  const clear = [...found.radii].sort((one, other) => other.flips - other.by_chance - (one.flips - one.by_chance))[0];
+  const best = clear ? ` At radius ${clear.radius}, where they stand out most, ${clear.flips} images do so; by chance about ${clear.by_chance} would.` : "";
+  const among = found.looked_at < found.of ? `in ${found.looked_at} images, drawn at random from all ${found.of}` : `in all ${found.of} images`;
+  return `${found.lists.flips.length} of them, the surest first: the model is right on the whole image and on its HFC, and wrong on its LFC. Looked for ${among}.${best}`;
 }
 
 const fileName = () => `${look.name}-${state.cut}-${look.places[position]}`.replace(/[^\w.-]+/g, "-");
@@ -299,26 +255,16 @@ async function begin() {
   state.amplitude = facts.amplitudes.includes(state.amplitude) ? state.amplitude : facts.amplitude;
   $("preparation").textContent = facts.upload ? `An upload is ${facts.preparation}; EXIF does not turn it, as it turns no picture of an audit.` : "";
   $("preparation").hidden = !facts.upload;
-  if (facts.upload) {
-    $("file").accept = facts.upload.formats.join(",");
-    $("upload-note").textContent = `Uploads stay on the machine that serves this page: PNG, JPEG, WebP, GIF or BMP, up to ${facts.upload.bytes / 2 ** 20} MiB, made ${height}×${width} pixels.`;
-  }
+  showFacts(facts, `made ${height}×${width} pixels`);
   for (const [field, why] of [["smoothing", facts.no_smoothing], ["attacking", facts.no_attack]]) {
     $(field).disabled = why != null;
     if (why) $(`${field}-words`).textContent = why;
   }
-  $("notices").hidden = !facts.notices.length;
-  $("notices").querySelector("ul").replaceChildren(...facts.notices.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
-  gallery = makeGallery(facts, choose, complain);
-  gallery.onFlips(() => state.amplitude);
+  gallery = makeGallery(facts, { choose, complain, describe, lists: { flips: listFlips } }, () => state.amplitude);
   listen();
-  if (facts.images) { // an export has these and no other
-    delete state.upload;
-    if (!facts.images.includes(Number(state.image))) delete state.image;
-  }
-  if (!state.upload && state.image == null && facts.count) state.image = String(facts.images?.[0] ?? 0);
+  beginWith(state, facts);
   fillControls();
-  await Promise.all([facts.count ? gallery.begin(Number(state.image)) : null, state.upload || facts.count ? ask() : null]);
+  await Promise.all([facts.count ? gallery.begin(Number(state.image)) : null, state.upload || facts.count ? asking.ask() : null]);
 }
 
 begin().catch(complain);

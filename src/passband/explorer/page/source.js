@@ -22,14 +22,20 @@ export async function about() {
   return (await ask(served ? "api/about" : "data/about.json")).json();
 }
 
-/** Return [index, label, pixels] of some images, and their size. */
+/** Return index, label, size and pixels of some images. */
 export async function thumbs(indices) {
   const answer = await ask(served ? `api/thumbs?images=${indices.join(",")}` : "data/thumbs.bin");
   let found = null;
   await readFrames(answer.body, (header, payload) => {
-    const [height, width] = header.size;
-    const length = height * width * header.channels;
-    found = { ...header, images: header.images.map(([index, label], i) => ({ index, label, pixels: payload.subarray(i * length, (i + 1) * length) })) };
+    let at = 0;
+    found = {
+      ...header,
+      images: header.images.map(([index, label], i) => {
+        const size = header.sizes?.[i] ?? header.size;
+        const pixels = payload.subarray(at, (at += size[0] * size[1] * header.channels));
+        return { index, label, size, pixels };
+      }),
+    };
   });
   if (!served) found.images = indices.map((index) => found.images.find((each) => each.index === index));
   return found;

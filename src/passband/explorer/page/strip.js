@@ -1,9 +1,10 @@
-// What a model says at every place at once: bars as high as its confidence, and where its answer changes.
+// What is said at every place at once: bars, and words above them.
 
 import { made } from "./spectrum.js";
 
 const ROW = 82; // of which the words above take the upper half
 const BARS = 40;
+const WIDEST = 36;
 const THUMB = 22; // of the slider above, whose middle is at a place
 
 /** `move` is told the position of a place. */
@@ -33,22 +34,25 @@ export function makeStrip(frame, move) {
       const bottom = top + ROW - 4;
       words.push(made("text", { x: 0, y: top + 14, class: `name-${row.part}` }, row.name));
       svg.append(made("line", { x1: 0, x2: width, y1: bottom, y2: bottom, class: "base" }));
-      row.answers.forEach((answer, position) => {
-        if (!answer) return;
-        const [label, confidence] = answer.top[0];
-        const tall = Math.max(1, confidence * BARS);
-        const wide = Math.max(1, step * 0.8);
-        svg.append(made("rect", { x: x(position) - wide / 2, y: bottom - tall, width: wide, height: tall, class: label === row.whole ? `same-${row.part}` : "other" }));
+      if (row.line != null) svg.append(made("line", { x1: 0, x2: width, y1: bottom - row.line * BARS, y2: bottom - row.line * BARS, class: "turn" }));
+      row.bars.forEach((bar, position) => {
+        if (!bar) return;
+        const tall = Math.max(1, bar.tall * BARS);
+        const wide = Math.min(WIDEST, Math.max(1, step * 0.8));
+        svg.append(made("rect", { x: x(position) - wide / 2, y: bottom - tall, width: wide, height: tall, class: bar.same ? `same-${row.part}` : "other" }));
       });
-      for (const { from, to, label } of runs(row.answers)) {
+      for (const { from, to, text, quiet, centered } of row.spans) {
+        if (centered) {
+          words.push(made("text", { x: Math.min(width - 6, Math.max(6, x(from))), y: top + 31, class: "centered" }, text));
+          continue;
+        }
         const left = Math.max(0, x(from) - step / 2);
         const right = Math.min(width, x(to) + step / 2);
         if (from > 0) svg.append(made("line", { x1: left, x2: left, y1: top + 20, y2: bottom, class: "turn" }));
         const start = Math.max(left + 3, 1);
         const room = Math.floor((right - start) / 6.4);
-        const text = shown.classes[label];
         const cut = text.length <= room ? text : room > 3 ? `${text.slice(0, room - 1)}…` : "";
-        words.push(made("text", { x: start, y: top + 31, class: label === row.whole ? "" : "quiet" }, cut));
+        words.push(made("text", { x: start, y: top + 31, class: quiet ? "quiet" : "" }, cut));
       }
     });
     here = made("line", { y1: 0, y2: height, class: "here" });
@@ -66,21 +70,8 @@ export function makeStrip(frame, move) {
   }
 
   return {
-    /** Show rows of answers, some of which may not be there yet. */
+    /** Show rows, each of `bars` (some may not be there yet) and of `spans` of places with words; a `line` says how high the whole image's bar is. */
     show(next) { shown = next; render(); },
     moveTo,
   };
-}
-
-/** Return where a row's answer stays the same: from one position to another. */
-export function runs(answers) {
-  const found = [];
-  answers.forEach((answer, position) => {
-    if (!answer) return;
-    const label = answer.top[0][0];
-    const last = found.at(-1);
-    if (last && last.label === label && last.to === position - 1) last.to = position;
-    else found.push({ from: position, to: position, label });
-  });
-  return found;
 }
