@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from blobs import NAMES, Blobs, write_scenes
 from helpers import noise
+from passband.choices import ViewAmplitude
+from passband.detection.detector import Detector, DetectorEntry
+from passband.detection.objects import Detections
+from passband.detection.sources import open_detection_data
 from passband.explorer.app import make_app
 from passband.explorer.classifier import ExploredClassifier
+from passband.explorer.detector import ExploredDetector
+from passband.explorer.detector_look import look as look_at_detector
+from passband.explorer.detector_scene import DetectorPicture, DetectorScene
 from passband.explorer.explored import Explored
 from passband.explorer.look import look
 from passband.explorer.scene import Scene
 from passband.explorer.serve import address_of, listen, server_for
 from passband.explorer.view import View
+from passband.explorer.wire import Frame
 from passband.models.pixels import PixelModel
 
 
@@ -58,13 +69,13 @@ def answers_of(scene: Scene) -> list:
     return [whole[0]["top"][0], *(each["top"][0] for pair in answers[0] for each in pair)]
 
 
-def explored(scene: Scene) -> Explored:
+def explored(scene: Scene | DetectorScene) -> Explored:
     """Return what answers for a scene."""
-    return ExploredClassifier(scene)
+    return ExploredDetector(scene) if isinstance(scene, DetectorScene) else ExploredClassifier(scene)
 
 
 @contextmanager
-def serving(scene: Scene, **options: Any) -> Iterator[str]:
+def serving(scene: Scene | DetectorScene, **options: Any) -> Iterator[str]:
     """Serve a scene on a free port of the loopback address, and end; yield its address."""
     listening = listen("127.0.0.1", 0)
     began = threading.Event()
@@ -79,3 +90,54 @@ def serving(scene: Scene, **options: Any) -> Iterator[str]:
         thread.join(30)
         listening.close()
     assert not thread.is_alive()
+
+
+class Scattered(Detector):
+    """Finds boxes around three places, many of which overlap; where exactly follows from the pixels."""
+
+    entry = DetectorEntry("scattered", "tests", "1" * 16, None)
+    label_names = NAMES
+
+    def detect(self, images: Sequence[Tensor]) -> list[Detections]:
+        """Return forty boxes of each image."""
+        return [self._find(image) for image in images]
+
+    def _find(self, image: Tensor) -> Detections:
+        draws = torch.Generator().manual_seed(int(image.double().abs().sum() * 1e4) % 2**40)
+        height, width = image.shape[-2:]
+        middle = torch.randint(3, (40, 1), generator=draws) * torch.tensor([[width / 4, height / 4]]) + 10
+        corner = middle + 4 * torch.rand(40, 2, generator=draws)
+        sides = 9 + 7 * torch.rand(40, 2, generator=draws)
+        labels = torch.tensor(list(NAMES))[torch.randint(2, (40,), generator=draws)]
+        return Detections(torch.cat([corner, corner + sides], dim=1), torch.rand(40, generator=draws), labels)
+
+
+class Forgetful(Blobs):
+    """Finds what `Blobs` finds, less some of it; what, follows from the pixels: so some images gain under any change."""
+
+    def _find(self, pixels: np.ndarray) -> Detections:
+        found = super()._find(pixels)
+        draws = torch.Generator().manual_seed(int(np.abs(pixels).sum(dtype=float) * 1e4) % 2**40)
+        kept = torch.rand(len(found), generator=draws) < 0.6
+        return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
+
+
+def make_detector_scene(
+    folder: Path, detector: Detector | None = None, count: int = 6, **options: Any
+) -> DetectorScene:
+    """Return annotated scenes in a folder, and a detector that finds what is in them."""
+    dataset = open_detection_data(*write_scenes(folder / "scenes", count))
+    return DetectorScene.of(detector or Blobs(), dataset, **options)
+
+
+def found_in(
+    scene: DetectorScene, picture: DetectorPicture, amplitude: ViewAmplitude = "picture"
+) -> tuple[dict[str, Any], dict[str, Any], list[Frame]]:
+    """Return what is said of an image, and what is found in each view of it by the view's name."""
+    frames = list(look_at_detector(scene, picture, amplitude))
+    image, answers = frames[0].header, {"full": frames[1].header["found"]}
+    for frame in frames:
+        if frame.header["kind"] == "answers":
+            for at, pair in zip(frame.header["indices"], frame.header["found"], strict=True):
+                answers |= dict(zip(image["shown"][at], pair, strict=True))
+    return image, answers, frames

@@ -1,5 +1,6 @@
 """`passband explore` as a program: it serves until it is interrupted, and exports."""
 
+import json
 import os
 import re
 import signal
@@ -8,9 +9,12 @@ import sys
 import urllib.error
 import urllib.request
 
+import polars as pl
 import pytest
 
+from blobs import write_scenes
 from passband.explorer.wire import decode
+from pictures_sent import GOOD
 
 CODE = """
 from torch import nn
@@ -121,3 +125,94 @@ def test_the_model_beside_has_options_of_its_own(line, tmp_path):
         _, err = process.communicate(timeout=60)
     one, other = frames[1].header["models"]
     assert one["top"] != other["top"], err
+
+
+DETECTOR = """
+from blobs import NAMES, Blobs
+
+blobs = Blobs()
+
+def find(images):
+    return [{"boxes": each.boxes, "scores": each.scores, "labels": each.labels} for each in blobs.detect(images)]
+
+find.label_names = NAMES
+"""
+
+
+@pytest.fixture
+def detector_line(tmp_path):
+    images, annotations = write_scenes(tmp_path / "scenes", 5)
+    (tmp_path / "mine.py").write_text(DETECTOR)
+    return [sys.executable, "-m", "passband", "explore", "python:mine.py:find", str(images), str(annotations)]
+
+
+def with_tests():
+    return os.environ | {"BROWSER": "false", "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def test_a_detector_is_served_with_the_boxes_that_detect_finds(detector_line, tmp_path):
+    options = ["--port", "0", "--no-open", "--radii", "4", "8", "--amplitude", "clip", "--limit", "4"]
+    with subprocess.Popen(
+        [*detector_line, *options],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=with_tests(),
+    ) as process:  # fmt: skip
+        address = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
+        with urllib.request.urlopen(f"{address}api/look?image=3") as answer:
+            frames = decode(answer.read())
+        with urllib.request.urlopen(f"{address}api/about") as answer:
+            assert json.loads(answer.read())["count"] == 4
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    detected = [
+        "detect",
+        *detector_line[4:],
+        "--radii",
+        "4",
+        "8",
+        "--geometry",
+        "index",
+        "--amplitude",
+        "clip",
+    ]
+    done = subprocess.run(
+        [*detector_line[:3], *detected, "--resamples", "10", "--no-report", "--out", "out"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env=with_tests(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    table = pl.read_parquet(tmp_path / "out" / "detections.parquet").filter(pl.col("image") == 30)
+    seen = {"full": frames[1].header["found"]}
+    for frame in frames:
+        if frame.header["kind"] == "answers":
+            for at, pair in zip(frame.header["indices"], frame.header["found"], strict=True):
+                seen |= dict(zip(frames[0].header["shown"][at], pair, strict=True))
+    assert set(seen) == {"full", "lfc:4", "lfc:8", "hfc:4", "hfc:8"}
+    for view, answer in seen.items():
+        here = table.filter(pl.col("shown") == view).sort("score", "x").select("category", "score", "x", "y")
+        boxes = sorted(answer["boxes"], key=lambda box: (box[1], box[2]))
+        assert [tuple(box[:4]) for box in boxes] == [pytest.approx(row, abs=1e-2) for row in here.rows()]
+
+
+def test_a_detector_is_exported_and_one_without_images_takes_uploads(detector_line, tmp_path):
+    done = subprocess.run(
+        [*detector_line, "--export", "page", "--images", "1"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env=with_tests(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    page = tmp_path / "page"
+    assert {path.name for path in (page / "data").iterdir()} == {"about.json", "thumbs.bin", "1-radius.bin"}
+    assert "detector.js" in (page / "index.html").read_text()
+    with subprocess.Popen(
+        [*detector_line[:5], "--detector", "--port", "0", "--no-open"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=with_tests(),
+    ) as process:  # fmt: skip
+        address = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())[0]
+        sent = urllib.request.Request(f"{address}api/upload?name=a.png", data=GOOD["color.png"])
+        with urllib.request.urlopen(sent) as answer:
+            upload = json.loads(answer.read())["upload"]
+        with urllib.request.urlopen(f"{address}api/look?upload={upload}") as answer:
+            frames = decode(answer.read())
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert frames[0].header["objects"] is None
+    assert frames[-1].header["kind"] == "end"

@@ -87,6 +87,8 @@ REFUSED = [
     "explore resnet8 phantom --images 3",
     "explore resnet8 --export page",
     "explore resnet8 phantom --beside-mean 0.5",
+    "explore resnet8 phantom --amplitude picture",
+    "explore --detector resnet8 phantom --size 32",
     "spectrum phantom --device gpu",
     "study run",
     "study run label-shufle",

@@ -129,7 +129,7 @@ def detect(
             start, last = run.start, time.monotonic()
             for index in run:
                 name = dataset.annotations.pictures[index].id
-                each = _in_image(detector, dataset.image(index), name, showing, batch_size)
+                each = in_image(detector, dataset.image(index), name, showing, batch_size)
                 on_image(name, next(what for view, what in each if view == WHOLE))
                 kept += [_table(view, name, what) for view, what in each]
                 done += 1
@@ -163,9 +163,21 @@ def alone(folder: Path, images: range | None = None) -> Generator[None]:
         lock.release()
 
 
-def _in_image(
+def in_image(
     detector: Detector, image: Image, name: int, showing: Showing, batch_size: int
 ) -> list[tuple[View, Detections]]:
+    """Return what a detector finds in each view of an image, with its own labels.
+
+    Args:
+        detector: The detector.
+        image: Pixels in [0, 1].
+        name: The image's id, by which a control is drawn.
+        showing: The views, and how they are shown.
+        batch_size: Views that it is given at a time.
+
+    Raises:
+        InputError: If the detector fails on one.
+    """
     image = image.to(detector.device)
     size = (image.shape[-2], image.shape[-1])
     with torch.no_grad():

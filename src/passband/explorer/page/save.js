@@ -24,7 +24,7 @@ export function saveNumbers(rows, name) {
   download(new Blob([`${text}\n`], { type: "text/csv" }), name);
 }
 
-/** Save pictures side by side, each with its name above and the answers below. */
+/** Save pictures side by side, each with its name above and the answers below; `over` draws what lies over one. */
 export async function savePicture(panels, title, name) {
   const lines = Math.max(...panels.map((panel) => panel.lines.length));
   const canvas = document.createElement("canvas");
@@ -41,9 +41,11 @@ export async function savePicture(panels, title, name) {
     const x = GAP + index * (SIDE + GAP);
     ink.font = "600 15px system-ui, sans-serif";
     ink.fillText(panel.name, x, 70, SIDE);
-    const scale = SIDE / Math.max(panel.canvas.width, panel.canvas.height);
-    const [width, height] = [panel.canvas.width * scale, panel.canvas.height * scale];
+    const [tall, wide] = panel.size ?? [panel.canvas.height, panel.canvas.width]; // in pixels of what is drawn
+    const scale = SIDE / Math.max(wide, tall);
+    const [width, height] = [wide * scale, tall * scale];
     ink.drawImage(panel.canvas, x, 80, width, height);
+    panel.over?.(ink, x, 80, width, height);
     ink.strokeStyle = "#ffffff";
     ink.lineWidth = 2.5;
     for (const radius of panel.circles ?? []) {
@@ -52,7 +54,7 @@ export async function savePicture(panels, title, name) {
       ink.rect(x, 80, width, height);
       ink.clip();
       ink.beginPath();
-      ink.arc(x + (Math.floor(panel.canvas.width / 2) + 0.5) * scale, 80 + (Math.floor(panel.canvas.height / 2) + 0.5) * scale, (radius + 0.5) * scale, 0, 2 * Math.PI);
+      ink.arc(x + (Math.floor(wide / 2) + 0.5) * scale, 80 + (Math.floor(tall / 2) + 0.5) * scale, (radius + 0.5) * scale, 0, 2 * Math.PI);
       ink.stroke();
       ink.restore();
     }

@@ -4,7 +4,6 @@ import { made } from "./spectrum.js";
 
 const ROW = 82; // of which the words above take the upper half
 const BARS = 40;
-const WIDEST = 36;
 const THUMB = 22; // of the slider above, whose middle is at a place
 
 /** `move` is told the position of a place. */
@@ -38,7 +37,7 @@ export function makeStrip(frame, move) {
       row.bars.forEach((bar, position) => {
         if (!bar) return;
         const tall = Math.max(1, bar.tall * BARS);
-        const wide = Math.min(WIDEST, Math.max(1, step * 0.8));
+        const wide = Math.min(shown.widest ?? step, Math.max(1, step * 0.8));
         svg.append(made("rect", { x: x(position) - wide / 2, y: bottom - tall, width: wide, height: tall, class: bar.same ? `same-${row.part}` : "other" }));
       });
       for (const { from, to, text, quiet, centered } of row.spans) {
@@ -70,7 +69,7 @@ export function makeStrip(frame, move) {
   }
 
   return {
-    /** Show rows, each of `bars` (some may not be there yet) and of `spans` of places with words; a `line` says how high the whole image's bar is. */
+    /** Show rows, each of `bars` (some may not be there yet) and of `spans` of places with words; a `line` says how high the whole image's bar is. Bars are at most `widest` pixels wide. */
     show(next) { shown = next; render(); },
     moveTo,
   };
