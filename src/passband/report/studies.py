@@ -84,10 +84,22 @@ def _write_page(result: StudyResult, folder: Path, command: str) -> None:
         study=show_study(result, folder),
         setting=result.planned.setting,
         seeds=len({run.config.seed for _, run in result.planned.runs}),
-        counted=[f"{count} {'is' if count == 1 else 'are'} {verdict}" for verdict, count in counts.items()],
+        counted=[_counted(verdict, count) for verdict, count in counts.items()],
         command=command,
         versions=versions(),
     )
+
+
+def _counted(verdict: str, count: int) -> str:
+    """Return how many claims came out so, as a part of a sentence.
+
+    Example:
+        >>> _counted("supported", 1), _counted("no verdict", 3)
+        ('1 is supported', '3 have no verdict')
+    """
+    if verdict == "no verdict":
+        return f"{count} {'has' if count == 1 else 'have'} {verdict}"
+    return f"{count} {'is' if count == 1 else 'are'} {verdict}"
 
 
 def _write_examples(result: StudyResult, folder: Path) -> None:
