@@ -135,8 +135,10 @@ def found_in(
 ) -> tuple[dict[str, Any], dict[str, Any], list[Frame]]:
     """Return what is said of an image, and what is found in each view of it by the view's name."""
     frames = list(look_at_detector(scene, picture, amplitude))
-    image, answers = frames[0].header, {"full": frames[1].header["found"]}
+    image, answers = frames[0].header, {}
     for frame in frames:
+        if frame.header["kind"] == "whole":
+            answers["full"] = frame.header["found"]
         if frame.header["kind"] == "answers":
             for at, pair in zip(frame.header["indices"], frame.header["found"], strict=True):
                 answers |= dict(zip(image["shown"][at], pair, strict=True))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
+import time
 from dataclasses import replace
 
 import polars as pl
@@ -287,9 +289,34 @@ def test_an_export_is_the_same_page_without_a_server_of_ours(browser, address, s
     assert shown["export"] == shown["server"]
 
 
+def test_pictures_are_moved_through_while_the_detector_is_asked(browser, tmp_path):
+    goes = threading.Event()
+
+    class Waits(Scattered):
+        def detect(self, images):
+            assert goes.wait(60)
+            return super().detect(images)
+
+    scene = make_detector_scene(tmp_path, Waits())
+    with serving(scene) as address, DetectorTab(browser, address, "?image=2") as tab:
+        tab.until("document.getElementById('answers-first').textContent.includes('asking the detector')")
+        seen = set()
+        for position in range(5):
+            tab.page.locator("#at").fill(str(position))
+            tab.page.wait_for_timeout(80)
+            seen.add(tuple(tab.pixels("first")))
+        tab.set_sure(0.2)
+        with tab.page.expect_download() as caught:
+            tab.page.click("#save-numbers")
+        assert "full" not in caught.value.path().read_text()
+        assert len(seen) == 5
+        goes.set()
+        tab.whole()
+        assert tab.boxes("whole") > 0
+
+
 def test_the_latest_image_wins(browser, tmp_path):
     """A slow detector's answers to an image that was left do not come over those to the next."""
-    import time
 
     class Slow(Scattered):
         def detect(self, images):

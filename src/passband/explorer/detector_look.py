@@ -1,7 +1,7 @@
 """All that the page shows of one image and a detector: its LFC and HFC at every radius, and what is found in each of them.
 
-The radius that is asked for comes first, with what is found there; then the parts at all others, so that they can be moved
-through, then what is found in those, from near to far.
+A detector takes its time, and parts do not: so the parts at all radii come first, to be moved through at once, then what is found in the
+whole image, and in the parts, from the radius that is asked for to those far from it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def look(
 ) -> Iterator[Frame]:
     """Yield the frames of one image.
 
-    They are one `image`, one `whole` (what is found in it), and for each radius a `parts` and a line in an `answers`; then `end`.
+    They are one `image`, for each radius a `parts`, one `whole` (what is found in it), and for each radius a line in an `answers`; then
+    `end`.
 
     Args:
         scene: Whose image it is.
@@ -84,16 +85,12 @@ def look(
         },
         as_bytes(_shrunk(whole, drawn)) + _shrunk_spectrum(whole, drawn),
     )
+    yield from _parts(scene, picture, pairs, order, amplitude, drawn)
     (answer,) = _answers(scene, picture, [WHOLE], amplitude)
     yield Frame({"kind": "whole", "found": answer})
     few = max(1, BATCH.get(scene.detector.device.type, 1) // 2)
-    first, others = order[:1], order[1:]
-    yield from _parts(scene, picture, pairs, first, amplitude, drawn)
-    yield _found(scene, picture, pairs, first, amplitude)
-    for index in others:
-        yield from _parts(scene, picture, pairs, [index], amplitude, drawn)
-    for start in range(0, len(others), few):
-        yield _found(scene, picture, pairs, others[start : start + few], amplitude)
+    for start in range(0, len(order), few):
+        yield _found(scene, picture, pairs, order[start : start + few], amplitude)
     if scene.doubts is not None:
         yield Frame({"kind": "error", "message": scene.doubts})
     known = [notice.message for notice in scene.notices if notice.warning]  # some follow from what was found

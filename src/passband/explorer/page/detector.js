@@ -40,7 +40,7 @@ const spectrum = makeSpectrum($("spectrum"), (radius) => moveTo(nearest(radius))
 
 const nameOf = (category) => facts.categories[category] ?? `label ${category}`;
 const sure = () => Number(state.sure);
-const answerOf = (part) => (part === "whole" ? look.whole : look.answers[position]?.[PARTS.indexOf(part)]);
+const answerOf = (part) => (part === "whole" ? look.whole : look.answers[position]?.[PARTS.indexOf(part)] ?? null);
 
 function nearest(place) {
   let best = 0;
@@ -51,7 +51,7 @@ function nearest(place) {
 function begun(header, payload) {
   const [height, width] = header.drawn;
   const length = height * width * 3;
-  return {
+  look = {
     ...header,
     detector: facts.models[0],
     picture: payload.subarray(0, length),
@@ -61,14 +61,16 @@ function begun(header, payload) {
     answers: header.places.map(() => null),
     done: false,
   };
+  position = state.at == null ? look.first : nearest(Number(state.at));
+  opened();
+  return look;
 }
 
 function take(next, header, payload) {
   if (header.kind === "whole") {
     next.whole = header.found;
-    look = next;
-    position = state.at == null ? look.first : nearest(Number(state.at));
-    opened();
+    fitScores();
+    changed();
   } else if (header.kind === "parts") {
     next.parts[header.index] = { first: payload.subarray(0, next.picture.length), second: payload.subarray(next.picture.length), largest: header.largest };
     if (header.index === position) drawNow();
@@ -110,7 +112,7 @@ function opened() {
   $("spectrum-words").textContent = `Fine waves lie far from the middle; bright is strong, on a logarithmic scale. The corner is at radius ${Math.hypot(Math.floor(height / 2), Math.floor(width / 2)).toFixed(1)}.`;
   $("views").classList.remove("waiting");
   $("table").replaceChildren(); // it was of another image
-  fitScores();
+  $("sure-value").textContent = score(sure());
   drawNow();
   changed();
 }
@@ -138,7 +140,7 @@ function drawNow() {
 
 /** Draw what is found at this radius. */
 function foundNow() {
-  if (!look?.whole) return;
+  if (!look) return;
   for (const part of ["whole", ...PARTS]) {
     const answer = answerOf(part);
     showFound($(`answers-${part}`), look, answer, sure(), nameOf);
@@ -151,6 +153,10 @@ function foundNow() {
 /** Answers have come, or the score has moved: draw the strip, and the table once all are there. */
 function changed() {
   foundNow();
+  if (!look.whole) {
+    const rows = PARTS.map((part) => ({ part, name: NAMES[part], bars: [], spans: [] }));
+    return strip.show({ rows, count: look.places.length, at: position, words: "The detector is being asked." });
+  }
   const whole = counted(look, look.whole, sure());
   const most = Math.max(1, whole.of);
   const words = [];
