@@ -1,13 +1,15 @@
 """Make the pictures of README and docs from real runs: `make pictures`.
 
 It trains the network of `make demo` unless that is there, audits, attacks and smooths it, compares, and takes pictures of the
-pages that come of it in Chromium, which must be installed. With `--all FOLDER` it takes each page also on a phone, in the dark and
+pages that come of it in Chromium, which must be installed; of the explorer, of a network and of a detector that it trains for that
+(about ten minutes, once). With `--all FOLDER` it takes each page also on a phone, in the dark and
 whole, for whoever looks after them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,13 @@ SCREEN = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
 RUNS: dict[str, Sequence[str]] = {
+    "explored": (
+        *("train", "fashion-mnist", "--limit", "9469", "--model", "resnet8", "--width", "16", "--batch-norm"),
+        *("--learning-rate", "5e-3", "--schedule", "cosine", "--epochs", "16", "--out", "demo/explored"),
+    ),
+    "detection/studies": (
+        *("study", "run", "detection", "--preset", "laptop", "--seeds", "1", "--store", "demo/detection"),
+    ),
     "smoothed": ("smooth", "demo/model", "--rho", "0.5", "--out", "demo/smoothed"),
     "attack/attack.html": (
         *("attack", "demo/model", "fashion-mnist", "--attack", "pgd", "--limit", "500"),
@@ -57,6 +66,15 @@ def run_all() -> None:
     for made, command in RUNS.items():
         if not (DEMO / made).exists():
             subprocess.run([sys.executable, "-m", "passband", *command], cwd=ROOT, check=True)
+
+
+def picture_explorer() -> None:
+    """Take the pictures of the explorer: of a network, and of the detector that learned shapes."""
+    (uses,) = (DEMO / "detection" / "studies").glob("*/uses.json")
+    used = {run["label"]: run["run"] for run in json.loads(uses.read_text())["runs"]}
+    detector = DEMO / "detection" / "runs" / used["shape"]
+    script = ROOT / "scripts" / "picture_explorer.py"
+    subprocess.run([sys.executable, script, DEMO / "explored", "--detector", detector], cwd=ROOT, check=True)
 
 
 def shoot(
@@ -93,6 +111,7 @@ def main() -> None:
     if path is None:
         sys.exit("no Chromium on this machine")
     run_all()
+    picture_explorer()
     with sync_playwright() as session:
         browser = session.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         for name, page in PAGES.items():

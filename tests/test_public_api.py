@@ -75,7 +75,7 @@ PUBLIC = {
     "split_many": ["images", "radii", "geometry", "inclusive"],
     "train": ["model", "dataset", "config", "on_epoch", "device"],
     "write_attack_report": ["found", "folder"],
-    "write_comparison": ["found", "folder", "checked"],
+    "write_comparison": ["found", "folder", "checked", "command"],
     "write_detector_report": ["audit", "folder"],
     "write_report": ["audit", "folder"],
     "write_study": ["result", "folder", "command"],

@@ -28,7 +28,12 @@ def result(command, files, tmp_path):
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Return the files of a folder; of PDFs, which are not the same twice, that they are PDFs."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()[: 5 if path.suffix == ".pdf" else None]
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("kind", RESULTS)
@@ -89,3 +94,30 @@ def test_what_is_no_result_is_refused(command, tmp_path):
     ran = command("report", "nowhere")
     assert ran.code == 2
     assert "no folder nowhere" in ran.err
+
+
+def test_several_pages_are_made_at_once(command, result, tmp_path):
+    for kind in ("audit", "attack"):
+        result(kind)
+        (tmp_path / kind / PAGES[kind]).unlink()
+    ran = command("report", "audit", "attack")
+    assert ran.code == 0, ran.err
+    assert all((tmp_path / kind / PAGES[kind]).is_file() for kind in ("audit", "attack"))
+    assert command("report", "audit", "attack", "--out", "page").code == 2
+
+
+def test_no_page_is_made_if_one_folder_is_none(command, result, tmp_path):
+    result("audit")
+    page = tmp_path / "audit" / PAGES["audit"]
+    page.write_text("old")
+    (tmp_path / "empty").mkdir()
+    ran = command("report", "audit", "empty")
+    assert (ran.code, page.read_text()) == (2, "old")
+
+
+def test_the_folder_of_a_study_is_told_how_its_page_is_made(command, tmp_path):
+    (tmp_path / "studied").mkdir()
+    (tmp_path / "studied" / "study.md").write_text("# x")
+    ran = command("report", "studied")
+    assert ran.code == 2
+    assert "passband study run" in ran.err
