@@ -45,7 +45,8 @@ demo: $(VENV)/installed
 	@$(BIN)/passband train fashion-mnist --model resnet8 --batch-norm --epochs 6 --learning-rate 5e-3 --schedule cosine --out demo/model
 	@echo "2/2 Auditing it: which frequencies does it use?"
 	@$(BIN)/passband audit demo/model fashion-mnist --amplitude clip --out demo/audit --overwrite
-	@echo "Open $(CURDIR)/demo/audit/report.html in a browser."
+	@echo "Open $(CURDIR)/demo/audit/report.html in a browser. To drag the radius yourself:"
+	@echo "$(BIN)/passband explore demo/model fashion-mnist --amplitude clip"
 
 test: $(VENV)/developed
 	@echo "Running all tests, on two processes with one thread each"
