@@ -93,9 +93,12 @@ def kill_second(nodes: Any) -> None:
     """Kill the second node: what works there, and what governs it."""
     node = nodes.list_all_nodes()[1]
     governor = node.all_processes["raylet"][0].process.pid
-    for pid in Path(f"/proc/{governor}/task/{governor}/children").read_text().split():
+    workers = Path(f"/proc/{governor}/task/{governor}/children").read_text().split()
+    os.kill(
+        governor, signal.SIGKILL
+    )  # first: it would tell of workers that end, and nobody of a node that is lost
+    for pid in workers:
         os.kill(int(pid), signal.SIGKILL)
-    os.kill(governor, signal.SIGKILL)
     nodes.remove_node(node, allow_graceful=False)
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 import killed_audits
 from helpers import Memory, noise, subject
 from killed_audits import DATA, SETTINGS, Counting, Loaded, audited_by, counted
+from passband import user_modules
 from passband.audit.classifier import audit
 from passband.audit.kept import Look, Shelf, looks_of
 from passband.data.load import load_dataset
@@ -37,6 +38,13 @@ def assert_same(one, two) -> None:
         assert first.to_table().equals(second.to_table())
         assert first.outcome.radial.equal(second.outcome.radial)
         assert first.findings == second.findings
+
+
+@pytest.fixture(autouse=True)
+def nothing_imported(monkeypatch):
+    """Let files that other tests imported be none of ours: what was seen with them is not what is seen without."""
+    for name in ("_HASHES", "_FILES"):
+        monkeypatch.setattr(user_modules, name, {})
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def visible(high: Float[Tensor, "channels height width"]) -> Float[Tensor, "chan
 
 def window(
     image: Float[Tensor, "channels height width"], most: int = NATURAL
-) -> Float[Tensor, "channels height width"]:
+) -> Float[Tensor, "channels shown_height shown_width"]:
     """Return the middle of an image that is larger than `most` pixels: shrunk, an HFC would be gray.
 
     Args:
