@@ -28,11 +28,11 @@ class ExploredClassifier(Explored[Picture]):
 
     page = "index.html"
     kinds = get_args(CutKind)
+    scene: Scene
+    amplitude: Amplitude
 
     def __init__(self, scene: Scene, amplitude: Amplitude = "max") -> None:
-        super().__init__()
-        self.scene, self.amplitude = scene, amplitude
-        self.count = 0 if scene.dataset is None else len(scene.dataset)
+        super().__init__(scene, amplitude)
 
     def about(
         self, *, images: list[int] | None = None, flips: dict[str, Any] | None = None

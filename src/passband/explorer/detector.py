@@ -30,11 +30,11 @@ class ExploredDetector(Explored[DetectorPicture]):
 
     page = "detector.html"
     kinds = ("radius",)
+    scene: DetectorScene
+    amplitude: ViewAmplitude
 
     def __init__(self, scene: DetectorScene, amplitude: ViewAmplitude = "picture") -> None:
-        super().__init__()
-        self.scene, self.amplitude = scene, amplitude
-        self.count = 0 if scene.dataset is None else len(scene.dataset)
+        super().__init__(scene, amplitude)
 
     def about(
         self, *, images: list[int] | None = None, flips: dict[str, Any] | None = None

@@ -16,6 +16,10 @@ P = TypeVar("P")
 class Explored(ABC, Generic[P]):
     """Answers what the page asks for.
 
+    Args:
+        scene: What is explored; its `dataset` are the images to choose from, None where all are uploaded.
+        amplitude: The policy by default.
+
     Attributes:
         page: The file of the page.
         kinds: The ways of cutting an image, all of which an export has.
@@ -24,9 +28,10 @@ class Explored(ABC, Generic[P]):
 
     page: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]
-    count: int
 
-    def __init__(self) -> None:
+    def __init__(self, scene: Any, amplitude: Any) -> None:
+        self.scene, self.amplitude = scene, amplitude
+        self.count: int = 0 if scene.dataset is None else len(scene.dataset)
         self._found: dict[str, dict[str, Any]] = {}
         self._looking = Lock()
 

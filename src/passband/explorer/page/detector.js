@@ -8,7 +8,7 @@ import { makeGallery } from "./gallery.js";
 import { draw, drawLevels } from "./pictures.js";
 import { saveNumbers, savePicture } from "./save.js";
 import * as source from "./source.js";
-import { makeSpectrum } from "./spectrum.js";
+import { aboutSpectrum, makeSpectrum, nearestTo } from "./spectrum.js";
 import { makeState } from "./state.js";
 import { makeStrip } from "./strip.js";
 
@@ -42,11 +42,7 @@ const nameOf = (category) => facts.categories[category] ?? `label ${category}`;
 const sure = () => Number(state.sure);
 const answerOf = (part) => (part === "whole" ? look.whole : look.answers[position]?.[PARTS.indexOf(part)] ?? null);
 
-function nearest(place) {
-  let best = 0;
-  look.places.forEach((each, i) => { if (Math.abs(each - place) < Math.abs(look.places[best] - place)) best = i; });
-  return best;
-}
+const nearest = (place) => nearestTo(look.places, place);
 
 function begun(header, payload) {
   const [height, width] = header.drawn;
@@ -109,7 +105,7 @@ function opened() {
   $("at").max = look.places.length - 1;
   $("truth-field").hidden = !look.objects?.length;
   $("everywhere").textContent = look.objects?.length ? "True objects found at every radius" : "Boxes that agree with the whole image's, at every radius";
-  $("spectrum-words").textContent = `Fine waves lie far from the middle; bright is strong, on a logarithmic scale. The corner is at radius ${Math.hypot(Math.floor(height / 2), Math.floor(width / 2)).toFixed(1)}.`;
+  $("spectrum-words").textContent = aboutSpectrum(look.split);
   $("views").classList.remove("waiting");
   $("table").replaceChildren(); // it was of another image
   $("sure-value").textContent = score(sure());

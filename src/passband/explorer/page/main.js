@@ -6,7 +6,7 @@ import { makeGallery } from "./gallery.js";
 import { draw, drawLevels } from "./pictures.js";
 import { asLines, saveNumbers, savePicture } from "./save.js";
 import * as source from "./source.js";
-import { makeSpectrum } from "./spectrum.js";
+import { aboutSpectrum, makeSpectrum, nearestTo } from "./spectrum.js";
 import { makeState } from "./state.js";
 import { makeStrip } from "./strip.js";
 
@@ -37,11 +37,7 @@ const strip = makeStrip($("strip"), moveTo);
 const spectrum = makeSpectrum($("spectrum"), (radius) => moveTo(nearest(radius)));
 let gallery = null;
 
-function nearest(place) {
-  let best = 0;
-  look.places.forEach((each, i) => { if (Math.abs(each - place) < Math.abs(look.places[best] - place)) best = i; });
-  return best;
-}
+const nearest = (place) => nearestTo(look.places, place);
 
 function begun(header, payload) {
   const [height, width] = header.size;
@@ -93,7 +89,7 @@ function opened() {
   $("name-second").textContent = cut.second;
   $("at").max = look.places.length - 1;
   $("note-spectrum").textContent = look.kind === "rank" ? "ranks are no frequencies" : "drag the circle";
-  $("spectrum-words").textContent = `Fine waves lie far from the middle; bright is strong, on a logarithmic scale. The corner is at radius ${Math.hypot(Math.floor(size[0] / 2), Math.floor(size[1] / 2)).toFixed(1)}.`;
+  $("spectrum-words").textContent = aboutSpectrum(size);
   showAnswers($("answers-whole"), look, (model) => look.whole[model]);
   $("views").classList.remove("waiting");
   $("table").replaceChildren(); // it was of another image

@@ -49,6 +49,19 @@ export function makeSpectrum(frame, move) {
   };
 }
 
+/** What the spectrum shows, in words. */
+export function aboutSpectrum([height, width]) {
+  const corner = Math.hypot(Math.floor(height / 2), Math.floor(width / 2));
+  return `Fine waves lie far from the middle; bright is strong, on a logarithmic scale. The corner is at radius ${corner.toFixed(1)}.`;
+}
+
+/** The position of that one of `places` which is next to a place. */
+export function nearestTo(places, place) {
+  let best = 0;
+  places.forEach((each, i) => { if (Math.abs(each - place) < Math.abs(places[best] - place)) best = i; });
+  return best;
+}
+
 export function made(name, attributes, text = "") {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
