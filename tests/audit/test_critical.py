@@ -97,3 +97,10 @@ def test_an_interval_ends_at_the_smallest_radius_and_what_is_nowhere_has_none(ke
     low = torch.stack([torch.arange(100) < each for each in kept])
     half = critical.with_intervals(radii_of(whole, low), RADII, whole, low).half
     assert (half.low, half.high) == ends
+
+
+def test_a_single_image_has_no_interval():
+    whole, low = torch.ones(1, dtype=torch.bool), torch.tensor([[False], [False], [True]])
+    found = radii_of(whole, low)
+    assert found.half.radius is not None
+    assert critical.with_intervals(found, RADII, whole, low) == found

@@ -83,7 +83,7 @@ def with_intervals(
 
     Both the accuracy on whole images and that on their LFCs are taken anew from each draw, since it is the same images that are
     right on both. An interval ends where the radii that were measured do: what is at the smallest of them may be below it, and what a draw
-    does not reach is past all of them, so that there is no upper end.
+    does not reach is past all of them, so that there is no upper end. Of a single image there is none.
 
     Args:
         found: What all images together show.
@@ -95,6 +95,8 @@ def with_intervals(
     Source:
         Efron and Tibshirani 1993, An introduction to the bootstrap, chapter 13.
     """
+    if len(whole) < 2:  # drawn anew, one image is always the same: that is no certainty
+        return found
     accuracies = _drawn(np.concatenate([whole.numpy()[None], low.numpy()]), seed)
     return CriticalRadii(
         *(
