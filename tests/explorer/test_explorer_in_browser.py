@@ -275,12 +275,31 @@ def test_without_data_pictures_are_uploaded(browser):
     model.size, model.channels = (24, 24), 3
     with serving(Scene.of([model], device="cpu")) as address, Tab(browser, address) as tab:
         assert tab.text("panel-title") == "Nothing is chosen yet"
+        tab.page.wait_for_selector("#file:enabled")
         tab.page.set_input_files(
             "#file", {"name": "a.png", "mimeType": "image/png", "buffer": GOOD["color.png"]}
         )
         tab.whole()
         assert tab.text("panel-title") == "A.png"
         assert tab.first_answer("whole").startswith("class ")
+
+
+def test_no_picture_is_lost_that_is_chosen_before_the_page_knows_its_model(browser, address):
+    context = browser.new_context()
+    held = []
+    context.route("**/about*", lambda route: held.append(route))
+    page = context.new_page()
+    try:
+        page.goto(address)
+        assert page.locator("#file").is_disabled()
+        for _ in range(100):
+            if held:
+                break
+            page.wait_for_timeout(100)
+        held[0].continue_()
+        page.wait_for_selector("#file:enabled")
+    finally:
+        context.close()
 
 
 def test_an_export_is_the_same_page_without_a_server_of_ours(browser, address, scene, tmp_path):

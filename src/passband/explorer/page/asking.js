@@ -69,8 +69,9 @@ export function makeAsking({ state, wanted, writeState }, { begun, take, chosen 
       delete state.upload;
       state.image = String(index);
     },
-    /** Take files from the field, and where they are dropped. */
+    /** Take files from the field, which until now would have lost them, and where they are dropped. */
     takeFiles(limits) {
+      $("file").disabled = false;
       $("file").addEventListener("change", () => { send($("file").files[0], limits); $("file").value = ""; });
       if (!source.served) return;
       document.addEventListener("dragover", (event) => { event.preventDefault(); document.body.classList.add("dropping"); });
