@@ -20,9 +20,10 @@ from passband.report.figure import draw, draw_panels
 from passband.report.studies import summary, write_study
 from passband.report.study_page import address, show_study
 from passband.report.study_words import corrected_text, estimate_text, verdict_text
+from passband.report.theme import DASHES, SHAPES
 from passband.rows import WaveRow, to_table
 from passband.studies.catalog import STUDIES
-from passband.studies.plan import PlannedStudy
+from passband.studies.plan import PlannedStudy, find_setting
 from passband.studies.result import StudyResult
 
 
@@ -169,7 +170,49 @@ def test_one_legend_names_the_marks_of_all_panels_in_their_own_colors():
         assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
             "A": "#0072b2", "B": "#c25400", "C": "#4a4a4b",
         }  # fmt: skip
-        assert encoding["strokeDash"]["scale"]["range"] == [[1, 0], [5, 3], [1, 0]]
+        strokes = next(layer["encoding"] for layer in panel["layer"] if layer["mark"]["type"] == "line")
+        assert strokes["strokeDash"]["scale"]["range"] == [[1, 0], [3, 1], [1, 0]]
+        assert strokes["strokeWidth"]["scale"]["range"] == [2, 2, 3.2]  # that of the whole image is wider
+        assert "strokeWidth" not in next(
+            layer["mark"] for layer in panel["layer"] if layer["mark"]["type"] == "line"
+        )
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_curves_and_points_of_a_panel_are_told_apart_without_colors(name):
+    """By dashes and width, by shape, and by shades that are as far apart as their grays can be seen to be."""
+    figure = STUDIES[name].figure(find_setting("laptop", "fashion-mnist", "text"))
+    if not isinstance(figure, Figure):
+        pytest.skip("its figure is a picture of kernels")
+    for panel in figure.panels:
+        drawn = [mark for mark in panel.marks if isinstance(mark, Curve | Level)]
+        looks = [
+            (DASHES[mark.role][mark.dashed], mark.role == "full", round(4 * mark.shade)) for mark in drawn
+        ]
+        assert len(set(looks)) == len({mark.name for mark in drawn}), looks
+        points = [mark for mark in panel.marks if isinstance(mark, Point)]
+        shapes = {(SHAPES[mark.role], mark.dashed, round(4 * mark.shade)) for mark in points}
+        assert len(shapes) == len(points), shapes
+
+
+def test_a_point_of_a_dashed_mark_is_hollow_and_lines_give_the_legend_where_there_are_any():
+    measured = rows(a=0.5, b=0.8)
+    points = (
+        Point("A", "lfc", x=(accuracy("b"),), y=accuracy("a")),
+        Point("B", "hfc", dashed=True, x=(accuracy("a"),), y=accuracy("b")),
+    )
+    curves = (Curve("A", "lfc", term=Term("a")), Curve("B", "hfc", dashed=True, term=Term("b")))
+    import vl_convert
+
+    for panels in ((points,), (points, curves)):
+        figure = Figure((tuple(Panel(f"{n}", marks) for n, marks in enumerate(panels)),))
+        chart = draw(figure, figure_table(figure, measured)).to_dict()
+        (legend,) = vl_convert.vegalite_to_vega(chart)["legends"]
+        assert ("shape" in legend) == (len(panels) == 1)
+        assert (legend["symbolType"] == "stroke") == (len(panels) == 2)
+        drawn = chart["vconcat"][0]["hconcat"][0]["layer"][1:]
+        assert [layer["mark"].get("filled", False) for layer in drawn] == [True, False]
+        assert drawn[1]["transform"][0]["filter"]["oneOf"] == ["B"]
 
 
 def test_a_table_of_the_paper_is_among_the_files_and_in_the_summary(result, tmp_path):

@@ -41,9 +41,9 @@ class Mark:
 
     Attributes:
         name: In the legend; equal names have equal looks.
-        role: Its color.
+        role: Its color, and how its line is dashed.
         shade: From 0, the palest of that color, to 1.
-        dashed: Whether a line is dashed.
+        dashed: Whether a line has the role's other dashes; a point is hollow then.
     """
 
     name: str

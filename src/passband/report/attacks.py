@@ -177,7 +177,7 @@ def _drawn(card: AttackedCard) -> list[tuple[AttackEntry, str, tuple[int, ...]]]
 
 def _lines(series: Sequence[Series], x: Any, y: Any, over: str = "radius") -> list[Chart]:
     color, dash = colored(series, legend=True), dashed(series, legend=True)
-    return lines(numbers(series), color, x, y, ".1%", over=over, dash=dash)
+    return lines(numbers(series), color, x, y, ".1%", over=over, strokes={"strokeDash": dash})
 
 
 def _ceiling(card: AttackedCard, norm: Norm, last: float, x: Any) -> list[Chart]:

@@ -19,7 +19,7 @@ from passband.report.detector_axes import (
     zero_line,
 )
 from passband.report.detector_words import NAMES, key_view, short
-from passband.report.figures import DASHES, ROW, unique_names
+from passband.report.figures import ROW, unique_names
 from passband.report.series import (
     Level,
     Look,
@@ -32,7 +32,7 @@ from passband.report.series import (
     numbers,
     rules,
 )
-from passband.report.theme import LIGHT, SIZE, SMALL, Chart, finish, load_altair, share_axis
+from passband.report.theme import DASHES, LIGHT, SIZE, SMALL, Chart, finish, load_altair, share_axis
 from passband.report.words import percent
 
 MOST_CATEGORIES = 20
@@ -96,7 +96,7 @@ def by_cutoff(card: DetectorCard, geometry: ViewGeometry, number: str) -> Chart:
             if number in entry.numbers
         ]
         if places:
-            series.append(Series(NAMES[kind], COLORS[kind], places, DASHES[kind]))
+            series.append(Series(NAMES[kind], COLORS[kind], places, DASHES[kind][0]))
     rows, top = numbers(series), min(1.0, 1.12 * max(0.02, *highest))
     levels = [Level(f"whole {percent(whole.value)}", whole.value, LIGHT["full"])]
     x, y = cutoff_axis([row["x"] for row in rows], geometry), share_axis(DETECTION_NUMBERS[number], top)
@@ -110,7 +110,7 @@ def by_cutoff(card: DetectorCard, geometry: ViewGeometry, number: str) -> Chart:
             y,
             ".1%",
             over=UNITS[geometry],
-            dash=dashed(series),
+            strokes={"strokeDash": dashed(series)},
             look=Look(band=False, size=55),
         ),
         bars.encode(x=x, y=alt.Y("low:Q", title=y["title"]), y2="high:Q", color=colored(series)),

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from passband.analysis.figure import Bar, Curve, Figure, HeatMap, Mark, Panel
+from passband.analysis.figure import Bar, Curve, Figure, HeatMap, Mark, Panel, Point
 from passband.report.series import Look, lines
-from passband.report.theme import LIGHT, SIZE, Chart, finish, load_altair, printed
+from passband.report.theme import DASHES, LIGHT, SHAPES, SIZE, WIDE, Chart, finish, load_altair, printed
 
 PANEL = (300, 220)  # width and height in pixels
 TITLE = 46  # letters that a line of a panel's title has room for
@@ -42,9 +42,7 @@ def draw(figure: Figure, table: pl.DataFrame, *, bands: bool = False) -> Chart:
         )
         for row in figure.rows
     )
-    return printed(alt.vconcat(*rows)).configure_legend(
-        labelColor=LIGHT["ink"], title=None, symbolStrokeWidth=2.5, symbolSize=200
-    )
+    return printed(alt.vconcat(*rows)).configure_legend(labelColor=LIGHT["ink"], title=None)
 
 
 def draw_panels(figure: Figure, table: pl.DataFrame) -> dict[str, Chart]:
@@ -106,20 +104,20 @@ def _panel(
     if kind is Curve:
         whole = {"tickMinStep": 1, "format": "d"} if panel.x == "epoch" else {"format": "~r"}
         x = alt.X("x:Q", title=panel.x, axis=alt.Axis(grid=False, **whole))
-        color, dash = _colors(looks, "stroke"), _dashes(looks)
+        color, strokes = _colors(looks, "stroke"), _strokes(looks, look.width)
         along = [row for row in rows if row["x"] is not None]
         levels = [row for row in rows if row["x"] is None]
         if len(own) > MOST_BANDS:
             look = look._replace(band=False)
-        across = alt.Chart(alt.Data(values=levels)).mark_rule(strokeWidth=1.5)
+        across = alt.Chart(alt.Data(values=levels)).mark_rule()
         return [
-            *lines(along, color, x, y, ".3f", over=panel.x, dash=dash, look=look),
-            *([across.encode(y=y, color=color, strokeDash=dash, tooltip="series:N")] if levels else []),
+            *lines(along, color, x, y, ".3f", over=panel.x, strokes=strokes, look=look),
+            *([across.encode(y=y, color=color, tooltip="series:N", **strokes)] if levels else []),
         ]
     if kind is HeatMap:
         return [_heat_map(panel, rows)]
     base = alt.Chart(alt.Data(values=rows)).encode(
-        color=_colors(looks, "square" if kind is Bar else "circle"),
+        color=_colors(looks, "square" if kind is Bar else _symbol(looks)),
         tooltip=["series:N", *(alt.Tooltip(f"{part}:Q", format=".3f") for part in ("value", "low", "high"))],
     )
     if kind is Bar:
@@ -127,7 +125,7 @@ def _panel(
     base = base.encode(x=alt.X("x:Q", title=panel.x, axis=axis, scale=alt.Scale(zero=False)))
     return [
         base.mark_rule(strokeWidth=1.5).encode(y=alt.Y("low:Q", title=panel.y), y2="high:Q"),
-        base.mark_point(filled=True, size=70, opacity=1).encode(y=y),
+        *_points(base.encode(y=y), looks),
     ]
 
 
@@ -166,11 +164,20 @@ def _columns(names: Sequence[str]) -> int:
     return max(1, SIZE[0] // (before + letter * max(map(len, names))))
 
 
-def _dashes(looks: Mapping[str, Mark]) -> Any:
+def _strokes(looks: Mapping[str, Mark], width: float) -> dict[str, Any]:
+    """Return dashes and width of each mark's line, by which they are told apart without colors."""
     alt = load_altair()
-    dashes = [[5, 3] if mark.dashed else [1, 0] for mark in looks.values()]
-    legend = alt.Legend(symbolType="stroke", symbolOpacity=1)  # as that of the color, so that both are one
-    return alt.StrokeDash("series:N", scale=alt.Scale(domain=list(looks), range=dashes), legend=legend)
+    dashes = [list(DASHES[mark.role][mark.dashed]) or [1, 0] for mark in looks.values()]
+    widths = [width * (WIDE if mark.role == "full" else 1) for mark in looks.values()]
+    legend = alt.Legend(**_legend("stroke"))  # as that of the color, so that all are one
+
+    def scale(values: Sequence[Any]) -> Any:
+        return alt.Scale(type="ordinal", domain=list(looks), range=values)
+
+    return {
+        "strokeDash": alt.StrokeDash("series:N", scale=scale(dashes), legend=legend),
+        "strokeWidth": alt.StrokeWidth("series:O", scale=scale(widths), legend=legend),
+    }
 
 
 def _bars(base: Any, panel: Panel, looks: Mapping[str, Mark], y: Any) -> list[Chart]:
@@ -186,14 +193,43 @@ def _bars(base: Any, panel: Panel, looks: Mapping[str, Mark], y: Any) -> list[Ch
     return [base.mark_bar().encode(y=y), ends]
 
 
-def _colors(looks: Mapping[str, Mark], symbol: str) -> Any:
-    """Return the color of each mark; one mark alone needs no legend, since its panel names it."""
+def _points(base: Any, looks: Mapping[str, Mark]) -> list[Chart]:
+    """Return points, those of dashed marks hollow; their shapes tell them apart without colors, where no lines do."""
+    alt = load_altair()
+    if _symbol(looks) is None and len(looks) > 1:
+        shapes = alt.Scale(domain=list(looks), range=[SHAPES[mark.role] for mark in looks.values()])
+        base = base.encode(shape=alt.Shape("series:N", scale=shapes, legend=alt.Legend(**_legend(None))))
+    hollow = alt.FieldOneOfPredicate("series", [mark.name for mark in looks.values() if mark.dashed])
+    return [
+        base.transform_filter(~hollow).mark_point(size=70, opacity=1, filled=True),
+        base.transform_filter(hollow).mark_point(size=60, opacity=1, strokeWidth=2),
+    ]
+
+
+def _legend(symbol: str | None) -> dict[str, Any]:
+    """Return how a legend shows marks: a line long enough for its dashes, and nothing as pale as an interval."""
+    shown = {} if symbol is None else {"symbolType": symbol}
+    return {"symbolOpacity": 1, "symbolSize": 900 if symbol == "stroke" else 150, **shown}
+
+
+def _symbol(looks: Mapping[str, Mark]) -> str | None:
+    """Return what stands for a point in the legend: where there are lines too, theirs; None is its own shape."""
+    return None if all(isinstance(mark, Point) for mark in looks.values()) else "stroke"
+
+
+def _colors(looks: Mapping[str, Mark], symbol: str | None) -> Any:
+    """Return the color of each mark; one mark alone needs no legend, since its panel names it.
+
+    Args:
+        looks: The marks.
+        symbol: What stands for one in the legend; None is the shape that it has.
+    """
     alt = load_altair()
     colors = [_color(mark) for mark in looks.values()]
     if len(looks) == 1:
         return alt.value(colors[0])
     scale = alt.Scale(domain=list(looks), range=colors)
-    legend = alt.Legend(symbolType=symbol, symbolOpacity=1)  # not that of the intervals
+    legend = alt.Legend(**_legend(symbol))
     return alt.Color("series:N", scale=scale, legend=legend)
 
 

@@ -36,6 +36,7 @@ from passband.report.series import (
     rules,
 )
 from passband.report.theme import (
+    DASHES,
     LIGHT,
     SIZE,
     SMALL,
@@ -59,8 +60,6 @@ FEWEST = 10  # images of a class of which an accuracy says something
 Entry = TypeVar("Entry", ClassEntry, AttackClass)
 
 NAMES: dict[Part, str] = {"lfc": "LFC", "hfc": "HFC"}
-DASHES: dict[Part, tuple[int, ...]] = {"lfc": (), "hfc": (6, 3)}
-"""On paper without colors the LFC and the HFC are told apart by these."""
 
 
 def accuracy_by_radius(card: ClassifierCard) -> Chart:
@@ -268,14 +267,16 @@ def _components(card: ClassifierCard, measure: Callable[[CurvePoint], Share | fl
         places = [
             at(radius, each) if isinstance(each, Share) else Place(radius, each) for radius, each in found
         ]
-        series.append(Series(name, LIGHT[component], places, DASHES[component]))
+        series.append(Series(name, LIGHT[component], places, DASHES[component][0]))
     return series
 
 
 def _lines(card: ClassifierCard, series: Sequence[Series], y: Any, number_format: str) -> list[Chart]:
     """Return layers that draw lines over the radii of a card."""
     x = radius_axis(card.settings.radii, card.settings.corner)
-    return lines(numbers(series), colored(series), x, y, number_format, dash=dashed(series))
+    return lines(
+        numbers(series), colored(series), x, y, number_format, strokes={"strokeDash": dashed(series)}
+    )
 
 
 def _critical(card: ClassifierCard) -> dict[str, Place]:

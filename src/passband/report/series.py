@@ -97,7 +97,7 @@ def lines(
     number_format: str,
     *,
     over: str = "radius",
-    dash: Any = None,
+    strokes: Mapping[str, Any] | None = None,
     look: Look = Look(),  # noqa: B008
 ) -> list[Chart]:
     """Return layers that draw lines: the intervals of those that have any as bands, their points with tooltips.
@@ -109,7 +109,7 @@ def lines(
         y: The axis of `value`.
         number_format: How a tooltip writes a value, as d3 has it: `".1%"`.
         over: What `x` is.
-        dash: The dashes of each series; None leaves all lines whole.
+        strokes: Channels that say how the line of each series is dashed, and how wide it is; by default all are alike.
         look: How they are drawn.
     """
     alt = load_altair()
@@ -126,10 +126,11 @@ def lines(
         .mark_area(opacity=0.2)
         .encode(y=alt.Y("low:Q", title=y["title"]), y2="high:Q")
     )
-    line = base.mark_line(strokeWidth=look.width)
+    strokes = strokes or {}
+    width = {} if "strokeWidth" in strokes else {"strokeWidth": look.width}  # the mark's own would win
     return [
         *([band] if look.band and known else []),
-        line if dash is None else line.encode(strokeDash=dash),
+        base.mark_line(**width).encode(**strokes),
         base.mark_point(filled=True, size=look.size, opacity=1),
     ]
 

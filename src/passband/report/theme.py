@@ -44,6 +44,34 @@ DARK = {
 }
 """The same roles on a dark page, lighter."""
 
+DASHES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "full": ((), (6, 3)),
+    "lfc": ((), (8, 2, 2, 2)),
+    "hfc": ((6, 3), (3, 1)),
+    "energy": ((10, 3, 2, 3), (4, 4)),
+    "magenta": ((2, 2), (1, 2)),
+    "violet": ((12, 2), (5, 1)),
+    "ochre": ((6, 2, 1, 2, 1, 2), (10, 2, 1, 2, 1, 2)),
+    "muted": ((1, 3), (2, 5)),
+}
+"""By role, the dashes of its line and those of a second one of that color, by which lines are told apart without colors; empty is whole.
+Those of `full`, beside which others are read, are told from whole ones by `WIDE`."""
+
+SHAPES = {
+    "full": "circle",
+    "lfc": "square",
+    "hfc": "triangle-up",
+    "energy": "diamond",
+    "magenta": "cross",
+    "violet": "triangle-down",
+    "ochre": "triangle-right",
+    "muted": "triangle-left",
+}
+"""By role, the shape of a point that stands for itself, and not on a line."""
+
+WIDE = 1.6
+"""By how much wider than others a line of `full` is."""
+
 FONT = "system-ui, 'Liberation Sans', Arial, sans-serif"
 SIZE = (560, 320)  # width and height in pixels, in files; on the page a chart is as wide as its column
 SMALL = (360, 240)  # of one of several small charts

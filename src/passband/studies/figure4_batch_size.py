@@ -113,8 +113,11 @@ def _of_two(small: str, large: str, asked_by: Literal["paper", "passband"]) -> t
 
 def figure(setting: Setting) -> Figure:
     """Return train, test, LFC and HFC accuracy by epoch, and the gap against HFC accuracy, by batch size."""
-    labels = runs(setting)
-    sizes = list(zip(labels, shades(len(labels)), strict=True))
+    sizes = BATCH_SIZES[setting.preset]
+    pale_to_full = dict(zip(sizes, shades(len(sizes)), strict=True))
+    looks = {f"batch {size}": (pale_to_full[size], False) for size in sizes} | {
+        f"batch {size}{AT_EQUAL_STEPS}": (pale_to_full[size], True) for size in EQUAL_STEPS[setting.preset]
+    }
 
     def panel(
         title: str,
@@ -122,12 +125,22 @@ def figure(setting: Setting) -> Figure:
         subset: Subset = "test",
         component: Component = FULL,
     ) -> Panel:
-        terms = ((label, shade, Term(label, subset, str(component))) for label, shade in sizes)
-        return Panel(title, tuple(Curve(label, shade=shade, term=term) for label, shade, term in terms), y=y)
+        curves = (
+            Curve(label, "full", shade, dashed, term=Term(label, subset, str(component)))
+            for label, (shade, dashed) in looks.items()
+        )
+        return Panel(title, tuple(curves), y=y)
 
     across = (
-        Point(label, shade=shade, x=tuple(_hfc(label, radius) for radius in setting.radii), y=gap(label))
-        for label, shade in sizes
+        Point(
+            label,
+            "full",
+            shade,
+            dashed,
+            x=tuple(_hfc(label, radius) for radius in setting.radii),
+            y=gap(label),
+        )
+        for label, (shade, dashed) in looks.items()
     )
     whole = (
         panel("train", "accuracy", "train"),

@@ -78,7 +78,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
 
 
 def figure(setting: Setting) -> Figure:
-    """Return one panel a radius: accuracy by epoch, without BatchNorm solid and with it dashed."""
+    """Return one panel a radius: accuracy by epoch, without BatchNorm and with it."""
     return in_rows((Panel(f"trained on the LFC, r = {r:g}", tuple(_curves(r))) for r in setting.radii), 2)
 
 

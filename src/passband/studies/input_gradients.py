@@ -32,7 +32,7 @@ LOOKS: dict[str, tuple[Role, float]] = {
     "mixup, as released": ("energy", 0.6),
     "batchnorm": ("hfc", 1.0),
     "adversarial": ("lfc", 1.0),
-    "ResNet": ("full", 0.2),
+    "ResNet": ("ochre", 0.6),
     "LeNet": ("energy", 0.2),
     "AlexNet": ("hfc", 0.2),
     "VGG": ("lfc", 0.2),

@@ -195,7 +195,7 @@ def claims(setting: Setting) -> tuple[Claim, ...]:
 
 
 def figure(setting: Setting) -> Figure:
-    """Return robust accuracy by rho, a panel for each network and attack; the normalized control is dashed."""
+    """Return robust accuracy by rho, a panel for each network and attack, and of the normalized control."""
     plans = find_plans(setting)
     shade_of = dict(zip(plans[0].epsilons, shades(len(plans[0].epsilons)), strict=True))
 
