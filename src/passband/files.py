@@ -11,7 +11,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ CHECKPOINT, CURVES = ".checkpoint", ".tensorboard"
 
 PROGRESS = "progress.json"
 """Says how far the run of a checkpoint is, beside it."""
+
+LEFT_OUT = "weights_left_out"
+"""In what the `config.json` of a run says: true where the run was passed on without its network."""
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
 
@@ -257,6 +260,12 @@ def find_description(folder: Path, name: str, kind: str) -> dict[str, Any] | Non
             check_seal(folder)  # it may be the kind that is damaged
         return None
     return description
+
+
+def has_weights(description: Mapping[str, Any]) -> bool:
+    """Return whether weights must lie beside the `config.json` of a run that says this: not where its training failed, nor where they
+    were left out."""
+    return description.get("status") != "failed" and not description.get(LEFT_OUT)
 
 
 def slug(text: str) -> str:

@@ -168,5 +168,9 @@ def test_export_takes_rows_and_networks(command, store):
     assert set(pl.read_csv("first.csv")["label"]) == {"blended"}
     assert command("runs", "export", "--weights", "--out", "net").code == 0
     assert pb.load_model("net").size == (28, 28)
+    assert command("runs", "export", "--bare", "--out", "bare").code == 0
+    listed = command("runs", "list", "--store", "bare", "--json")
+    assert {each["id"] for each in json.loads(listed.out)} == {"aa11", "aa22"}
+    assert command("runs", "export", "--bare", "--weights", "--out", "other").code == 2
     for wrong in (["all.parquet"], ["x.txt"], ["net", "--weights"], ["y.csv", "aa11", "--study", "first"]):
         assert command("runs", "export", "--out", *wrong).code == 2

@@ -8,9 +8,10 @@ import passband as pb
 from made_up_store import add_checkpoint, add_measurement, add_run
 from passband.errors import DamagedError, InputError
 from passband.files import check_seal
-from passband.results.export import export_networks, gather_rows, write_rows
-from passband.results.listing import list_measurements, list_runs
+from passband.results.export import export_networks, export_without_weights, gather_rows, write_rows
+from passband.results.listing import check_entry, list_measurements, list_runs
 from passband.results.places import Store
+from passband.results.store import find_run
 from passband.rows import COLUMNS
 
 
@@ -107,3 +108,32 @@ def test_a_run_without_weights_is_refused_by_name(tmp_path):
     add_run(tmp_path, "bbbb")
     with pytest.raises(InputError, match="is not empty"):
         export_networks(look(tmp_path)[1:], tmp_path / "full")
+
+
+def test_a_store_without_networks_holds_all_else_and_says_what_it_lacks(tmp_path):
+    whole, bare = tmp_path / "whole", tmp_path / "bare"
+    for run in ("aaaa", "bbbb"):
+        add_run(whole, run)
+    add_run(whole, "cccc", failure="the loss is nan")
+    add_measurement(whole, "m", "aaaa")
+    export_without_weights(look(whole), bare, keep={"bbbb"})
+    found = {entry.name: entry for entry in look(bare)}
+    assert {name: entry.status for name, entry in found.items()} == {
+        "aaaa": "finished", "bbbb": "finished", "cccc": "failed", "m": "finished",
+    }  # fmt: skip
+    for entry in look(whole):
+        check_entry(found[entry.name])
+        assert (found[entry.name].folder / "rows.parquet").read_bytes() == (
+            entry.folder / "rows.parquet"
+        ).read_bytes()
+    assert find_run(bare / "runs" / "aaaa") is not None
+    assert not (bare / "runs" / "aaaa" / "weights.safetensors").exists()
+    with pytest.raises(InputError, match="aaaa holds no network, since it was exported without"):
+        pb.load_model(bare / "runs" / "aaaa")
+    assert pb.load_model(bare / "runs" / "bbbb") is not None
+    export_without_weights(look(bare), tmp_path / "again")  # of what lacks them already, the rest
+    assert gather_rows(look(tmp_path / "again")).equals(gather_rows(look(whole)))
+    (bare / "runs" / "aaaa" / "rows.parquet").write_bytes(b"cut")
+    with pytest.raises(DamagedError):
+        export_without_weights(look(bare), tmp_path / "never")
+    assert not (tmp_path / "never").exists()

@@ -193,11 +193,12 @@ def export(
     *names: str,
     study: str | None = None,
     weights: Flag = False,
+    bare: Flag = False,
     out: Path,
     overwrite: options.Overwrite = False,
     store: At = RESULTS,
 ) -> int:
-    """Write the rows of runs and of their measurements as one table, or their networks as folders with a card.
+    """Write the rows of runs and of their measurements as one table, their networks as folders with a card, or all but networks.
 
     A table has the columns of all rows, what a study calls the run, and its settings as config.SETTING. The folder of a network
     is a MODEL, as that of a run is.
@@ -206,10 +207,13 @@ def export(
         names: Ids of runs, or so much of the beginnings that no others have them; by default all that have ended.
         study: Those that the result of a study rests on: heuristics, or heuristics-laptop-mnist.
         weights: Write networks, not rows.
-        out: File of the table, which ends in .parquet or .csv; with --weights a folder.
+        bare: Write a store without networks, which is small: studies find in it all that they judge and draw.
+        out: File of the table, which ends in .parquet or .csv; with --weights or --bare a folder.
     """
     if names and study is not None:
         raise InputError("name runs or a study, not both")
+    if weights and bare:
+        raise InputError("--weights writes networks and --bare leaves them out: choose one")
     from passband.files import check_target
     from passband.results.listing import find_entries
 
@@ -239,6 +243,12 @@ def export(
             networks = [entry for entry in networks if entry.description.get("weights_hash")]
         export_networks(networks, out, overwrite=overwrite)
         print_lines([f"{counted(len(networks), 'network')}: {out}"])
+        return 0
+    if bare:
+        from passband.results.export import export_without_weights
+
+        export_without_weights(chosen, out, overwrite=overwrite)
+        print_lines([f"{counted(len(chosen), 'run or measurement', 'runs and measurements')}: {out}"])
         return 0
     from passband.results.export import check_file, gather_rows, write_rows
 

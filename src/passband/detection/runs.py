@@ -18,7 +18,7 @@ from passband.detection.retinanet import build_retinanet
 from passband.detection.training import DetectorEpoch
 from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.errors import DamagedError, InputError
-from passband.files import check_seal, digest, find_description, seal, write_json, written_whole
+from passband.files import check_seal, digest, find_description, has_weights, seal, write_json, written_whole
 from passband.models.fingerprint import weights_hash
 from passband.models.weights import load_state, read_weights, save_weights
 from passband.rows import FIT_LOSS, Row, to_table
@@ -141,7 +141,7 @@ def find_detector(folder: Path) -> dict[str, Any] | None:
     description = find_description(folder, CONFIG, KIND)
     if description is None:
         return None
-    without = description.get("status") == "failed" or "published" in description
+    without = "published" in description or not has_weights(description)
     names = [CONFIG, ROWS] if without else [CONFIG, ROWS, WEIGHTS]
     check_seal(folder, names)
     return description
@@ -181,6 +181,8 @@ def load_trained_detector(folder: Path) -> tuple[RetinaNet, DetectorConfig]:
         DamagedError: If a file of it is missing, cut or changed.
     """
     description = read_detector(folder)
+    if not has_weights(description):
+        raise InputError(f"the detector in {folder} was exported without its network")
     config = DetectorConfig.from_dict(description["config"])
     network = build_retinanet(description["model"]["classes"], width=config.width, seed=config.seed)
     load_state(network, read_weights(folder / WEIGHTS))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from passband.errors import DamagedError, InputError
-from passband.files import SEAL, check_seal, read_json
+from passband.files import LEFT_OUT, SEAL, check_seal, has_weights, read_json
 from passband.models.catalog import build_model
 from passband.models.matching import Match
 from passband.models.networks import PYTHON
@@ -39,15 +39,21 @@ def from_run(folder: Path, options: Options) -> Found:
     if (folder / SEAL).is_file() or (isinstance(description, dict) and "schema" in description):
         try:
             check_seal(
-                folder, ("config.json", "weights.safetensors") if _trained(description) else ("config.json",)
+                folder,
+                ("config.json", "weights.safetensors") if _has_weights(description) else ("config.json",),
             )
         except DamagedError as error:
             raise DamagedError(f"{error}. Copy the run {folder} again, or train it again.") from error
     kind = description.get("kind") if isinstance(description, dict) else None
     if kind != "run":
         raise InputError(f"{folder} is not the folder of a run: its config.json is of the kind {kind!r}")
-    if not _trained(description):
-        raise InputError(f"{folder} holds no network, since its run failed: {description.get('message')}")
+    if not _has_weights(description):
+        why = (
+            f"it was exported without: ask where {folder.name} comes from, or train it again elsewhere"
+            if description.get(LEFT_OUT)
+            else f"its run failed: {description.get('message')}"
+        )
+        raise InputError(f"{folder} holds no network, since {why}")
     try:
         arguments, classes, size = description["model"], description["classes"], description["data"]["size"]
     except (KeyError, TypeError) as error:
@@ -72,8 +78,8 @@ def _preparation(description: dict[str, Any], config: Path) -> Preparation | Non
     return Preparation().changed(size=size if isinstance(size, int) else (size[0], size[-1]))
 
 
-def _trained(description: Any) -> bool:
-    return not isinstance(description, dict) or description.get("status") != "failed"
+def _has_weights(description: Any) -> bool:
+    return not isinstance(description, dict) or has_weights(description)
 
 
 def from_file(name: str, options: Options) -> Found:

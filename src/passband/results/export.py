@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 import polars as pl
 
 from passband.errors import InputError
-from passband.files import SEAL, check_target, seal, write_file, written_whole
+from passband.files import LEFT_OUT, SEAL, check_target, seal, write_file, write_json, written_whole
 from passband.results.described import describe_settings
 from passband.results.listing import Entry, check_entry
-from passband.results.places import ROWS, WEIGHTS
+from passband.results.places import CONFIG, ROWS, WEIGHTS, Store
 from passband.rows import COLUMNS, read_table
 
 SUFFIXES = (".parquet", ".csv")
@@ -124,6 +124,38 @@ def export_networks(entries: Sequence[Entry], folder: Path, *, overwrite: bool =
             place = aside if len(entries) == 1 else aside / entry.name
             shutil.copytree(entry.folder, place, ignore=shutil.ignore_patterns(SEAL), dirs_exist_ok=True)
             (place / CARD).write_text(card_text(entry), encoding="utf-8")
+            seal(place)
+
+
+def export_without_weights(
+    entries: Sequence[Entry], folder: Path, *, keep: Collection[str] = (), overwrite: bool = False
+) -> None:
+    """Write runs and measurements as a store in which networks are missing: studies find in it all that they judge and draw.
+
+    What is measured of a network anew needs the whole store.
+
+    Args:
+        entries: Runs, detectors and measurements that have ended.
+        folder: Takes `runs` and `measurements`.
+        keep: The ids of runs whose networks are written all the same: Figure 7 is drawn from first layers.
+        overwrite: Replace what is there.
+
+    Raises:
+        DamagedError: If a file of one is missing, cut or changed.
+        InputError: If one has not ended, or the folder is not empty.
+    """
+    check_target(folder, overwrite=overwrite)
+    for entry in entries:
+        _check_whole(entry)
+    with written_whole(folder) as aside:
+        store = Store(aside)
+        for entry in entries:
+            bare = entry.kind != "measurement" and entry.id not in keep and (entry.folder / WEIGHTS).is_file()
+            place = (store.measurements if entry.kind == "measurement" else store.runs) / entry.name
+            leave = shutil.ignore_patterns(SEAL, *([WEIGHTS] if bare else []))
+            shutil.copytree(entry.folder, place, ignore=leave)
+            if bare:
+                write_json(place / CONFIG, {**entry.description, LEFT_OUT: True})
             seal(place)
 
 

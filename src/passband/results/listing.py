@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from passband.errors import DamagedError, InputError, UnknownNameError, few
-from passband.files import CHECKPOINT, CURVES, PROGRESS, SEAL, check_seal, checkpoint_folder, read_json
+from passband.files import (
+    CHECKPOINT,
+    CURVES,
+    PROGRESS,
+    SEAL,
+    check_seal,
+    checkpoint_folder,
+    has_weights,
+    read_json,
+)
 from passband.results.lock import find_holder
 from passband.results.places import CONFIG, ROWS, WEIGHTS, Store
 from passband.train.settings import SCHEMA
@@ -226,8 +235,8 @@ def _check_quickly(folder: Path, description: Mapping[str, Any], *, sealed: bool
 
 def _expected(description: Mapping[str, Any]) -> list[str]:
     """Return the files that a result must have."""
-    without = description.get("kind") == "measurement" or description.get("status") == "failed"
-    return [CONFIG, ROWS] if without or "published" in description else [CONFIG, ROWS, WEIGHTS]
+    without = description.get("kind") == "measurement" or "published" in description
+    return [CONFIG, ROWS] if without or not has_weights(description) else [CONFIG, ROWS, WEIGHTS]
 
 
 def _read_progress(checkpoint: Path) -> dict[str, Any]:

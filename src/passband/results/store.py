@@ -15,7 +15,7 @@ from torch import nn
 
 from passband.data.dataset import ImageDataset
 from passband.errors import DamagedError
-from passband.files import SEAL, check_seal, find_description, seal, write_json, written_whole
+from passband.files import SEAL, check_seal, find_description, has_weights, seal, write_json, written_whole
 from passband.instruments.instrument import EXAMPLES, SAMPLES
 from passband.models.fingerprint import weights_hash
 from passband.models.weights import save_weights
@@ -195,7 +195,7 @@ def _find(folder: Path, kind: str) -> dict[str, Any] | None:
     if description is None:
         return None
     names = [CONFIG, ROWS]
-    if kind == "run" and description.get("status") != "failed":
+    if kind == "run" and has_weights(description):
         names.append(WEIGHTS)
     if "schema" in description or (folder / SEAL).is_file():
         check_seal(folder, names)
