@@ -275,6 +275,23 @@ def test_charts_are_there_without_javascript(browser, ordinary):
 
 
 @pytest.mark.browser
+def test_it_prints_light_without_its_contents_and_no_wider_than_paper(browser, ordinary):
+    tab, _, complaints = opened(browser, ordinary, 1280, color_scheme="dark")
+    tab.wait_for_selector(".stage.vega-embed svg")
+    tab.emulate_media(media="print")
+    tab.set_viewport_size({"width": 688, "height": 970})  # A4 without margins, at 96 pixels an inch
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 688
+    assert not tab.locator(".side").first.is_visible()
+    paper, ink = tab.evaluate(
+        "['backgroundColor', 'color'].map(name => getComputedStyle(document.body)[name].match(/\\d+/g).map(Number))"
+    )
+    assert min(paper) > 240
+    assert max(ink) < 60
+    assert tab.pdf(format="A4").startswith(b"%PDF")
+    assert complaints == []
+    tab.close()
+
+
 def test_spectrum_page_in_a_browser(browser, tmp_path, card_of, audit_of):
     path = write_spectrum_report(audit_of(card_of()).spectrum, tmp_path)
     tab, requests, complaints = opened(browser, path, 390)
