@@ -57,7 +57,7 @@ def differences_chart(found: Comparison) -> Chart:
         **({} if alone else {"yOffset": alt.YOffset("audit:N", sort=list(names))}),
     )
     color = alt.Color("color:N", scale=None) if alone else _by_audit(names)
-    x = points_axis("x", rows, f"points of percent more than {found.names[0]}")
+    x = points_axis("x", rows, f"percentage points more than {found.names[0]}")
     chart = alt.layer(
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=x["title"]), x2="high:Q", color=color),
         base.mark_point(filled=True, size=75, opacity=1).encode(x=x, color=color),

@@ -64,7 +64,7 @@ def value_text(measure: str, value: float | None) -> str:
 
 
 def change_text(measure: str, change: float) -> str:
-    """Return a difference with its sign, in points of percent if it is one of shares.
+    """Return a difference with its sign, in percentage points if it is one of shares.
 
     Example:
         >>> change_text("clean", -0.0125), change_text("critical95", 2.5)

@@ -154,14 +154,14 @@ def _heat_map(panel: Panel, rows: Sequence[Mapping[str, Any]]) -> Chart:
 
 
 def _columns(names: Sequence[str]) -> int:
-    """Return how many names of a legend stand in a row.
+    """Return how many names of a legend stand in a row that fits a phone.
 
     Example:
         >>> _columns(["LFC", "HFC"]), _columns([f"blocks.{number}" for number in range(12)])
-        (9, 5)
+        (5, 3)
     """
-    letter, before = 7, 40  # pixels
-    return max(1, SIZE[0] // (before + letter * max(map(len, names))))
+    letter, before, room = 7, 40, 340  # pixels
+    return max(1, room // (before + letter * max(map(len, names))))
 
 
 def _strokes(looks: Mapping[str, Mark], width: float) -> dict[str, Any]:
