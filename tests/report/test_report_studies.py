@@ -293,8 +293,10 @@ def test_a_study_has_a_page_with_its_claims_its_numbers_and_its_command(result, 
 
 
 def test_single_images_of_a_study_are_on_its_page(result, tmp_path):
+    (tmp_path / "figure.svg").write_text("<svg></svg>")
     (tmp_path / "flips-natural-test.svg").write_text("<svg/>")
     shown = show_study(result, tmp_path)
+    assert shown.figure == address("<svg></svg>", "image/svg+xml")
     assert shown.examples == [("flips natural test", address("<svg/>", "image/svg+xml"))]
 
 

@@ -12,12 +12,16 @@ from pages import faults, opened
 from passband.analysis.estimate import Estimate
 from passband.analysis.judge import Judgement
 from passband.report.reproduction import write_reproduction
+from passband.report.studies import write_study
 from passband.studies.reproduction import Reproduction, reproduction_folder
 
 
 @pytest.fixture
-def result():
-    return made_up_result()
+def result(tmp_path):
+    made = made_up_result()
+    result = replace(made, planned=replace(made.planned, folder=tmp_path / "studies" / "x"))
+    write_study(result)
+    return result
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def write_reproduction(found: Reproduction, folder: Path) -> Path:
     The page holds all that it shows, the numbers behind each figure among it.
 
     Args:
-        found: All studies.
+        found: All studies, each written to its own folder (`write_study`), from which its drawings are taken.
         folder: Takes the place of what was there, once all files are written.
 
     Returns:

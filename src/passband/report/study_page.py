@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO, StringIO
 from pathlib import Path
 
 from passband.analysis.judge import Judgement
@@ -18,8 +17,7 @@ from passband.studies.deviations import Deviation
 from passband.studies.kernel_figure import KernelFigure
 from passband.studies.result import StudyResult
 
-LARGEST = 400_000  # characters of a drawing
-SCALE = 2  # pixels of a picture for each that is seen
+LARGEST = 400_000  # bytes of a drawing
 
 EXAMPLES = ("flips-*.svg", "losses-*.svg", "gains-*.svg")
 """Drawings of single images that studies write beside their figure."""
@@ -76,7 +74,7 @@ class ShownStudy:
 
 
 def show_study(result: StudyResult, folder: Path) -> ShownStudy:
-    """Return a study as a page shows it, with the examples whose drawings are in its folder."""
+    """Return a study as a page shows it, with the figure and the examples whose drawings are in its folder."""
     planned = result.planned
     study, setting = planned.study, planned.setting
     table = None
@@ -92,7 +90,7 @@ def show_study(result: StudyResult, folder: Path) -> ShownStudy:
         runs=len(planned.runs),
         measurements=len(planned.measurements),
         claims=[show_claim(judgement) for judgement in result.judgements],
-        figure=_figure(draw_study(result)),
+        figure=_figure(folder),
         csv=address(result.table.write_csv(), "text/csv"),
         examples=[
             (path.stem.replace("-", " "), address(path.read_bytes(), "image/svg+xml"))
@@ -129,13 +127,12 @@ def draw_study(result: StudyResult) -> Chart:
     )
 
 
-def _figure(chart: Chart) -> str:
-    """Return a chart as the address of a drawing; one of very many parts as that of a picture, which is smaller then."""
-    chart.save(drawn := StringIO(), format="svg")
-    if len(drawn.getvalue()) <= LARGEST:
-        return address(drawn.getvalue(), "image/svg+xml")
-    chart.save(pixels := BytesIO(), format="png", scale_factor=SCALE)
-    return address(pixels.getvalue(), "image/png")
+def _figure(folder: Path) -> str:
+    """Return the figure as the address of a drawing; one of very many parts as that of a picture, which is smaller then."""
+    drawn = folder / "figure.svg"
+    if drawn.stat().st_size <= LARGEST:
+        return address(drawn.read_bytes(), "image/svg+xml")
+    return address((folder / "figure.png").read_bytes(), "image/png")
 
 
 def address(content: str | bytes, kind: str) -> str:
