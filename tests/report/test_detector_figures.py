@@ -84,7 +84,9 @@ def test_what_was_not_measured_has_no_chart(views, left_out):
 
 
 def test_sizes_without_objects_are_left_out():
-    rows = rows_of(figures.lost_by_size(make_detector_card(sizes=("medium",)), "lfc"), has="cutoff")
+    chart = figures.lost_by_size(make_detector_card(sizes=("medium",)), "lfc")
+    assert '"domain": ["medium"]' in json.dumps(chart.to_dict())  # nor are they in the legend
+    rows = rows_of(chart, has="cutoff")
     assert {row["series"] for row in rows} == {"medium"}
     assert [row["cutoff"] for row in rows] == ["32", "128", "0.0667px", "0.267px"]
     assert not any("lost-by-size" in name for name in figures.detector_charts(make_detector_card(sizes=())))

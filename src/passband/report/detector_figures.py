@@ -132,7 +132,9 @@ def lost_by_size(card: DetectorCard, kind: Literal["lfc", "hfc"]) -> Chart:
         for size in SIZES
         if f"map-{size}" in entry.lost
     ]
-    alt, base = load_altair(), columns(rows, SIZES)
+    measured = {row["series"] for row in rows}
+    shown = {size: color for size, color in SIZES.items() if size in measured}
+    alt, base = load_altair(), columns(rows, shown)
     y = points_axis("y", rows, "mAP lost, points")
     chart = alt.layer(
         *zero_line("y"),
