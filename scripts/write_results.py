@@ -53,6 +53,14 @@ def page(
     yield "This page is written by `scripts/write_results.py` from the store that these commands fill:\n"
     yield f"    passband study run all --preset laptop --data {shown} --seeds {asked.seeds} --store results"
     yield f"    python scripts/write_results.py --store results --data {shown} --seeds {asked.seeds}\n"
+    packed = sorted((HOME / "runs").glob(f"{data}-laptop-seed-*.tar.xz"))
+    if packed:
+        yield (
+            f"All that was measured is in `runs/{data}-laptop-seed-*.tar.xz` ({len(packed)} of the seeds), without networks. Unpacked into "
+            "`results`, it is a store in which both commands find everything, so that figures and verdicts are made again in minutes:\n"
+        )
+        yield "    mkdir --parents results"
+        yield f"    for file in docs/results/runs/{data}-laptop-seed-*.tar.xz; do tar --extract --file $file --directory results; done\n"
     note = HOME / "notes" / f"{data}.md"
     if note.is_file():
         yield note.read_text().strip() + "\n"

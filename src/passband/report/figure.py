@@ -12,8 +12,10 @@ from passband.analysis.figure import Bar, Curve, Figure, HeatMap, Mark, Panel, P
 from passband.report.series import Look, lines
 from passband.report.theme import DASHES, LIGHT, SHAPES, SIZE, WIDE, Chart, finish, load_altair, printed
 
-PANEL = (300, 220)  # width and height in pixels
-TITLE = 46  # letters that a line of a panel's title has room for
+PANEL = (300, 220)  # width and height in pixels, at most
+ROOM = 960  # pixels for a row of panels, so that what is written in them can be read on a page
+AXIS = 45  # pixels beside each panel
+LETTER = 6.5  # pixels of a panel's title for each of its letters
 PALEST = 0.6  # how much white the palest shade of a color holds
 SQUARE = (420, 420)  # of a heat map alone
 LINES = Look(width=2, size=18, band=False)  # there may be many in a panel
@@ -31,18 +33,19 @@ def draw(figure: Figure, table: pl.DataFrame, *, bands: bool = False) -> Chart:
     """
     alt = load_altair()
     layers, looks = _layers(figure, table, ALONE if bands else LINES), _looks(figure)
+    width = min(PANEL[0], ROOM // max(map(len, figure.rows), default=1) - AXIS)
     rows = (
         alt.hconcat(
             *(
                 alt.layer(*layers(panel, looks)).properties(
-                    width=PANEL[0], height=PANEL[1], title=alt.Title(wrap(panel.title, TITLE))
+                    width=width, height=PANEL[1], title=alt.Title(wrap(panel.title, int(width / LETTER)))
                 )
                 for panel in row
             )
         )
         for row in figure.rows
     )
-    return printed(alt.vconcat(*rows)).configure_legend(labelColor=LIGHT["ink"], title=None)
+    return printed(alt.vconcat(*rows)).configure_legend(labelColor=LIGHT["ink"], title=None, labelLimit=260)
 
 
 def draw_panels(figure: Figure, table: pl.DataFrame) -> dict[str, Chart]:
