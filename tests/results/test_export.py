@@ -130,6 +130,8 @@ def test_a_store_without_networks_holds_all_else_and_says_what_it_lacks(tmp_path
     assert not (bare / "runs" / "aaaa" / "weights.safetensors").exists()
     with pytest.raises(InputError, match="aaaa holds no network, since it was exported without"):
         pb.load_model(bare / "runs" / "aaaa")
+    with pytest.raises(InputError, match=r"aaaa has no weights: they were left out"):
+        export_networks([found["aaaa"]], tmp_path / "nets")
     assert pb.load_model(bare / "runs" / "bbbb") is not None
     export_without_weights(look(bare), tmp_path / "again")  # of what lacks them already, the rest
     assert gather_rows(look(tmp_path / "again")).equals(gather_rows(look(whole)))

@@ -49,7 +49,7 @@ def from_run(folder: Path, options: Options) -> Found:
         raise InputError(f"{folder} is not the folder of a run: its config.json is of the kind {kind!r}")
     if not _has_weights(description):
         why = (
-            f"it was exported without: ask where {folder.name} comes from, or train it again elsewhere"
+            f"it was exported without (--bare): in its store, `passband runs remove {folder.name}` lets it be trained again"
             if description.get(LEFT_OUT)
             else f"its run failed: {description.get('message')}"
         )

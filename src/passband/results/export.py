@@ -117,7 +117,10 @@ def export_networks(entries: Sequence[Entry], folder: Path, *, overwrite: bool =
     for entry in entries:
         _check_whole(entry)
         if not (entry.folder / WEIGHTS).is_file():
-            why = entry.why or "it is somebody else's"
+            left_out = (
+                "they were left out (--bare)" if entry.description.get(LEFT_OUT) else "it is somebody else's"
+            )
+            why = entry.why or left_out
             raise InputError(f"{entry.name} has no weights: {why}. Leave it out.")
     with written_whole(folder) as aside:
         for entry in entries:
