@@ -224,6 +224,27 @@ MEANS = (
 )
 """Metrics that are not, even where they are between 0 and 1."""
 
+FRACTIONS = (
+    *SHARES,
+    CONFIDENCE,
+    FLIPS_BY_CHANCE,
+    SVD_FLIPS,
+    SVD_FLIPS_BY_CHANCE,
+    SVD_KEPT_ACCURACY,
+    SVD_TAKEN_ACCURACY,
+    SVD_TAKEN_ENERGY,
+    RINGS_WHOLE,
+    RINGS_MAJORITY,
+    FOURIER_HEATMAP,
+    PERTURBATION_ENERGY,
+    ENERGY_WITHIN,
+    KERNEL_HIGH_FREQUENCY,
+    FEATURE_ALIASED,
+    *DETECTION_NUMBERS,
+    *(f"{name}{of}" for name in (GRADIENT_ENERGY, GRADIENT_BEYOND) for of in ("", OF_NOISE, OF_IMAGES)),
+)
+"""Metrics that lie between 0 and 1, whatever they are of: so does the interval of one, however few seeds tell of it."""
+
 PLAIN = (
     LOSS,
     FIT_LOSS,

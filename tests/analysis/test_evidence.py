@@ -122,8 +122,19 @@ def test_images_that_some_terms_share_over_seeds_and_others_do_not_are_reckoned_
 @pytest.mark.parametrize("right", [0.0, 1.0])
 def test_equal_values_of_few_samples_are_no_certainty(images, right):
     rows = answered({"one test": [[[right] * 6]] * 3, "two test": [[[right] * 6]] * 3}, images=images)
-    for contrast in (accuracy("one"), GAIN):
-        assert width(rows, contrast) > 0.2
+    assert width(rows, accuracy("one")) > 0.1  # to one side alone, since no accuracy is beyond
+    assert width(rows, GAIN) > 0.2
+
+
+def test_an_interval_over_few_seeds_holds_nothing_that_cannot_be():
+    cells = {"one test": [[[1.0] * 6], [[0.0] * 6]], "two test": [[[0.0] * 6], [[1.0] * 6]]}
+    far = answered(cells, images=["a", "b"])
+    assert (estimate(far, accuracy("one")).low, estimate(far, accuracy("one")).high) == (0, 1)
+    assert (estimate(far, GAIN).low, estimate(far, GAIN).high) == (-1, 1)
+    margin = estimate(far, accuracy("one") - constant(0.5))
+    assert (margin.low, margin.high) == (-0.5, 0.5)
+    loss = far.with_columns(metric=pl.lit("loss"), each=pl.lit(None, far.schema["each"]))
+    assert estimate(loss, Contrast((Term("one", metric="loss"),))).low < 0
 
 
 def test_the_last_epochs_are_averaged_before_images_are_paired():

@@ -195,6 +195,20 @@ def test_curves_and_points_of_a_panel_are_told_apart_without_colors(name):
         assert len(shapes) == len(points), shapes
 
 
+def test_an_axis_holds_what_is_drawn_and_no_intervals_that_are_not():
+    names = list("abcde")
+    measured = pl.concat(
+        [rows(**dict.fromkeys(names, value)).with_columns(seed=pl.lit(seed, pl.Int64)) for seed, value in ((0, 0.1), (1, 0.3))]
+    )  # fmt: skip
+    panels = [Panel("few", tuple(Curve(n, term=Term(n)) for n in names[:2])), Panel("many", tuple(Curve(n, term=Term(n)) for n in names), y="other")]  # fmt: skip
+    figure = Figure((tuple(panels),))
+    table = figure_table(figure, measured)
+    for bands, tops in ((True, [1.0, 0.21]), (False, [0.21, 0.21])):
+        shown = draw(figure, table, bands=bands).to_dict()["vconcat"][0]["hconcat"]
+        ends = [panel["layer"][-1]["encoding"]["y"]["scale"]["domain"][1] for panel in shown]
+        assert ends == pytest.approx(tops)
+
+
 def test_a_point_of_a_dashed_mark_is_hollow_and_lines_give_the_legend_where_there_are_any():
     measured = rows(a=0.5, b=0.8)
     points = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
@@ -24,7 +24,7 @@ from passband.analysis.estimate import (
 )
 from passband.analysis.lookup import NotMeasured, Number, described, known, number_of, seeds_of
 from passband.errors import InputError
-from passband.rows import OF_KERNELS, is_share
+from passband.rows import FRACTIONS, OF_KERNELS, is_share
 from passband.stats import CONFIDENCE, sum_interval
 
 
@@ -69,7 +69,30 @@ def evidence_of(measured: Sequence[Sequence[Number]], offsets: Sequence[float]) 
 
     Raises:
         NotMeasured: If there is but one seed, and nothing tells how sure its numbers are.
+
+    Returns:
+        Evidence whose interval holds nothing that the sum cannot be, where all of its numbers are fractions.
     """
+    least, greatest = _reach(measured[0], fmean(offsets))
+    found = _sum_of(measured, offsets)
+
+    def possible(confidence: float) -> Estimate:
+        estimate = found(confidence)
+        return replace(estimate, low=max(estimate.low, least), high=min(estimate.high, greatest))
+
+    return possible
+
+
+def _reach(numbers: Sequence[Number], offset: float) -> tuple[float, float]:
+    """Return the least and the greatest that a weighted sum can be."""
+    if not all(number.term.metric in FRACTIONS for number in numbers):
+        return -math.inf, math.inf
+    weights = [number.term.weight for number in numbers]
+    return offset + sum(min(each, 0.0) for each in weights), offset + sum(max(each, 0.0) for each in weights)
+
+
+def _sum_of(measured: Sequence[Sequence[Number]], offsets: Sequence[float]) -> Evidence:
+    """Return the evidence on a sum of numbers, as if each could be anything."""
     offset = fmean(offsets)
     sums = [sum(number.term.weight * number.value for number in of_seed) for of_seed in measured]
     values = [value + known for value, known in zip(sums, offsets, strict=True)]

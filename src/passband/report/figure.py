@@ -75,8 +75,9 @@ def _layers(
 ) -> Callable[[Panel, Mapping[str, Mark]], list[Chart]]:
     """Return a function that draws a panel of the figure; panels of one `y` share its axis."""
     numbers = {panel.title: table.filter(pl.col("panel") == panel.title) for panel in figure.panels}
+    drawn = {panel.title: numbers[panel.title].select(_parts(panel, look)) for panel in figure.panels}
     ranges = {
-        y: _range([numbers[panel.title] for panel in figure.panels if panel.y == y])
+        y: _range([drawn[panel.title] for panel in figure.panels if panel.y == y])
         for y in {panel.y for panel in figure.panels}
     }
     return lambda panel, looks: _panel(panel, numbers[panel.title], ranges[panel.y], looks, look)
@@ -110,8 +111,7 @@ def _panel(
         color, strokes = _colors(looks, "stroke"), _strokes(looks, look.width)
         along = [row for row in rows if row["x"] is not None]
         levels = [row for row in rows if row["x"] is None]
-        if len(own) > MOST_BANDS:
-            look = look._replace(band=False)
+        look = look._replace(band="low" in _parts(panel, look))
         across = alt.Chart(alt.Data(values=levels)).mark_rule()
         return [
             *lines(along, color, x, y, ".3f", over=panel.x, strokes=strokes, look=look),
@@ -236,9 +236,16 @@ def _colors(looks: Mapping[str, Mark], symbol: str | None) -> Any:
     return alt.Color("series:N", scale=scale, legend=legend)
 
 
+def _parts(panel: Panel, look: Look) -> list[str]:
+    """Return which numbers a panel draws: curves have no intervals where there are many."""
+    curves = isinstance(panel.marks[0], Curve)
+    many = len({mark.name for mark in panel.marks}) > MOST_BANDS
+    return ["value"] if curves and (many or not look.band) else ["value", "low", "high"]
+
+
 def _range(tables: Sequence[pl.DataFrame]) -> tuple[float, float]:
     """Return the ends of an axis that several panels share: from 0, or from below where a value is negative."""
-    ends = [end for table in tables for part in ("value", "low", "high") for end in table[part].drop_nulls()]
+    ends = [end for table in tables for part in table for end in part.drop_nulls()]
     top = max([0.02, *ends])  # a spectrum of large images has no more at a radius
     return 1.05 * min([0.0, *ends]), 1.05 * top if top > 1 else min(1.0, 1.05 * top)
 
