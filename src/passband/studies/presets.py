@@ -4,7 +4,7 @@
 keeps the questions and shrinks networks, epochs and data; what it changes is listed as data (`Deviation`), and
 `passband study show` prints it. `smoke` only shows that everything runs.
 
-A run's time at `laptop` follows from the images that go forward and back; docs/results/laptop.md has what all of it took.
+A run's time at `laptop` follows from the images that go forward and back; docs/results/laptop-fashion-mnist.md has what all of it took.
 """
 
 from __future__ import annotations
