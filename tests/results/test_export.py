@@ -139,3 +139,12 @@ def test_a_store_without_networks_holds_all_else_and_says_what_it_lacks(tmp_path
     with pytest.raises(DamagedError):
         export_without_weights(look(bare), tmp_path / "never")
     assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize("write", [export_networks, export_without_weights])
+@pytest.mark.parametrize("out", ["store", "store/runs", ".", "store/runs/aaaa"])
+def test_nothing_is_exported_over_what_it_is_made_from(tmp_path, write, out):
+    add_run(tmp_path / "store", "aaaa")
+    with pytest.raises(InputError, match="holds what is to be exported"):
+        write(look(tmp_path / "store"), tmp_path / out, overwrite=True)
+    assert pb.load_model(tmp_path / "store" / "runs" / "aaaa") is not None

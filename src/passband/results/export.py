@@ -113,9 +113,8 @@ def export_networks(entries: Sequence[Entry], folder: Path, *, overwrite: bool =
         DamagedError: If a file of one is missing, cut or changed.
         InputError: If one has no weights, or the folder is not empty.
     """
-    check_target(folder, overwrite=overwrite)
+    _check_export(entries, folder, overwrite=overwrite)
     for entry in entries:
-        _check_whole(entry)
         if not (entry.folder / WEIGHTS).is_file():
             left_out = (
                 "they were left out (--bare)" if entry.description.get(LEFT_OUT) else "it is somebody else's"
@@ -147,9 +146,7 @@ def export_without_weights(
         DamagedError: If a file of one is missing, cut or changed.
         InputError: If one has not ended, or the folder is not empty.
     """
-    check_target(folder, overwrite=overwrite)
-    for entry in entries:
-        _check_whole(entry)
+    _check_export(entries, folder, overwrite=overwrite)
     with written_whole(folder) as aside:
         store = Store(aside)
         for entry in entries:
@@ -200,6 +197,17 @@ def card_text(entry: Entry) -> str:
             "",
         ]
     )
+
+
+def _check_export(entries: Sequence[Entry], folder: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that cannot be written, or whose replacement would take what is to be written away, and results that are not whole."""
+    check_target(folder, overwrite=overwrite)
+    for entry in entries:
+        if entry.folder.resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"{folder} holds what is to be exported, and would be replaced. Choose another --out."
+            )
+        _check_whole(entry)
 
 
 def _check_whole(entry: Entry) -> None:
