@@ -263,9 +263,10 @@ def find_description(folder: Path, name: str, kind: str) -> dict[str, Any] | Non
 
 
 def has_weights(description: Mapping[str, Any]) -> bool:
-    """Return whether weights must lie beside the `config.json` of a run that says this: not where its training failed, nor where they
-    were left out."""
-    return description.get("status") != "failed" and not description.get(LEFT_OUT)
+    """Return whether weights must lie beside a `config.json` that says this: not beside that of a measurement, nor where training
+    failed, the network is published elsewhere, or it was left out."""
+    without = description.get("kind") == "measurement" or description.get("status") == "failed"
+    return not (without or "published" in description or description.get(LEFT_OUT))
 
 
 def slug(text: str) -> str:

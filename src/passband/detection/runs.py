@@ -18,7 +18,16 @@ from passband.detection.retinanet import build_retinanet
 from passband.detection.training import DetectorEpoch
 from passband.detection.training_config import DetectorConfig, PublishedDetector
 from passband.errors import DamagedError, InputError
-from passband.files import check_seal, digest, find_description, has_weights, seal, write_json, written_whole
+from passband.files import (
+    LEFT_OUT,
+    check_seal,
+    digest,
+    find_description,
+    has_weights,
+    seal,
+    write_json,
+    written_whole,
+)
 from passband.models.fingerprint import weights_hash
 from passband.models.weights import load_state, read_weights, save_weights
 from passband.rows import FIT_LOSS, Row, to_table
@@ -141,9 +150,7 @@ def find_detector(folder: Path) -> dict[str, Any] | None:
     description = find_description(folder, CONFIG, KIND)
     if description is None:
         return None
-    without = "published" in description or not has_weights(description)
-    names = [CONFIG, ROWS] if without else [CONFIG, ROWS, WEIGHTS]
-    check_seal(folder, names)
+    check_seal(folder, [CONFIG, ROWS, WEIGHTS] if has_weights(description) else [CONFIG, ROWS])
     return description
 
 
@@ -181,7 +188,7 @@ def load_trained_detector(folder: Path) -> tuple[RetinaNet, DetectorConfig]:
         DamagedError: If a file of it is missing, cut or changed.
     """
     description = read_detector(folder)
-    if not has_weights(description):
+    if description.get(LEFT_OUT):
         raise InputError(f"the detector in {folder} was exported without its network")
     config = DetectorConfig.from_dict(description["config"])
     network = build_retinanet(description["model"]["classes"], width=config.width, seed=config.seed)

@@ -235,8 +235,7 @@ def _check_quickly(folder: Path, description: Mapping[str, Any], *, sealed: bool
 
 def _expected(description: Mapping[str, Any]) -> list[str]:
     """Return the files that a result must have."""
-    without = description.get("kind") == "measurement" or "published" in description
-    return [CONFIG, ROWS] if without or not has_weights(description) else [CONFIG, ROWS, WEIGHTS]
+    return [CONFIG, ROWS, WEIGHTS] if has_weights(description) else [CONFIG, ROWS]
 
 
 def _read_progress(checkpoint: Path) -> dict[str, Any]:

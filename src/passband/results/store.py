@@ -194,9 +194,7 @@ def _find(folder: Path, kind: str) -> dict[str, Any] | None:
     description = find_description(folder, CONFIG, kind)
     if description is None:
         return None
-    names = [CONFIG, ROWS]
-    if kind == "run" and has_weights(description):
-        names.append(WEIGHTS)
+    names = [CONFIG, ROWS, WEIGHTS] if has_weights(description) else [CONFIG, ROWS]
     if "schema" in description or (folder / SEAL).is_file():
         check_seal(folder, names)
     for name in names:
