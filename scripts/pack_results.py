@@ -3,8 +3,9 @@
     python scripts/pack_results.py --store results --data fashion-mnist
     python scripts/pack_results.py --store results --data parquet:PATH/imagenette-64 --leave-out detection
 
-The study `detection` makes its own scenes: its runs are those of the other data, and are packed once. A seed of which anything is missing is left out, and a file that is there stays as it is. Unpacked, the files are a store in which
-studies find everything, so that their verdicts and figures can be made again in a minute:
+The study `detection` makes its own scenes: its runs are those of the other data, and are packed once. A seed of which anything is
+missing is left out, and a file that is there stays as it is. Unpacked, the files are a store in which studies find everything, so that
+their verdicts and figures can be made again in minutes:
 
     mkdir --parents results && for file in docs/results/runs/*.tar.xz; do tar --extract --file "$file" --directory results; done
 """
@@ -17,13 +18,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from passband.files import slug
+from passband.files import write_file
 from passband.results.export import export_without_weights
 from passband.results.listing import Entry, list_measurements, list_runs
 from passband.results.places import Store
 from passband.studies.catalog import STUDIES
 from passband.studies.kernel_figure import KernelFigure
-from passband.studies.plan import PlannedStudy, plan_studies
+from passband.studies.plan import PlannedStudy, data_name, plan_studies
 
 HOME = Path(__file__).parents[1] / "docs" / "results" / "runs"
 
@@ -50,15 +51,16 @@ def drawn_from(planned: Sequence[PlannedStudy]) -> set[str]:
 
 
 def pack(entries: Sequence[Entry], keep: set[str], file: Path) -> None:
-    """Write results as a store in one file, the same from the same results."""
+    """Write results as a store in one file, whole or not at all; the same from the same results."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as made:
-        store = Path(made) / "store"
+        store, packed = Path(made) / "store", Path(made) / file.name
         export_without_weights(entries, store, keep=keep)
-        with tarfile.open(file, "w:xz", preset=9) as archive:
+        with tarfile.open(packed, "w:xz", preset=9) as archive:
             for path in sorted(store.rglob("*")):
                 if path.is_file():
                     archive.add(path, str(path.relative_to(store)), filter=_plain)
+        write_file(file, packed.read_bytes())
 
 
 def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -87,8 +89,7 @@ def main() -> None:
     runs = list_runs(Store(asked.store))
     entries = [*runs, *list_measurements(Store(asked.store), runs)]
     for seed in range(asked.seeds):
-        kind, _, place = asked.data.partition(":")
-        file = asked.out / f"{slug(Path(place).name or kind)}-{asked.preset}-seed-{seed}.tar.xz"
+        file = asked.out / f"{data_name(asked.data)}-{asked.preset}-seed-{seed}.tar.xz"
         chosen = of_seed(planned, seed)
         if chosen is None or file.exists():
             print(f"{file.name}: {'not all is there' if chosen is None else 'is there'}")

@@ -27,7 +27,7 @@ from passband.report.studies import write_study
 from passband.report.study_words import corrected_text, estimate_text, verdict_text
 from passband.results.tables import processor_seconds
 from passband.studies.catalog import STUDIES
-from passband.studies.plan import PlannedStudy, plan_studies
+from passband.studies.plan import PlannedStudy, data_name, plan_studies
 from passband.studies.reproduction import Reproduction
 from passband.studies.result import StudyResult, conclude
 
@@ -177,7 +177,7 @@ def main() -> None:
         asked.studies, preset="laptop", data=asked.data, seeds=asked.seeds, store=asked.store
     )
     results = {one.study.name: concluded(one) for one in planned}
-    data = Path(asked.data.rpartition(":")[2]).name
+    data = data_name(asked.data)
     there = [one for one in results.values() if one is not None]
     missing = [name for name, one in results.items() if one is None]
     text = "\n".join(page(there, missing, data, asked))

@@ -130,6 +130,17 @@ def _measurement(
     )
 
 
+def data_name(data: str) -> str:
+    """Return what results on a source of data are named after: not where it lies.
+
+    Example:
+        >>> data_name("fashion-mnist"), data_name("parquet:/data/imagenette-64")
+        ('fashion-mnist', 'imagenette-64')
+    """
+    kind, _, argument = data.partition(":")
+    return Path(argument).name or kind
+
+
 def result_folder(store: Path, study: Study, setting: Setting, cut: str = "") -> Path:
     """Return where the result of a study is: `STORE/studies/NAME-PRESET-DATA`.
 
@@ -139,8 +150,6 @@ def result_folder(store: Path, study: Study, setting: Setting, cut: str = "") ->
         setting: In which setting. The reading of the code is named too, that of the text is not.
         cut: Names what was changed in the preset's runs.
     """
-    kind, _, argument = setting.data.partition(":")
-    data = Path(argument).name or kind
     reading = "" if setting.source == "text" else setting.source
-    parts = (study.name, setting.preset, data, reading, cut)
+    parts = (study.name, setting.preset, data_name(setting.data), reading, cut)
     return Store(store).studies / slug("-".join(part for part in parts if part))
