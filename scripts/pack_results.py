@@ -1,7 +1,7 @@
 """Pack what the pages of docs/results/ rest on, without networks: a file for each seed, in docs/results/runs/.
 
     python scripts/pack_results.py --store results --data fashion-mnist
-    python scripts/pack_results.py --store results --data parquet:PATH/imagenette-64 --leave-out detection
+    python scripts/pack_results.py --store results --data parquet:PATH/imagenette-64 --leave-out detection --without-pictures
 
 The study `detection` makes its own scenes: its runs are those of the other data, and are packed once. A seed of which anything is
 missing is left out, and a file that is there stays as it is. Unpacked, the files are a store in which studies find everything, so that
@@ -50,12 +50,12 @@ def drawn_from(planned: Sequence[PlannedStudy]) -> set[str]:
     }
 
 
-def pack(entries: Sequence[Entry], keep: set[str], file: Path) -> None:
+def pack(entries: Sequence[Entry], keep: set[str], file: Path, *, pictures: bool) -> None:
     """Write results as a store in one file, whole or not at all; the same from the same results."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as made:
         store, packed = Path(made) / "store", Path(made) / file.name
-        export_without_weights(entries, store, keep=keep)
+        export_without_weights(entries, store, keep=keep, pictures=pictures)
         with tarfile.open(packed, "w:xz", preset=9) as archive:
             for path in sorted(store.rglob("*")):
                 if path.is_file():
@@ -80,6 +80,11 @@ def main() -> None:
     parser.add_argument("--preset", default="laptop")
     parser.add_argument("--seeds", type=int, default=5, help="how many are looked for")
     parser.add_argument("--leave-out", nargs="*", default=[], help="studies that are packed elsewhere")
+    parser.add_argument(
+        "--without-pictures",
+        action="store_true",
+        help="none of the data's images: they are not ours to pass on",
+    )
     parser.add_argument("--out", type=Path, default=HOME)
     asked = parser.parse_args()
     studies = [name for name in STUDIES if name not in asked.leave_out]
@@ -94,7 +99,12 @@ def main() -> None:
         if chosen is None or file.exists():
             print(f"{file.name}: {'not all is there' if chosen is None else 'is there'}")
             continue
-        pack([entry for entry in entries if entry.id in chosen], drawn_from(planned), file)
+        pack(
+            [entry for entry in entries if entry.id in chosen],
+            drawn_from(planned),
+            file,
+            pictures=not asked.without_pictures,
+        )
         print(f"{file}: {len(chosen)} runs and measurements, {file.stat().st_size / 1e6:.1f} MB")
 
 

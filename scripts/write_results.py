@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -22,9 +22,11 @@ from passband.analysis.contrast import Contrast, accuracy, fit
 from passband.analysis.lookup import NotMeasured, seeds_of, values_of
 from passband.engine.execute import finished
 from passband.engine.plan import PlannedRun
+from passband.files import read_json
 from passband.frequency.component import lows_and_highs
 from passband.report.studies import write_study
 from passband.report.study_words import corrected_text, estimate_text, verdict_text
+from passband.results.places import ENVIRONMENT
 from passband.results.tables import processor_seconds
 from passband.studies.catalog import STUDIES
 from passband.studies.plan import PlannedStudy, data_name, plan_studies
@@ -104,8 +106,21 @@ def cost(results: Sequence[StudyResult]) -> Iterator[str]:
     taken = [sum(processor_seconds(one.folder) for one in some.values()) / 3600 for some in (runs, measured)]
     yield (
         f"**Cost.** {len(runs)} runs took {taken[0]:.1f} hours of processor time, and {len(measured)} measurements of finished networks "
-        f"{taken[1]:.1f}; each has one thread. Detectors, which do not say what they took, count by the clock.\n"
+        f"{taken[1]:.1f}; each has one thread. Detectors, which do not say what they took, count by the clock. "
+        f"They computed on {computed_on(one.folder for one in (runs | measured).values())}.\n"
     )
+
+
+def computed_on(folders: Iterable[Path]) -> str:
+    """Return on what kind of device, and with which torch, runs and measurements were made, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for folder in folders:
+        about = read_json(folder / ENVIRONMENT)
+        place = "a CPU" if about["device"] == "cpu" else f"one {about['device_name']}"
+        counts[f"{place} with torch {about['versions']['torch']}"] += 1
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{place} ({count:,} of them)" for place, count in counts.most_common())
 
 
 def of_study(result: StudyResult, data: str) -> Iterator[str]:

@@ -1,12 +1,14 @@
 import json
 import os
 import pty
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 import passband as pb
 from made_up_store import add_checkpoint, add_measurement, add_run, add_study
+from passband.files import seal
 from passband.results.lock import locked
 
 
@@ -168,9 +170,15 @@ def test_export_takes_rows_and_networks(command, store):
     assert set(pl.read_csv("first.csv")["label"]) == {"blended"}
     assert command("runs", "export", "--weights", "--out", "net").code == 0
     assert pb.load_model("net").size == (28, 28)
+    (store / "measurements" / "mm44" / "examples.safetensors").write_bytes(b"images")
+    seal(store / "measurements" / "mm44")
     assert command("runs", "export", "--bare", "--out", "bare").code == 0
+    assert list(Path("bare").rglob("examples*"))
     listed = command("runs", "list", "--store", "bare", "--json")
     assert {each["id"] for each in json.loads(listed.out)} == {"aa11", "aa22"}
+    assert command("runs", "export", "--bare", "--without-pictures", "--out", "shared").code == 0
+    assert not list(Path("shared").rglob("examples*"))
     assert command("runs", "export", "--bare", "--weights", "--out", "other").code == 2
+    assert command("runs", "export", "--without-pictures", "--out", "other.parquet").code == 2
     for wrong in (["all.parquet"], ["x.txt"], ["net", "--weights"], ["y.csv", "aa11", "--study", "first"]):
         assert command("runs", "export", "--out", *wrong).code == 2

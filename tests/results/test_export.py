@@ -7,7 +7,7 @@ import torch
 import passband as pb
 from made_up_store import add_checkpoint, add_measurement, add_run
 from passband.errors import DamagedError, InputError
-from passband.files import check_seal
+from passband.files import check_seal, seal
 from passband.results.export import export_networks, export_without_weights, gather_rows, write_rows
 from passband.results.listing import check_entry, list_measurements, list_runs
 from passband.results.places import Store
@@ -139,6 +139,19 @@ def test_a_store_without_networks_holds_all_else_and_says_what_it_lacks(tmp_path
     with pytest.raises(DamagedError):
         export_without_weights(look(bare), tmp_path / "never")
     assert not (tmp_path / "never").exists()
+
+
+def test_images_of_the_data_stay_behind_where_they_may_not_be_passed_on(tmp_path):
+    add_run(tmp_path / "whole", "aaaa")
+    folder = add_measurement(tmp_path / "whole", "m", "aaaa")
+    (folder / "examples.safetensors").write_bytes(b"images")
+    seal(folder)
+    export_without_weights(look(tmp_path / "whole"), tmp_path / "with")
+    export_without_weights(look(tmp_path / "whole"), tmp_path / "bare", pictures=False)
+    assert (tmp_path / "with" / "measurements" / "m" / "examples.safetensors").is_file()
+    assert not list((tmp_path / "bare").rglob("examples*"))
+    for entry in look(tmp_path / "bare"):
+        check_entry(entry)
 
 
 @pytest.mark.parametrize("write", [export_networks, export_without_weights])

@@ -194,6 +194,7 @@ def export(
     study: str | None = None,
     weights: Flag = False,
     bare: Flag = False,
+    without_pictures: Flag = False,
     out: Path,
     overwrite: options.Overwrite = False,
     store: At = RESULTS,
@@ -208,12 +209,17 @@ def export(
         study: Those that the result of a study rests on: heuristics, or heuristics-laptop-mnist.
         weights: Write networks, not rows.
         bare: Write a store without networks, which is small: studies find in it all that they judge and draw.
+        without_pictures: With --bare, leave out the images too that measurements keep as examples: for data that may not be passed on.
         out: File of the table, which ends in .parquet or .csv; with --weights or --bare a folder.
     """
     if names and study is not None:
         raise InputError("name runs or a study, not both")
     if weights and bare:
         raise InputError("--weights writes networks and --bare leaves them out: choose one")
+    if without_pictures and not bare:
+        raise InputError(
+            "--without-pictures goes with --bare: nothing else that is exported holds images of the data"
+        )
     from passband.files import check_target
     from passband.results.listing import find_entries
 
@@ -247,7 +253,7 @@ def export(
     if bare:
         from passband.results.export import export_without_weights
 
-        export_without_weights(chosen, out, overwrite=overwrite)
+        export_without_weights(chosen, out, pictures=not without_pictures, overwrite=overwrite)
         print_lines([f"{counted(len(chosen), 'run or measurement', 'runs and measurements')}: {out}"])
         return 0
     from passband.results.export import check_file, gather_rows, write_rows

@@ -13,6 +13,7 @@ import polars as pl
 
 from passband.errors import InputError
 from passband.files import LEFT_OUT, SEAL, check_target, seal, write_file, write_json, written_whole
+from passband.instruments.instrument import EXAMPLES
 from passband.results.described import describe_settings
 from passband.results.listing import Entry, check_entry
 from passband.results.places import CONFIG, ROWS, WEIGHTS, Store
@@ -130,7 +131,12 @@ def export_networks(entries: Sequence[Entry], folder: Path, *, overwrite: bool =
 
 
 def export_without_weights(
-    entries: Sequence[Entry], folder: Path, *, keep: Collection[str] = (), overwrite: bool = False
+    entries: Sequence[Entry],
+    folder: Path,
+    *,
+    keep: Collection[str] = (),
+    pictures: bool = True,
+    overwrite: bool = False,
 ) -> None:
     """Write runs and measurements as a store in which networks are missing: studies find in it all that they judge and draw.
 
@@ -140,6 +146,8 @@ def export_without_weights(
         entries: Runs, detectors and measurements that have ended.
         folder: Takes `runs` and `measurements`.
         keep: The ids of runs whose networks are written all the same: Figure 7 is drawn from first layers.
+        pictures: Write the images too that measurements keep as examples. Where a data set may not be passed on, leave them out:
+            verdicts and figures do not need them, and only the examples are then missing beside these.
         overwrite: Replace what is there.
 
     Raises:
@@ -152,8 +160,8 @@ def export_without_weights(
         for entry in entries:
             bare = entry.kind != "measurement" and entry.id not in keep and (entry.folder / WEIGHTS).is_file()
             place = (store.measurements if entry.kind == "measurement" else store.runs) / entry.name
-            leave = shutil.ignore_patterns(SEAL, *([WEIGHTS] if bare else []))
-            shutil.copytree(entry.folder, place, ignore=leave)
+            left = [SEAL, *([WEIGHTS] if bare else []), *([] if pictures else [EXAMPLES])]
+            shutil.copytree(entry.folder, place, ignore=shutil.ignore_patterns(*left))
             if bare:
                 write_json(place / CONFIG, {**entry.description, LEFT_OUT: True})
             seal(place)
