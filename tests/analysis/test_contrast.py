@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from made_up import rows_of
-from passband.analysis.contrast import above_chance, accuracy, constant, fit, gap
+from passband.analysis.contrast import Contrast, above_chance, accuracy, constant, fit, gap
 from passband.analysis.evidence import estimate
+from passband.errors import InputError
 from passband.frequency.component import Low
 
 ROWS = rows_of({
@@ -32,3 +35,17 @@ def test_contrasts(contrast, value):
     found = estimate(ROWS, contrast)
     assert found.value == pytest.approx(value)
     assert found.low < found.value < found.high
+
+
+def test_what_two_contrasts_share_is_measured_once_and_not_at_all_where_it_cancels():
+    lost = [accuracy("a") - accuracy("a", component=Low(4)), accuracy("a") - accuracy("b")]
+    assert lost[0] - lost[1] == Contrast(
+        (replace(*accuracy("a", component=Low(4)).terms, weight=-1.0), *accuracy("b").terms)
+    )
+    assert estimate(ROWS, lost[0] - lost[1]) == estimate(
+        ROWS, accuracy("b") - accuracy("a", component=Low(4))
+    )
+    (twice,) = (accuracy("a") - (constant(0.0) - accuracy("a"))).terms
+    assert twice.weight == 2.0
+    with pytest.raises(InputError, match="needs at least one measured number"):
+        estimate(ROWS, accuracy("a") - accuracy("a"))

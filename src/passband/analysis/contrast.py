@@ -57,9 +57,14 @@ class Contrast:
     constant: float = 0.0
 
     def __sub__(self, other: Contrast) -> Contrast:
-        """Return the difference of two contrasts."""
-        taken = tuple(replace(term, weight=-term.weight) for term in other.terms)
-        return Contrast(self.terms + taken, self.constant - other.constant)
+        """Return the difference of two contrasts; a number that is in both is measured once, or not at all if it cancels."""
+        weights: dict[Term, float] = {}
+        for sign, terms in ((1.0, self.terms), (-1.0, other.terms)):
+            for term in terms:
+                number = replace(term, weight=1.0)
+                weights[number] = weights.get(number, 0.0) + sign * term.weight
+        left = tuple(replace(number, weight=weight) for number, weight in weights.items() if weight)
+        return Contrast(left, self.constant - other.constant)
 
 
 def accuracy(
