@@ -151,6 +151,13 @@ def test_levels_stand_among_curves_and_a_heat_map_alone():
     assert alone["width"] == alone["height"]
 
 
+@pytest.mark.parametrize(("count", "width"), [(1, 300), (4, 195), (9, 61), (30, 60)])
+def test_panels_of_a_row_share_its_room_and_keep_a_width_however_many_they_are(count, width):
+    panels = tuple(Panel(f"{index}", (Curve("a", term=Term("a")),)) for index in range(count))
+    chart = draw(Figure((panels,)), figure_table(Figure((panels,)), rows(a=0.5))).to_dict()
+    assert {panel["width"] for panel in chart["vconcat"][0]["hconcat"]} == {width}
+
+
 def test_an_axis_is_in_percent_only_where_its_numbers_are_fractions():
     measured = rows(a=0.5).with_columns(metric=pl.lit("loss"))
     panel = Panel("a loss", (Curve("a", term=Term("a", metric="loss")),), y="loss")

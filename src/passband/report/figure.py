@@ -15,6 +15,7 @@ from passband.report.theme import DASHES, LIGHT, SHAPES, SIZE, WIDE, Chart, fini
 PANEL = (300, 220)  # width and height in pixels, at most
 ROOM = 960  # pixels for a row of panels, so that what is written in them can be read on a page
 AXIS = 45  # pixels beside each panel
+LEAST = 60  # pixels that a panel needs; a row of more panels than there is room for is wider
 LETTER = 6.5  # pixels of a panel's title for each of its letters
 PALEST = 0.6  # how much white the palest shade of a color holds
 SQUARE = (420, 420)  # of a heat map alone
@@ -33,7 +34,7 @@ def draw(figure: Figure, table: pl.DataFrame, *, bands: bool = False) -> Chart:
     """
     alt = load_altair()
     layers, looks = _layers(figure, table, ALONE if bands else LINES), _looks(figure)
-    width = min(PANEL[0], ROOM // max(map(len, figure.rows), default=1) - AXIS)
+    width = max(LEAST, min(PANEL[0], ROOM // max(map(len, figure.rows), default=1) - AXIS))
     rows = (
         alt.hconcat(
             *(
