@@ -18,13 +18,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from passband.data.source_names import data_name
 from passband.files import write_file
 from passband.results.export import export_without_weights
 from passband.results.listing import Entry, list_measurements, list_runs
 from passband.results.places import Store
 from passband.studies.catalog import STUDIES
 from passband.studies.kernel_figure import KernelFigure
-from passband.studies.plan import PlannedStudy, data_name, plan_studies
+from passband.studies.plan import PlannedStudy, plan_studies
 
 HOME = Path(__file__).parents[1] / "docs" / "results" / "runs"
 

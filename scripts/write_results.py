@@ -20,6 +20,7 @@ import polars as pl
 
 from passband.analysis.contrast import Contrast, accuracy, fit
 from passband.analysis.lookup import NotMeasured, seeds_of, values_of
+from passband.data.source_names import data_name
 from passband.engine.execute import finished
 from passband.engine.plan import PlannedRun
 from passband.files import read_json
@@ -29,7 +30,7 @@ from passband.report.study_words import corrected_text, estimate_text, verdict_t
 from passband.results.places import ENVIRONMENT
 from passband.results.tables import processor_seconds
 from passband.studies.catalog import STUDIES
-from passband.studies.plan import PlannedStudy, data_name, plan_studies
+from passband.studies.plan import PlannedStudy, plan_studies
 from passband.studies.reproduction import Reproduction
 from passband.studies.result import StudyResult, conclude
 

@@ -141,6 +141,17 @@ def test_a_store_without_networks_holds_all_else_and_says_what_it_lacks(tmp_path
     assert not (tmp_path / "never").exists()
 
 
+def test_a_store_to_publish_does_not_say_where_data_lay(tmp_path):
+    add_run(tmp_path / "whole", "aaaa", dataset="parquet:/home/me/cats")
+    add_measurement(tmp_path / "whole", "m", "aaaa")
+    export_without_weights(look(tmp_path / "whole"), tmp_path / "bare")
+    for file in (tmp_path / "bare").rglob("*.json"):
+        assert "/home/me" not in file.read_text()
+    (run,) = (entry for entry in look(tmp_path / "bare") if entry.name == "aaaa")
+    assert run.settings["dataset"] == "parquet:cats"
+    check_entry(run)
+
+
 def test_images_of_the_data_stay_behind_where_they_may_not_be_passed_on(tmp_path):
     add_run(tmp_path / "whole", "aaaa")
     folder = add_measurement(tmp_path / "whole", "m", "aaaa")

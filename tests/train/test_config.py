@@ -208,6 +208,13 @@ def test_ids_are_those_of_stores_that_were_filled_before_compilation_was_decided
     assert run_id(RunConfig("phantom"), "data") == "b78f0de1bc67"
 
 
+def test_where_data_lie_does_not_decide_the_id_and_which_they_are_does():
+    here, there = RunConfig("parquet:/data/cats"), RunConfig("parquet:../elsewhere/dogs")
+    assert run_id(here, "data") == run_id(there, "data")
+    assert run_id(here, "data") != run_id(here, "other data")
+    assert run_id(RunConfig("phantom:shape=0"), "data") != run_id(RunConfig("phantom:shape=1"), "data")
+
+
 def test_model_arguments_are_those_of_build_model():
     config = RunConfig("phantom", model="lenet", width=3, batch_norm=True, dropout=0.25)
     model = build_model(**model_arguments(config, num_classes=4, in_channels=1))

@@ -14,6 +14,7 @@ import polars as pl
 
 from passband.audit.detector import DetectorAudit, audit_detector
 from passband.choices import ViewAmplitude
+from passband.data.source_names import without_place
 from passband.detection.load import load_detector
 from passband.detection.retinanet import build_retinanet
 from passband.detection.runs import detector_id, find_detector, holds_detector, read_detector, write_published
@@ -250,7 +251,8 @@ def plan_detection(
         dataset = open_detection_data(measurement.data, limit=measurement.limit)
         known[key] = dataset.fingerprint(), len(dataset)
     fingerprint, images = known[key]
-    settings = json.dumps([SCHEMA, measurement.to_dict()], sort_keys=True)
+    counted = measurement.to_dict() | {"data": without_place(measurement.data)}
+    settings = json.dumps([SCHEMA, counted], sort_keys=True)
     name = digest(run.id.encode(), settings.encode(), fingerprint.encode())[:12]
     return PlannedDetection(name, Store(store).measurements / name, measurement, run, images, fingerprint)
 

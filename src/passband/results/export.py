@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from passband.data.source_names import to_publish
 from passband.errors import InputError
 from passband.files import LEFT_OUT, SEAL, check_target, seal, write_file, write_json, written_whole
 from passband.instruments.instrument import EXAMPLES
@@ -140,7 +141,7 @@ def export_without_weights(
 ) -> None:
     """Write runs and measurements as a store in which networks are missing: studies find in it all that they judge and draw.
 
-    What is measured of a network anew needs the whole store.
+    What is measured of a network anew needs the whole store. Where data lay on this computer is not in it.
 
     Args:
         entries: Runs, detectors and measurements that have ended.
@@ -162,9 +163,22 @@ def export_without_weights(
             place = (store.measurements if entry.kind == "measurement" else store.runs) / entry.name
             left = [SEAL, *([WEIGHTS] if bare else []), *([] if pictures else [EXAMPLES])]
             shutil.copytree(entry.folder, place, ignore=shutil.ignore_patterns(*left))
-            if bare:
-                write_json(place / CONFIG, {**entry.description, LEFT_OUT: True})
+            description = _to_publish(entry.description) | ({LEFT_OUT: True} if bare else {})
+            if description != entry.description:
+                write_json(place / CONFIG, description)
             seal(place)
+
+
+def _to_publish(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description that does not say where data lay on this computer."""
+    published = dict(description)
+    for part, name in (
+        ("config", "dataset"),
+        ("settings", "data"),
+    ):  # of a run, and of the audit of a detector
+        if name in published.get(part, {}):
+            published[part] = published[part] | {name: to_publish(published[part][name])}
+    return published
 
 
 def card_text(entry: Entry) -> str:

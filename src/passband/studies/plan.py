@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from passband.data.source_names import data_name
 from passband.engine.detection import (
     DetectionMeasurement,
     Fingerprints,
@@ -128,17 +129,6 @@ def _measurement(
     raise InputError(
         f"{measurement} does not measure {type(run.config).__name__}: a study is of classifiers or of detectors"
     )
-
-
-def data_name(data: str) -> str:
-    """Return what results on a source of data are named after: not where it lies.
-
-    Example:
-        >>> data_name("fashion-mnist"), data_name("parquet:/data/imagenette-64")
-        ('fashion-mnist', 'imagenette-64')
-    """
-    kind, _, argument = data.partition(":")
-    return Path(argument).name or kind
 
 
 def result_folder(store: Path, study: Study, setting: Setting, cut: str = "") -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from passband.data.source_names import without_place
 from passband.errors import InputError, UnknownNameError
 from passband.files import digest
 from passband.frequency.component import FULL, Component, parse_component
@@ -197,11 +198,12 @@ def run_id(config: RunConfig, fingerprint: str, probe: Mapping[str, Any] | None 
 
     Args:
         config: The settings; those that make no difference do not count, nor does `compile`, which changes rounding only. Of
-            a network of the user's own, the source of its module counts, and not where that lies.
+            a network of the user's own, the source of its module counts, and not where that lies, nor where data do.
         fingerprint: Identifies the data that are read, training and test images.
         probe: What is measured along the run, as JSON holds it; None is nothing.
     """
     settings, code = config.resolved().to_dict(), []
+    settings["dataset"] = without_place(config.dataset)
     settings["compile"] = False  # in ids since it was counted, and was so in nearly all of them
     if config.schedule == RunConfig.schedule:  # ids are older than schedules
         del settings["schedule"]
