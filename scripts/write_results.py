@@ -105,9 +105,11 @@ def cost(results: Sequence[StudyResult]) -> Iterator[str]:
     runs = {one.id: one for result in results for _, one in result.planned.runs}
     measured = {one.id: one for result in results for _, one in result.planned.measurements}
     taken = [sum(processor_seconds(one.folder) for one in some.values()) / 3600 for some in (runs, measured)]
+    detectors = any(not isinstance(run, PlannedRun) for run in runs.values())
+    by_the_clock = "Detectors, which do not say what they took, count by the clock. " if detectors else ""
     yield (
         f"**Cost.** {len(runs)} runs took {taken[0]:.1f} hours of processor time, and {len(measured)} measurements of finished networks "
-        f"{taken[1]:.1f}; each has one thread. Detectors, which do not say what they took, count by the clock. "
+        f"{taken[1]:.1f}; each has one thread. {by_the_clock}"
         f"They computed on {computed_on(one.folder for one in (runs | measured).values())}.\n"
     )
 
