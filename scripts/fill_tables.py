@@ -8,17 +8,14 @@ around them are written by people.
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import fmean, stdev
 
 import polars as pl
-from write_results import concluded
+from write_results import conclude_studies, in_percent, row, store_arguments
 
-from passband.report.study_words import estimate_text, verdict_text
-from passband.studies.plan import plan_studies
+from passband.report.study_words import estimate_text, interval_text, verdict_text
 from passband.studies.result import StudyResult
 
 HOME = Path(__file__).parents[1] / "docs"
@@ -36,7 +33,7 @@ def claims(result: StudyResult) -> Iterator[str]:
     yield "| claim | estimate [95%] | verdict |"
     yield "|---|---|---|"
     for one in result.judgements:
-        yield f"| {one.claim.quoted} | {estimate_text(one)} | {verdict_text(one)} |"
+        yield row((one.claim.quoted, estimate_text(one), verdict_text(one)))
 
 
 def flips(result: StudyResult) -> Iterator[str]:
@@ -46,15 +43,19 @@ def flips(result: StudyResult) -> Iterator[str]:
         "training: the same | by chance |"
     )
     yield "|---|--:|--:|--:|--:|--:|--:|"
-    for label in dict.fromkeys(label for label, _ in result.planned.runs):
-        cells = []
-        for subset in ("test", "train"):
-            of = finished(result, label=label, subset=subset)
-            cells.append(spread(of.filter(metric="accuracy", shown="full"), 1))
-            cells += [
-                spread(of.filter(metric=metric, shown="hfc"), 2) for metric in ("flips", "flips-by-chance")
-            ]
-        yield f"| {label} | {' | '.join(cells)} |"
+    columns = (("accuracy", "full", 1), ("flips", "hfc", 2), ("flips-by-chance", "hfc", 2))
+    for label in labels(result):
+        of = finished(result, label=label)
+        yield row(
+            (
+                label,
+                *(
+                    spread(result, of.filter(subset=subset, metric=metric, shown=shown), digits)
+                    for subset in ("test", "train")
+                    for metric, shown, digits in columns
+                ),
+            )
+        )
 
 
 def svd(result: StudyResult) -> Iterator[str]:
@@ -69,18 +70,19 @@ def svd(result: StudyResult) -> Iterator[str]:
     yield f"|---|{'--:|' * len(ways)}"
     for line, (metric, digits) in lines.items():
         of = finished(result, metric=metric).filter(pl.col("radius").is_null())
-        yield f"| {line} | {' | '.join(spread(of.filter(component=way), digits) for way in ways.values())} |"
+        yield row((line, *(spread(result, of.filter(component=way), digits) for way in ways.values())))
 
 
 def ranks(result: StudyResult) -> Iterator[str]:
     """Yield how the gradient's energy ranks networks: the study's claims come in pairs, HFC and LFC, of the means and of each radius."""
     radii = result.planned.setting.radii
-    estimates = [estimate_text(one).rpartition(",")[0] for one in result.judgements]
+    estimates = [interval_text(one.estimate) if one.estimate else "–" for one in result.judgements]
+    assert len(estimates) == 2 * (1 + len(radii)), estimates
     yield f"| | {' | '.join(f'r = {radius:g}' for radius in radii)} | means over r |"
     yield f"|---|{'--:|' * (len(radii) + 1)}"
     for turn, component in enumerate(("HFC", "LFC")):
         means, *each = estimates[turn::2]
-        yield f"| with accuracy on the {component} | {' | '.join((*each, means))} |"
+        yield row((f"with accuracy on the {component}", *each, means))
 
 
 def detection(result: StudyResult) -> Iterator[str]:
@@ -98,11 +100,16 @@ def detection(result: StudyResult) -> Iterator[str]:
         ("images-gain", low),
         ("images-gain", control),
     )
-    for label in dict.fromkeys(label for label, _ in result.planned.runs):
-        cells = [
-            spread(finished(result, label=label, metric=metric, shown=what), 1) for metric, what in columns
-        ]
-        yield f"| {label} | {' | '.join(cells)} |"
+    for label in labels(result):
+        of = finished(result, label=label)
+        yield row(
+            (label, *(spread(result, of.filter(metric=metric, shown=what), 1) for metric, what in columns))
+        )
+
+
+def labels(result: StudyResult) -> list[str]:
+    """Return what a study calls its networks."""
+    return list(dict.fromkeys(label for label, _ in result.planned.runs))
 
 
 def finished(result: StudyResult, **of: str) -> pl.DataFrame:
@@ -110,11 +117,12 @@ def finished(result: StudyResult, **of: str) -> pl.DataFrame:
     return result.rows.filter(pl.col("epoch").is_null(), pl.col("class").is_null()).filter(**of)
 
 
-def spread(rows: pl.DataFrame, digits: int) -> str:
-    """Return the mean over seeds, in percent, and in brackets the standard deviation from seed to seed."""
+def spread(result: StudyResult, rows: pl.DataFrame, digits: int) -> str:
+    """Return the mean over seeds, of each of which there is one row, and what `in_percent` says beside it."""
     assert rows["seed"].is_unique().all(), rows
-    values = [100 * value for value in rows["value"]]
-    return f"{fmean(values):.{digits}f} ({stdev(values):.{digits}f})"
+    return in_percent(
+        rows["value"].to_list(), len({run.config.seed for _, run in result.planned.runs}), digits
+    )
 
 
 TABLES: dict[str, tuple[str, Callable[[StudyResult], Iterator[str]]]] = {
@@ -131,16 +139,8 @@ TABLES: dict[str, tuple[str, Callable[[StudyResult], Iterator[str]]]] = {
 
 def main() -> None:
     """Read the command line, and fill the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--store", type=Path, default=Path("results"))
-    parser.add_argument("--data", default="fashion-mnist")
-    parser.add_argument("--seeds", type=int, default=5)
-    asked = parser.parse_args()
-    studies = list(dict.fromkeys(study for study, _ in TABLES.values()))
-    planned = plan_studies(studies, preset="laptop", data=asked.data, seeds=asked.seeds, store=asked.store)
-    results = {one.study.name: concluded(one) for one in planned}
+    asked = store_arguments(__doc__).parse_args()
+    results = conclude_studies(list(dict.fromkeys(study for study, _ in TABLES.values())), asked)
 
     def filled(place: re.Match[str]) -> str:
         study, write = TABLES[place[2]]

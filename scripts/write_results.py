@@ -20,7 +20,7 @@ import polars as pl
 
 from passband.analysis.contrast import Contrast, accuracy, fit
 from passband.analysis.lookup import NotMeasured, seeds_of, values_of
-from passband.data.source_names import data_name
+from passband.data.source_names import data_name, to_publish
 from passband.engine.execute import finished
 from passband.engine.plan import PlannedRun
 from passband.files import read_json
@@ -40,6 +40,23 @@ WITH_FIT = ("label-shuffle", "train-on-components", "batchnorm-on-lfc")
 """Studies whose networks are trained on something else than whole images with their labels."""
 
 
+def store_arguments(description: str | None) -> argparse.ArgumentParser:
+    """Return the options that say which results are read."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--store", type=Path, default=Path("results"))
+    parser.add_argument("--data", default="fashion-mnist")
+    parser.add_argument("--seeds", type=int, default=5)
+    return parser
+
+
+def conclude_studies(studies: Sequence[str], asked: argparse.Namespace) -> dict[str, StudyResult | None]:
+    """Return what came of each study by its name; None where the store lacks any of it."""
+    planned = plan_studies(studies, preset="laptop", data=asked.data, seeds=asked.seeds, store=asked.store)
+    return {one.study.name: concluded(one) for one in planned}
+
+
 def concluded(planned: PlannedStudy) -> StudyResult | None:
     """Return what came of a study of which everything is in the store."""
     if not all(one.done for one in planned.everything):
@@ -51,7 +68,7 @@ def page(
     results: Sequence[StudyResult], missing: Sequence[str], data: str, asked: argparse.Namespace
 ) -> Iterator[str]:
     """Yield the page, line by line."""
-    shown = shown_data(asked.data)
+    shown = to_publish(asked.data)
     yield f"# The preset `laptop` on {data}: figures, tables and verdicts\n"
     yield "This page is written by `scripts/write_results.py` from the store that these commands fill:\n"
     yield f"    passband study run all --preset laptop --data {shown} --seeds {asked.seeds} --store results"
@@ -78,12 +95,6 @@ def page(
     yield from cost(results)
     for result in results:
         yield from of_study(result, data)
-
-
-def shown_data(data: str) -> str:
-    """Return a source of data without the path of the machine it was read on."""
-    kind, _, place = data.partition(":")
-    return f"{kind}:PATH/{Path(place).name}" if place else data
 
 
 def verdicts(results: Sequence[StudyResult]) -> Iterator[str]:
@@ -119,7 +130,7 @@ def computed_on(folders: Iterable[Path]) -> str:
     counts: Counter[str] = Counter()
     for folder in folders:
         about = read_json(folder / ENVIRONMENT)
-        place = "a CPU" if about["device"] == "cpu" else f"one {about['device_name']}"
+        place = "a CPU" if about["device"] == "cpu" else f"a GPU ({about['device_name']})"
         counts[f"{place} with torch {about['versions']['torch']}"] += 1
     if len(counts) == 1:
         return next(iter(counts))
@@ -146,7 +157,7 @@ def of_study(result: StudyResult, data: str) -> Iterator[str]:
             verdict_text(one),
             corrected_text(one),
         )
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+        yield row(cells)
     yield ""
 
 
@@ -176,25 +187,29 @@ def cell(rows: pl.DataFrame, contrast: Contrast, seeds: int) -> str:
         values = values_of(rows, contrast, seeds_of(rows, [term.label for term in contrast.terms]))
     except NotMeasured:
         return "–"
-    spread = f" ({100 * stdev(values):.1f})" if len(values) > 1 else ""
+    return in_percent(values, seeds)
+
+
+def in_percent(values: Sequence[float], seeds: int, digits: int = 1) -> str:
+    """Return the mean over seeds, in brackets the standard deviation from seed to seed, and how many there are where some failed."""
+    if not values:
+        return "–"
+    spread = f" ({100 * stdev(values):.{digits}f})" if len(values) > 1 else ""
     fewer = f", {len(values)} of {seeds} seeds" if len(values) < seeds else ""
-    return f"{100 * fmean(values):.1f}{spread}{fewer}"
+    return f"{100 * fmean(values):.{digits}f}{spread}{fewer}"
+
+
+def row(cells: Iterable[str]) -> str:
+    """Return a line of a Markdown table."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def main() -> None:
     """Write the page of one data set."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--store", type=Path, default=Path("results"))
-    parser.add_argument("--data", default="fashion-mnist")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser = store_arguments(__doc__)
     parser.add_argument("--studies", nargs="+", default=list(STUDIES))
     asked = parser.parse_args()
-    planned = plan_studies(
-        asked.studies, preset="laptop", data=asked.data, seeds=asked.seeds, store=asked.store
-    )
-    results = {one.study.name: concluded(one) for one in planned}
+    results = conclude_studies(asked.studies, asked)
     data = data_name(asked.data)
     there = [one for one in results.values() if one is not None]
     missing = [name for name, one in results.items() if one is None]

@@ -14,7 +14,12 @@ def estimate_text(judgement: Judgement) -> str:
     estimate = judgement.estimate
     if estimate is None:
         return judgement.note
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}], {estimate.n:,} {estimate.over}"
+    return f"{interval_text(estimate)}, {estimate.n:,} {estimate.over}"
+
+
+def interval_text(estimate: Estimate) -> str:
+    """Return a number with its interval, such as `0.120 [0.080, 0.160]`."""
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
 AMONG_ALL = (

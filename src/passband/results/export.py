@@ -172,10 +172,8 @@ def export_without_weights(
 def _to_publish(description: Mapping[str, Any]) -> dict[str, Any]:
     """Return a description that does not say where data lay on this computer."""
     published = dict(description)
-    for part, name in (
-        ("config", "dataset"),
-        ("settings", "data"),
-    ):  # of a run, and of the audit of a detector
+    # of a run, and of the audit of a detector
+    for part, name in (("config", "dataset"), ("settings", "data")):
         if name in published.get(part, {}):
             published[part] = published[part] | {name: to_publish(published[part][name])}
     return published
