@@ -71,8 +71,11 @@ def page(
     shown = to_publish(asked.data)
     yield f"# The preset `laptop` on {data}: figures, tables and verdicts\n"
     yield "This page is written by `scripts/write_results.py` from the store that these commands fill:\n"
-    yield f"    passband study run all --preset laptop --data {shown} --seeds {asked.seeds} --store results"
-    yield f"    python scripts/write_results.py --store results --data {shown} --seeds {asked.seeds}\n"
+    every = asked.studies == list(STUDIES)
+    names = " ".join(asked.studies)
+    yield f"    passband study run {'all' if every else names} --preset laptop --data {shown} --seeds {asked.seeds} --store results"
+    chosen = "" if every else f" --studies {names}"
+    yield f"    python scripts/write_results.py --store results --data {shown} --seeds {asked.seeds}{chosen}\n"
     packed = sorted((HOME / "runs").glob(f"{data}-laptop-seed-*.tar.xz"))
     if packed:
         yield (
