@@ -10,7 +10,7 @@ from cyclopts import Group, Parameter, default_name_transform
 from cyclopts.validators import Number
 
 from passband.choices import Amplitude, SplitAt, ViewAmplitude
-from passband.cli import options
+from passband.cli import interrupts, options
 from passband.cli.console import print_lines, progress_bars, say
 from passband.cli.detect import Cutoffs, DetectorOptions
 from passband.errors import InputError
@@ -233,7 +233,7 @@ def explore(
         address = address_of(listening, host, token)
         print_lines([f"Exploring on {address} (Ctrl-C ends it)"])
         try:
-            serve(app, listening, open_at=address if open else None)
+            serve(app, listening, open_at=address if open else None, interrupted=interrupts.asked.is_set)
         except KeyboardInterrupt:  # the way in which it is meant to end
             say("Ended.")
     return 0

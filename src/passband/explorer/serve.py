@@ -50,7 +50,9 @@ def address_of(listening: socket.socket, host: str, token: str | None = None) ->
 class _Server(uvicorn.Server):
     """Leaves signals to the program, and tells when it answers."""
 
-    def __init__(self, app: Starlette, started: Callable[[], object]) -> None:
+    def __init__(
+        self, app: Starlette, started: Callable[[], object], interrupted: Callable[[], bool]
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app, log_level="error", access_log=False, ws="none", lifespan="off", server_header=False
@@ -58,6 +60,7 @@ class _Server(uvicorn.Server):
         )
         logging.getLogger("uvicorn.error").addFilter(_is_a_fault)
         self._tell = started
+        self._interrupted = interrupted
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -69,6 +72,12 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         self._tell()
 
+    async def on_tick(self, counter: int) -> bool:
+        """End on an interrupt that came while a request was answered: uvicorn takes it for a fault of the app, and goes on."""
+        if self._interrupted():
+            raise KeyboardInterrupt
+        return await super().on_tick(counter)
+
 
 def _is_a_fault(record: logging.LogRecord) -> bool:
     """Return whether a line of the log is of a fault: an interrupt cancels what is under way, and that is none."""
@@ -76,19 +85,32 @@ def _is_a_fault(record: logging.LogRecord) -> bool:
     return kind is None or not issubclass(kind, (asyncio.CancelledError, KeyboardInterrupt))
 
 
-def serve(app: Starlette, listening: socket.socket, *, open_at: str | None = None) -> None:
+def serve(
+    app: Starlette,
+    listening: socket.socket,
+    *,
+    open_at: str | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> None:
     """Serve until the program is interrupted.
 
     Args:
         app: What answers.
         listening: Where.
         open_at: The address that a browser is told to open; None opens none.
+        interrupted: Whether the program was interrupted, asked several times a second.
+
+    Raises:
+        KeyboardInterrupt: When it is.
     """
-    server_for(app, (lambda: None) if open_at is None else lambda: webbrowser.open(open_at)).run(
-        sockets=[listening]
-    )
+    started = (lambda: None) if open_at is None else lambda: webbrowser.open(open_at)
+    server_for(app, started, interrupted).run(sockets=[listening])
 
 
-def server_for(app: Starlette, started: Callable[[], object] = lambda: None) -> uvicorn.Server:
+def server_for(
+    app: Starlette,
+    started: Callable[[], object] = lambda: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> uvicorn.Server:
     """Return a server that has not begun; `run(sockets=[listening])` begins, and setting `should_exit` ends it."""
-    return _Server(app, started)
+    return _Server(app, started, interrupted)
