@@ -144,9 +144,16 @@ def test_a_store_without_networks_holds_all_else_and_says_what_it_lacks(tmp_path
 def test_a_store_to_publish_does_not_say_where_data_lay(tmp_path):
     add_run(tmp_path / "whole", "aaaa", dataset="parquet:/home/me/cats")
     add_measurement(tmp_path / "whole", "m", "aaaa")
+    folder = add_measurement(tmp_path / "whole", "found", "aaaa")
+    card = {"model": {"source": "/home/me/runs/aaaa"}, "data": {"source": "coco:/home/me/coco"}}
+    (folder / "detection.json").write_text(json.dumps(card))
+    seal(folder)
     export_without_weights(look(tmp_path / "whole"), tmp_path / "bare")
     for file in (tmp_path / "bare").rglob("*.json"):
         assert "/home/me" not in file.read_text()
+    assert json.loads((tmp_path / "bare" / "measurements" / "found" / "detection.json").read_text()) == {
+        "model": {"source": "aaaa"}, "data": {"source": "coco:coco"},
+    }  # fmt: skip
     (run,) = (entry for entry in look(tmp_path / "bare") if entry.name == "aaaa")
     assert run.settings["dataset"] == "parquet:cats"
     check_entry(run)

@@ -22,12 +22,15 @@ def to_publish(source: str) -> str:
     """Return a source as others may read it: of a place on this computer the last part alone.
 
     Example:
-        >>> to_publish("parquet:/home/me/imagenette-64"), to_publish("hf:owner/name"), to_publish("mnist")
-        ('parquet:imagenette-64', 'hf:owner/name', 'mnist')
+        >>> to_publish("parquet:/home/me/imagenette-64"), to_publish("/home/me/runs/fd0e780c627c"), to_publish("hf:owner/name")
+        ('parquet:imagenette-64', 'fd0e780c627c', 'hf:owner/name')
     """
-    kind, colon, argument = source.partition(":")
-    place = Path(argument)
-    return f"{kind}{colon}{place.name}" if place.is_absolute() or argument.startswith("~") else source
+    kind, colon, argument = ("", "", source) if _is_place(source) else source.partition(":")
+    return f"{kind}{colon}{Path(argument).name}" if _is_place(argument) else source
+
+
+def _is_place(text: str) -> bool:
+    return Path(text).is_absolute() or text.startswith("~")
 
 
 def data_name(source: str) -> str:

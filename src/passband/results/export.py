@@ -11,9 +11,19 @@ from typing import Any
 
 import polars as pl
 
+from passband.choices import DETECTION
 from passband.data.source_names import to_publish
 from passband.errors import InputError
-from passband.files import LEFT_OUT, SEAL, check_target, seal, write_file, write_json, written_whole
+from passband.files import (
+    LEFT_OUT,
+    SEAL,
+    check_target,
+    read_json,
+    seal,
+    write_file,
+    write_json,
+    written_whole,
+)
 from passband.instruments.instrument import EXAMPLES
 from passband.results.described import describe_settings
 from passband.results.listing import Entry, check_entry
@@ -25,6 +35,9 @@ CARD = "README.md"
 PRINTS = {"training images": "fingerprint", "test images": "test_fingerprint"}
 SETTING = "config."
 """Stands before the name of a setting where it is a column: rows have a seed and a component of their own."""
+
+SOURCES = (("config", "dataset"), ("settings", "data"), ("model", "source"), ("data", "source"))
+"""Where a run, a measurement and the card of a detector's audit say what they were read from."""
 
 
 def gather_rows(
@@ -141,7 +154,7 @@ def export_without_weights(
 ) -> None:
     """Write runs and measurements as a store in which networks are missing: studies find in it all that they judge and draw.
 
-    What is measured of a network anew needs the whole store. Where data lay on this computer is not in it.
+    What is measured of a network anew needs the whole store. Where data and detectors lay on this computer is not in it.
 
     Args:
         entries: Runs, detectors and measurements that have ended.
@@ -166,16 +179,19 @@ def export_without_weights(
             description = _to_publish(entry.description) | ({LEFT_OUT: True} if bare else {})
             if description != entry.description:
                 write_json(place / CONFIG, description)
+            card = place / DETECTION
+            if card.is_file():
+                write_json(card, _to_publish(read_json(card)))
             seal(place)
 
 
 def _to_publish(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a description that does not say where data lay on this computer."""
+    """Return a description, or the card of a detector's audit, that does not say where data and networks lay on this computer."""
     published = dict(description)
-    # of a run, and of the audit of a detector
-    for part, name in (("config", "dataset"), ("settings", "data")):
-        if name in published.get(part, {}):
-            published[part] = published[part] | {name: to_publish(published[part][name])}
+    for part, name in SOURCES:
+        said = published.get(part)
+        if isinstance(said, dict) and name in said:
+            published[part] = said | {name: to_publish(said[name])}
     return published
 
 
