@@ -27,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import passband as pb
 from passband.data.dataset import ImageDataset
 from passband.engine.execute import execute
+from passband.engine.local import Local
 from passband.engine.plan import plan_runs
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ def study(runs: int, workers: int) -> dict[str, float]:
             [(replace(config, seed=seed), None) for seed in range(runs)], Path(store), test_limit=100
         )
         before, start = children(), time.perf_counter()
-        ended = execute(planned, workers=workers, device="cpu")
+        ended = execute(planned, engine=Local(workers), device="cpu")
         seconds, used = time.perf_counter() - start, children() - before
     if {one.status for one in ended.values()} != {"done"}:
         raise SystemExit(f"a run failed: {[one.message for one in ended.values()]}")

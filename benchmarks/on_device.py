@@ -29,6 +29,7 @@ from passband.attacks import PGD
 from passband.data.batches import batches, choose_batch_size
 from passband.data.dataset import ImageDataset, to_pixels
 from passband.engine.execute import execute
+from passband.engine.local import Local
 from passband.engine.plan import plan_runs
 from passband.engine.probe import Probe
 from passband.frequency import fourier
@@ -38,6 +39,7 @@ from passband.instruments.components import ComponentAccuracy
 from passband.instruments.instrument import Subject
 from passband.models.pixels import PixelModel, evaluating
 from passband.robustness.evaluate import evaluate_attack
+from passband.train.epoch import EpochReport
 
 LEAST = 0.05  # seconds that are timed at once
 RADII = {32: (1, 2, 4, 6, 8, 12, 16, 20), 224: (7, 14, 28, 42, 56, 84, 112, 140)}
@@ -203,7 +205,7 @@ def train(
     found: list[float] = []
     start, first = time.perf_counter(), []
 
-    def after(report: pb.EpochReport) -> None:
+    def after(report: EpochReport) -> None:
         first.append(time.perf_counter() - start)  # compiling included
         found.append(report.images_per_second)
         then()
@@ -318,7 +320,7 @@ def engine_lines(bench: Bench) -> Iterator[Line]:
         with tempfile.TemporaryDirectory() as store:
             planned = plan_runs([(config, Probe(samples=400, epochs=5)) for config in configs], Path(store))
             start = time.perf_counter()
-            ended = execute(planned, workers=workers, device=str(bench.device))
+            ended = execute(planned, engine=Local(workers), device=str(bench.device))
             taken.append((time.perf_counter() - start,))
             for one in ended.values():
                 if one.status != "done":

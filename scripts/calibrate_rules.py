@@ -28,6 +28,7 @@ from passband.analysis.lookup import values_of
 from passband.analysis.measures import difference, farthest_of, least_of
 from passband.analysis.rule import ANY, MUCH, SIMILAR, Rule
 from passband.engine.execute import execute
+from passband.engine.local import Local
 from passband.engine.plan import plan_runs
 from passband.frequency.component import FULL, Component, High, Low
 from passband.results.tables import RUN_COLUMNS, read_runs
@@ -53,7 +54,7 @@ def runs(data: str, store: Path, count: int, workers: int) -> pl.DataFrame:
     vanilla = replace(setting.vanilla, model=NETWORK, width=None, learning_rate=RATE)
     probe = replace(setting.probe, samples=None, along=50, subsets=("test",))
     planned = plan_runs([(replace(vanilla, seed=seed), probe) for seed in range(count)], store)
-    ended = execute(planned, workers=workers, device="cpu")
+    ended = execute(planned, engine=Local(workers), device="cpu")
     failed = [one.message for one in ended.values() if one.status == "failed"]
     if failed:
         raise SystemExit(f"{len(failed)} runs failed: {failed[0]}")

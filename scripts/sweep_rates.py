@@ -16,6 +16,7 @@ from pathlib import Path
 from passband.analysis.contrast import accuracy
 from passband.analysis.lookup import values_of
 from passband.engine.execute import execute
+from passband.engine.local import Local
 from passband.engine.plan import plan_runs
 from passband.results.tables import read_runs
 from passband.studies.presets import find_setting
@@ -63,7 +64,7 @@ def main() -> None:
     print("| what | rate | on training images | on test images |\n|---|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as store:
         planned = plan_runs([(config, None) for config in wanted.values()], Path(store))
-        ended = execute(planned, workers=asked.workers, device="cpu")
+        ended = execute(planned, engine=Local(asked.workers), device="cpu")
         for name, one in zip(wanted, planned, strict=True):
             what, rate = name.split()
             if ended[one.id].status != "done":
