@@ -272,6 +272,7 @@ def test_no_more_threads_than_torch_has_and_few_images_are_held(threads):
 
 def test_an_interrupt_ends_the_reading():
     """Ctrl-C is heard while threads decode, and what was not begun is not begun."""
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     picture = png(Image.new("L", (4, 4), 9))
     read = []
 
@@ -286,8 +287,11 @@ def test_an_interrupt_ends_the_reading():
             time.sleep(1e-4)
             return picture
 
-    with limited_threads(2), pytest.raises(KeyboardInterrupt):
-        decode_images(File(), [str(i) for i in range(1000)], ANY)
+    try:
+        with limited_threads(2), pytest.raises(KeyboardInterrupt):
+            decode_images(File(), [str(i) for i in range(1000)], ANY)
+    finally:
+        signal.signal(signal.SIGINT, heard)
     assert len(read) < 500
 
 
