@@ -24,6 +24,8 @@ def to_publish(source: str) -> str:
     Example:
         >>> to_publish("parquet:/home/me/imagenette-64"), to_publish("/home/me/runs/fd0e780c627c"), to_publish("hf:owner/name")
         ('parquet:imagenette-64', 'fd0e780c627c', 'hf:owner/name')
+        >>> to_publish("mnist")
+        'mnist'
     """
     kind, colon, argument = ("", "", source) if _is_place(source) else source.partition(":")
     return f"{kind}{colon}{Path(argument).name}" if _is_place(argument) else source

@@ -89,16 +89,16 @@ def serve(
     app: Starlette,
     listening: socket.socket,
     *,
+    interrupted: Callable[[], bool],
     open_at: str | None = None,
-    interrupted: Callable[[], bool] = lambda: False,
 ) -> None:
     """Serve until the program is interrupted.
 
     Args:
         app: What answers.
         listening: Where.
-        open_at: The address that a browser is told to open; None opens none.
         interrupted: Whether the program was interrupted, asked several times a second.
+        open_at: The address that a browser is told to open; None opens none.
 
     Raises:
         KeyboardInterrupt: When it is.
