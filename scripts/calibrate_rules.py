@@ -172,6 +172,10 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=400, help="pairs of groups, and made-up pairs")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
+    if asked.runs < 2 * max(SEEDS):
+        parser.error(
+            f"--runs is {asked.runs}: two groups of {max(SEEDS)} need at least {2 * max(SEEDS)} networks"
+        )
     rows = runs(asked.data, asked.store, asked.runs, asked.workers)
     values = by_seed(rows)
     spread = {name: (float(each.mean()), float(each.std(ddof=1))) for name, each in values.items()}
