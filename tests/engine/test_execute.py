@@ -153,7 +153,7 @@ def test_several_devices_are_taken_by_turns(tmp_path):
         def devices(self, device):
             return (f"{device}:0", f"{device}:1")
 
-    runs = runs_in(tmp_path, 4, fake_runs.finish_slowly)
+    runs = runs_in(tmp_path, 4, fake_runs.finish_beside_another)
     execute(runs, engine=TwoDevices(2), device="cuda")
     assert sorted(line[1] for line in log_of(tmp_path)) == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
 

@@ -43,18 +43,23 @@ def holder(tmp_path):
 
 
 def test_another_process_is_waited_for_and_named(tmp_path, holder):
-    notes, entered = [], threading.Event()
+    notes, noted, entered = [], threading.Event(), threading.Event()
+
+    def listen(note):
+        notes.append(note)
+        noted.set()
 
     def wait():
-        with locked(tmp_path / "run", on_note=notes.append):
+        with locked(tmp_path / "run", on_note=listen):
             entered.set()
 
     waiting = threading.Thread(target=wait)
     waiting.start()
+    assert noted.wait(60)
     assert not entered.wait(0.6)
     holder.stdin.write("\n")
     holder.stdin.flush()
-    waiting.join(timeout=20)
+    waiting.join(timeout=60)
     assert entered.is_set()
     (note,) = notes
     assert f"process {holder.pid} on {os.uname().nodename} is making it" in note

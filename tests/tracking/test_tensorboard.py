@@ -45,8 +45,9 @@ def test_every_curve_is_that_of_the_rows_while_it_grows_and_when_it_has_ended(tm
 
 
 KILLED = """
-    import os, signal, sys, time
+    import os, signal, sys
     from pathlib import Path
+    from threading import Event
     from passband.tracking.recorder import Recorder
     from passband.tracking.tensorboard import TensorBoard
     from passband.tracking.tracker import Tracked
@@ -56,9 +57,9 @@ KILLED = """
     recorder = Recorder([TensorBoard()], print)
     for epoch in range(1, epochs + 1):
         recorder.epoch(run, epoch, {"train/fit-loss/full": 1 / epoch})
-    while not recorder._work.empty():
-        time.sleep(0.01)
-    time.sleep(0.1)
+    told = Event()
+    recorder._put(told.set)
+    told.wait()
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
