@@ -178,18 +178,9 @@ def session(leader: int) -> list[int]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_study_ends_with_its_processes_and_goes_on_later(tmp_path, number):
     line = [
-        "study",
-        "run",
-        "label-shuffle",
-        "--preset",
-        "laptop",
-        "--limit",
-        "200",
-        "--store",
-        "s",
-        "--device",
-        "cpu",
-    ]
+        "study", "run", "label-shuffle", "--preset", "laptop", "--seeds", "1", "--limit", "300", "--epochs", "6", "--store", "s",
+        "--device", "cpu",
+    ]  # fmt: skip
 
     def start():
         return subprocess.Popen(
