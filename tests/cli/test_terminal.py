@@ -135,6 +135,14 @@ def test_an_interrupt_is_heard_at_any_moment(files, tmp_path, number, seconds):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupt_is_heard_while_it_is_being_listened_for():
+    setup = "main.end_when_asked = lambda farewell: signal.raise_signal(signal.SIGINT)"
+    program = GUARDED.format(setup=f"import signal; {setup}")
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert found.returncode == 130
+    assert found.stderr == "passband: interrupted; nothing was left half-written\n"
+
+
 SWALLOWED = {
     "in a callback": "import weakref\nclass Thing: pass\ndef wait(_):\n    time.sleep(30)\n"
     "thing = Thing()\nwatched = weakref.ref(thing, wait)\ndel thing\ntime.sleep(30)",

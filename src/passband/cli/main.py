@@ -91,8 +91,8 @@ def main() -> None:
         complain(f"interrupted; nothing was left half-written{again}")
 
     open_streams()
-    end_when_asked(farewell)
     try:
+        end_when_asked(farewell)
         code = run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
