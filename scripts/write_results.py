@@ -1,7 +1,7 @@
 """Write the pages docs/results/laptop-DATA.md and their figures from a store, without running anything.
 
     python scripts/write_results.py --store results --data fashion-mnist --seeds 5
-    python scripts/write_results.py --store results --data parquet:PATH/imagenette-64 --seeds 3
+    python scripts/write_results.py --store results --data parquet:PATH/imagenette-64 --seeds 4
 
 What the store does not hold yet is named, and left out. A text that stands in docs/results/notes/DATA.md is put on top of the page: what
 people made of the numbers is written by people.
