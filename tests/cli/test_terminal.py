@@ -118,13 +118,13 @@ def hears(pid: int) -> bool:
     return caught is not None and bool(int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("seconds", [0.2, 1, 2])
+@pytest.mark.parametrize("seconds", [0.3, 1, 2])
 def test_an_interrupt_is_heard_at_any_moment(files, tmp_path, number, seconds):
     line = ["audit", "resnet8", f"npz:{files}/data.npz", "--weights", f"{files}/weights.safetensors"]
     with subprocess.Popen([*PASSBAND, *line], cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        while not hears(process.pid):
+        while sys.platform == "linux" and not hears(process.pid):
+            assert process.poll() is None
             time.sleep(0.01)
         time.sleep(seconds)
         process.send_signal(number)

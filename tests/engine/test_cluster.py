@@ -137,27 +137,31 @@ def make(num_classes):
 """
 
 
+def gate_of(code: Path) -> Path:
+    """Return the gate of a network, a file: it is closed until that is there."""
+    return code.with_suffix(".open")
+
+
 @pytest.fixture(scope="module")
 def gated(tmp_path_factory) -> Path:
     """Code of a network that goes on after two epochs when its gate is open: what a test takes away has not ended by then."""
     path = tmp_path_factory.mktemp("gated") / "gated.py"
-    path.write_text(GATED.format(gate=str(path.with_suffix(".open")), patience=PATIENCE))
+    path.write_text(GATED.format(gate=str(gate_of(path)), patience=PATIENCE))
     return path
 
 
 @pytest.fixture
 def gate(gated) -> Path:
-    """The gate, a file: it is closed until that is there."""
-    path = gated.with_suffix(".open")
-    path.unlink(missing_ok=True)
-    return path
+    """The gate, closed."""
+    gate_of(gated).unlink(missing_ok=True)
+    return gate_of(gated)
 
 
 @pytest.fixture(scope="module")
 def here(source, gated, tmp_path_factory) -> dict[str, tuple]:
     """What this computer makes of it."""
     store = tmp_path_factory.mktemp("here")
-    gated.with_suffix(".open").touch()
+    gate_of(gated).touch()
     ended = execute(planned_in(store, source, gated), engine=Local(1), device="cpu")
     assert {one.status for one in ended.values()} == {"done"}
     return contents(store)

@@ -33,7 +33,7 @@ class Memory(Tracker):
 
     def note(self, what, *values):
         if self.until is not None:
-            self.until.wait()
+            self.until.wait(60)
         if what == self.fails:
             raise ConnectionError("no route to host")
         self.told.append((what, *values))
